@@ -1,0 +1,247 @@
+//! The contract: the JSON object that travels from stage to stage.
+//!
+//! Five fields are fixed by the wire form that foreign stages speak (`job_id`, `entry_stage`,
+//! `exit_stage`, `retry_count`, `params`). Ours are optional and additive, and every field that
+//! we do not know survives each hop untouched.
+
+use serde_json::{Map, Value};
+
+use crate::Params;
+use crate::id::{JobId, PipelineName, StageId};
+
+/// What travels from stage to stage for one job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contract {
+    /// The job this is about.
+    pub job_id: JobId,
+    /// The stage at which the job began, when it did not begin at the pipeline's first.
+    pub entry_stage: Option<StageId>,
+    /// The stage after which the job ends, when it ends before the pipeline does.
+    pub exit_stage: Option<StageId>,
+    /// How many attempts at the present stage have failed. Zero again after each hop.
+    pub retry_count: u32,
+    /// The job's shared state.
+    pub params: Params,
+    /// The pipeline, for queues that serve more than one.
+    pub pipeline: Option<PipelineName>,
+    /// The version of the pipeline that the job started with and stays on.
+    pub pipeline_version: Option<u32>,
+    /// Which stage run of the job this is, counted from 1. With the job's id it names a step, so
+    /// that a repeated hop is recognised.
+    pub visit: u32,
+    /// Every other field, as it came.
+    pub other: Map<String, Value>,
+}
+
+/// Why bytes are not a contract.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON at all.
+    #[error("contract is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not an object.
+    #[error("contract is not a JSON object but {0}")]
+    NotAnObject(&'static str),
+    /// A field is absent that every contract has.
+    #[error("contract has no `{0}`")]
+    Missing(&'static str),
+    /// A field holds what it must not.
+    #[error("contract field `{field}` must be {expected}, not {value}")]
+    Invalid {
+        /// The field's name.
+        field: &'static str,
+        /// What it should have held.
+        expected: &'static str,
+        /// What it held.
+        value: Value,
+    },
+}
+
+impl Contract {
+    /// A contract for a new job with these params.
+    pub fn new(job_id: JobId, params: Params) -> Self {
+        Self {
+            job_id,
+            entry_stage: None,
+            exit_stage: None,
+            retry_count: 0,
+            params,
+            pipeline: None,
+            pipeline_version: None,
+            visit: 1,
+            other: Map::new(),
+        }
+    }
+
+    /// Reads a contract from its wire form. `entry_stage`, `exit_stage`, `retry_count` and
+    /// `params` may be absent or null; `job_id` may not.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut fields = match serde_json::from_slice(bytes)? {
+            Value::Object(fields) => fields,
+            other => return Err(Error::NotAnObject(kind_of(&other))),
+        };
+        let job_id = take_text(&mut fields, "job_id")?.ok_or(Error::Missing("job_id"))?;
+        if job_id.is_empty() {
+            return Err(Error::Invalid {
+                field: "job_id",
+                expected: "a text that is not empty",
+                value: Value::String(job_id),
+            });
+        }
+        Ok(Self {
+            job_id: JobId::from(job_id),
+            entry_stage: take_text(&mut fields, "entry_stage")?.map(StageId::from),
+            exit_stage: take_text(&mut fields, "exit_stage")?.map(StageId::from),
+            retry_count: take_count(&mut fields, "retry_count")?.unwrap_or(0),
+            params: take_params(&mut fields)?,
+            pipeline: take_text(&mut fields, "pipeline")?.map(PipelineName::from),
+            pipeline_version: take_count(&mut fields, "pipeline_version")?,
+            visit: take_count(&mut fields, "visit")?.unwrap_or(1),
+            other: fields,
+        })
+    }
+
+    /// The wire form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        // Writing JSON made of maps with text keys into a vector cannot fail.
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes
+    }
+}
+
+impl serde::Serialize for Contract {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("job_id", &self.job_id)?;
+        map.serialize_entry("entry_stage", &self.entry_stage)?;
+        map.serialize_entry("exit_stage", &self.exit_stage)?;
+        map.serialize_entry("retry_count", &self.retry_count)?;
+        map.serialize_entry("params", &self.params)?;
+        if let Some(pipeline) = &self.pipeline {
+            map.serialize_entry("pipeline", pipeline)?;
+        }
+        if let Some(version) = self.pipeline_version {
+            map.serialize_entry("pipeline_version", &version)?;
+        }
+        if self.visit != 1 {
+            map.serialize_entry("visit", &self.visit)?;
+        }
+        for (name, value) in &self.other {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn take_text(fields: &mut Params, field: &'static str) -> Result<Option<String>, Error> {
+    match fields.shift_remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(value) => Err(Error::Invalid {
+            field,
+            expected: "a text",
+            value,
+        }),
+    }
+}
+
+fn take_count(fields: &mut Params, field: &'static str) -> Result<Option<u32>, Error> {
+    let Some(value) = fields.shift_remove(field) else {
+        return Ok(None);
+    };
+    if value.is_null() {
+        return Ok(None);
+    }
+    match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
+        Some(count) => Ok(Some(count)),
+        None => Err(Error::Invalid {
+            field,
+            expected: "a whole number from 0",
+            value,
+        }),
+    }
+}
+
+fn take_params(fields: &mut Params) -> Result<Params, Error> {
+    match fields.shift_remove("params") {
+        None | Some(Value::Null) => Ok(Params::new()),
+        Some(Value::Object(params)) => Ok(params),
+        Some(value) => Err(Error::Invalid {
+            field: "params",
+            expected: "an object",
+            value,
+        }),
+    }
+}
+
+/// What kind of JSON value this is, in words.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn round_trip(input: &Value) -> Value {
+        let contract = Contract::parse(input.to_string().as_bytes()).expect("a contract");
+        serde_json::from_slice(&contract.to_bytes()).expect("JSON")
+    }
+
+    #[test]
+    fn contract_of_the_spec_survives_unchanged() {
+        let vector = json!({
+            "job_id": "9c98a8e2-13d4-4d7c-a2c5-fda7e3bdb7d1",
+            "entry_stage": "detect", "exit_stage": "predict", "retry_count": 0,
+            "params": {"image_id": "img_123"}
+        });
+        assert_eq!(round_trip(&vector), vector);
+    }
+
+    #[test]
+    fn unknown_fields_survive() {
+        let vector = json!({
+            "job_id": "j", "entry_stage": null, "exit_stage": null, "retry_count": 2,
+            "params": {}, "visit": 3, "meta": {"a": [1, null]}, "zebra": 1.5
+        });
+        assert_eq!(round_trip(&vector), vector);
+    }
+
+    #[test]
+    fn bad_contracts_name_the_field_and_the_value() {
+        let cases = [
+            ("{", "contract is not JSON"),
+            ("[1]", "contract is not a JSON object but an array"),
+            ("{}", "contract has no `job_id`"),
+            (
+                r#"{"job_id":""}"#,
+                "`job_id` must be a text that is not empty",
+            ),
+            (
+                r#"{"job_id":"j","params":[]}"#,
+                "`params` must be an object, not []",
+            ),
+            (
+                r#"{"job_id":"j","retry_count":-1}"#,
+                "must be a whole number from 0, not -1",
+            ),
+            (r#"{"job_id":7}"#, "`job_id` must be a text, not 7"),
+        ];
+        for (input, expected) in cases {
+            let error = Contract::parse(input.as_bytes())
+                .expect_err(input)
+                .to_string();
+            assert!(error.contains(expected), "{input}: {error}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The vocabulary and the ports of Waystation.
+//!
+//! Everything here is a value or a decision: jobs and their states, the contract on the wire,
+//! pipelines and their checks, retry policies, settlements, and the three ports that adapters
+//! implement. Nothing here starts a task, opens a file or talks to a network.
+
+pub mod clock;
+pub mod condition;
+pub mod contract;
+pub mod event;
+pub mod failure;
+pub mod form;
+pub mod handler;
+pub mod id;
+pub mod job;
+pub mod pipeline;
+pub mod port;
+pub mod retry;
+pub mod settlement;
+pub mod source;
+pub mod state;
+
+/// A job's shared state: the JSON object that stages read and add to.
+pub type Params = serde_json::Map<String, serde_json::Value>;

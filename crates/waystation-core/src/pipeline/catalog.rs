@@ -1,0 +1,43 @@
+//! What a stage's `type:` may be, and the code that each one brings.
+
+use std::sync::Arc;
+
+use super::model::Stage;
+use crate::handler::Handler;
+use crate::source::Source;
+
+/// What kind of step a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageKind {
+    /// Code does it.
+    Worker,
+    /// A person does it.
+    Manual,
+    /// It finds items and makes jobs.
+    Source,
+}
+
+/// The code behind a stage.
+#[derive(Clone)]
+pub enum Executor {
+    /// Code does it.
+    Worker(Arc<dyn Handler>),
+    /// A person does it.
+    Manual,
+    /// It finds items and makes jobs.
+    Source(Arc<dyn Source>),
+}
+
+/// Knows the types that stages may have. The facade makes one of the ready-made executors and
+/// the user's own handlers.
+pub trait Catalog: Send + Sync {
+    /// What kind of step a stage of this type is; `None` when the type is unknown.
+    fn kind(&self, stage: &Stage) -> Option<StageKind>;
+
+    /// Every known type, for messages.
+    fn names(&self) -> Vec<String>;
+
+    /// Makes the code of a stage from its settings, or tells every problem of the settings, each
+    /// naming the setting and its value.
+    fn build(&self, stage: &Stage) -> Result<Executor, Vec<String>>;
+}

@@ -1,0 +1,115 @@
+//! The queue port: messages in, deliveries out under leases, settlements back.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::clock::Timestamp;
+use crate::id::QueueName;
+use crate::job::Checkpoint;
+use crate::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
+
+/// The most deliveries of one [`Queue::receive`].
+pub const RECEIVE_MAX: usize = 1_000;
+/// The most entries of one [`Queue::settle`], [`Queue::submit`] or [`Queue::extend`].
+pub const SETTLE_MAX: usize = 1_000;
+
+/// What a backend can do beyond the port's promises. Checked when a pipeline is loaded, never
+/// asked for at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each capability is a yes or a no"
+)]
+pub struct Capabilities {
+    /// Messages can be held back until a time.
+    pub delay: bool,
+    /// Higher priorities are delivered first.
+    pub priority: bool,
+    /// A settlement is one transaction with the job's state and events.
+    pub atomic_settlement: bool,
+    /// What was acknowledged survives the end of the process.
+    pub durable: bool,
+    /// The largest body.
+    pub payload_bytes_max: usize,
+}
+
+/// What a receiver wants.
+#[derive(Clone, Debug)]
+pub struct Receive {
+    /// From which queue.
+    pub queue: QueueName,
+    /// At most this many, and never more than [`RECEIVE_MAX`].
+    pub max: usize,
+    /// How long to wait while there is nothing.
+    pub wait: Duration,
+    /// How long the leases last unless extended.
+    pub lease: Duration,
+}
+
+/// What came of extending a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// The lease lasts until the new moment.
+    Held,
+    /// The lease lasts, but somebody wants the job aborted.
+    AbortRequested,
+    /// The lease is no longer this holder's; its settlement would be refused.
+    Lost,
+}
+
+/// How much waits in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Deliverable now.
+    pub ready: u64,
+    /// Held back until a time.
+    pub delayed: u64,
+    /// Out under a lease.
+    pub leased: u64,
+    /// When the oldest deliverable one came.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Moves contracts to workers and takes settlements back.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// What this backend can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Creates jobs: their records as far as this backend is a store too, their first messages
+    /// or tasks, their events, and the source's checkpoint, all or none.
+    ///
+    /// Durable when it returns. Idempotent by job id and by dedupe key: a job that exists is
+    /// answered as [`Submitted::Duplicate`] and left alone. Answers stand in the jobs' order.
+    /// If the call is dropped, all may or may not have been created.
+    async fn submit(
+        &self,
+        jobs: Vec<NewJob>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Vec<Submitted>, Error>;
+
+    /// Takes up to `max` deliveries under leases: higher priority first, then in the order they
+    /// came. Waits up to `wait` while there is none, and returns empty then. Each handing out is
+    /// counted on the message before it is returned.
+    ///
+    /// A delivery whose lease ran out is handed out again with another token and a higher count.
+    /// If the call is dropped, deliveries already leased for it return to the queue, at the
+    /// latest when their leases run out.
+    async fn receive(&self, request: Receive) -> Result<Vec<Delivery>, Error>;
+
+    /// Makes leases last from now for this long. Answers stand in the leases' order. Idempotent.
+    async fn extend(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Extended>, Error>;
+
+    /// Ends deliveries, tasks and dead letters. Answers stand in the settlements' order.
+    ///
+    /// Each settlement is applied whole or not at all, and is durable when the call returns. A
+    /// second settlement of the same thing is answered as [`Settled::Lost`]. On an error nothing
+    /// of the batch was applied. If the call is dropped, all may or may not have been applied.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error>;
+
+    /// How much waits in a queue. A snapshot; an unknown queue is empty.
+    async fn depth(&self, queue: &QueueName) -> Result<Depth, Error>;
+}

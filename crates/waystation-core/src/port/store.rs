@@ -1,0 +1,79 @@
+//! The store port: durable state that people query.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::Error;
+use crate::event::{Event, LogLine};
+use crate::id::{JobId, PipelineName};
+use crate::job::{Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
+
+/// What came of a request to abort a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// The job is aborted.
+    Done,
+    /// The job runs: its worker will be told, and no later stage will see the job.
+    Requested,
+    /// The job had already ended.
+    TooLate,
+    /// There is no such job.
+    Unknown,
+}
+
+/// Durable state that people query. Reads are snapshots; writes are durable when they return.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Keeps a pipeline's text and tells its version: the newest one's when the text is the same,
+    /// the next number otherwise. Idempotent.
+    async fn put_pipeline(&self, name: &PipelineName, source: &str) -> Result<u32, Error>;
+
+    /// A pipeline in this version, or in its newest one.
+    async fn pipeline(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Option<PipelineRecord>, Error>;
+
+    /// The versions of a pipeline that jobs which have not ended are on, ascending.
+    async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error>;
+
+    /// A job.
+    async fn job(&self, job_id: &JobId) -> Result<Option<JobRecord>, Error>;
+
+    /// A page of jobs, newest first.
+    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error>;
+
+    /// How many jobs stand at which stage in which state, of one pipeline or of all.
+    async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error>;
+
+    /// Everything that happened to a job, oldest first.
+    async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error>;
+
+    /// Everything that a job's attempts said, oldest first.
+    async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error>;
+
+    /// A task of the inbox.
+    async fn task(&self, task_id: i64) -> Result<Option<TaskRecord>, Error>;
+
+    /// The first `limit` tasks of the inbox, oldest first, of one pipeline or of all.
+    async fn tasks(
+        &self,
+        pipeline: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, Error>;
+
+    /// The newest `limit` dead letters, of one job or of all.
+    async fn dead_letters(
+        &self,
+        job_id: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRecord>, Error>;
+
+    /// Aborts a job that has not ended: at once where nobody works on it, by a lasting mark
+    /// where somebody does. Idempotent.
+    async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error>;
+
+    /// Where a source stands.
+    async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error>;
+}

@@ -1,0 +1,194 @@
+//! The one act that ends a delivery: what to forward, which events, what state.
+//!
+//! A settlement is a value. Adapters that are queue and store at once commit it whole; brokers
+//! carry it out in the safe order.
+
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::event::{Event, EventKind, LogLine};
+use crate::failure::{ErrorKind, Failure};
+use crate::id::{JobId, PipelineName, QueueName, StageId};
+use crate::state::JobState;
+
+/// Higher runs first among what waits in one queue; equal ones run in the order they came.
+pub type Priority = i16;
+
+/// A contract on its way into a stage's queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The queue it goes to.
+    pub queue: QueueName,
+    /// The stage that reads the queue.
+    pub stage: StageId,
+    /// Higher runs first.
+    pub priority: Priority,
+    /// Not to be delivered before this moment.
+    pub not_before: Option<Timestamp>,
+    /// The contract's wire form.
+    pub body: Vec<u8>,
+}
+
+/// A contract on its way into the inbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The manual stage.
+    pub stage: StageId,
+    /// The contract's wire form.
+    pub body: Vec<u8>,
+}
+
+/// The right to settle one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The queue that the delivery came from.
+    pub queue: QueueName,
+    /// The delivery within it.
+    pub delivery_id: i64,
+    /// Fences: a later lease on the same delivery has another token, and this one is refused.
+    pub token: u64,
+}
+
+/// A contract handed to one worker under a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The right to settle it.
+    pub lease: Lease,
+    /// The contract's wire form.
+    pub body: Vec<u8>,
+    /// Higher runs first.
+    pub priority: Priority,
+    /// How often it was handed out, this time included. Handing back does not count.
+    pub deliveries: u32,
+    /// When it came into the queue.
+    pub enqueued_at: Timestamp,
+}
+
+/// What a settlement ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// A delivery under a lease.
+    Delivery(Lease),
+    /// A task in the inbox, by its number.
+    Task(i64),
+    /// A dead letter, by its number.
+    DeadLetter(i64),
+}
+
+/// What becomes of the job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// It goes into the queue of its next stage, or back into the same one with another body.
+    Enqueue(Message),
+    /// It waits in the inbox.
+    Park(Task),
+    /// The delivery returns to its queue as it is, and this handing out is not counted.
+    HandBack,
+    /// It ends. Its last contract is kept with it.
+    End {
+        /// The last contract's wire form.
+        body: Vec<u8>,
+        /// Why it failed: such a job lies with the dead letters.
+        failure: Option<Failure>,
+    },
+    /// Nothing but the end of the dead letter: the job stays failed.
+    Drop,
+}
+
+/// The one act that ends a delivery, a task or a dead letter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The job.
+    pub job_id: JobId,
+    /// What it ends.
+    pub ended: Ended,
+    /// What becomes of the job.
+    pub next: Next,
+    /// The job's state from now on, as the transition function gave it.
+    pub state: JobState,
+    /// The stage at which the job is from now on.
+    pub stage: StageId,
+    /// What happened, oldest first.
+    pub events: Vec<Event>,
+    /// What the attempt said.
+    pub log: Vec<LogLine>,
+}
+
+/// What came of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It holds: everything in it is durable.
+    Applied,
+    /// It holds as an abort: somebody had asked for one while the attempt ran.
+    Aborted,
+    /// Nothing of it holds: the lease, task or dead letter is no longer there to be ended.
+    Lost,
+}
+
+impl Settlement {
+    /// The same end, but for a job that somebody wants aborted: it goes nowhere else. A job that
+    /// ends anyway ends as it would have.
+    #[must_use]
+    pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp) -> Self {
+        let body = match self.next {
+            Next::End { .. } | Next::Drop => return self,
+            Next::Enqueue(message) => message.body,
+            Next::Park(task) => task.body,
+            Next::HandBack => Vec::new(),
+        };
+        let (visit, attempt) = self
+            .events
+            .last()
+            .map_or((1, 1), |event| (event.visit, event.attempt));
+        self.events.push(Event {
+            job_id: self.job_id.clone(),
+            kind: EventKind::Aborted,
+            stage: self.stage.clone(),
+            visit,
+            attempt,
+            at,
+            detail: Some(json!({ "reason": reason })),
+        });
+        self.state = JobState::Aborted;
+        self.next = Next::End {
+            body,
+            failure: Some(Failure::new(ErrorKind::Aborted, reason)),
+        };
+        self
+    }
+}
+
+/// A job that is about to exist.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Its id.
+    pub job_id: JobId,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// The version that it stays on.
+    pub pipeline_version: u32,
+    /// Jobs of one pipeline with the same key are one job: a second one is not created.
+    pub dedupe_key: Option<String>,
+    /// Where it starts.
+    pub start: Start,
+    /// What is known of it from the beginning.
+    pub events: Vec<Event>,
+}
+
+/// Where a new job starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// In a stage's queue.
+    Queue(Message),
+    /// In the inbox, because its first stage is manual.
+    Inbox(Task),
+}
+
+/// What came of a new job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It exists, durably.
+    Created(JobId),
+    /// It is this job already, by its id or its dedupe key. Nothing was written.
+    Duplicate(JobId),
+}

@@ -1,0 +1,39 @@
+//! Code behind a source stage: finds items and makes a job of each.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::Params;
+use crate::failure::Failure;
+
+/// Something that a source found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Tells this item from every other one, and stays the same however often it is found: the
+    /// same id makes one job only.
+    pub id: String,
+    /// The params that its job starts with.
+    pub params: Params,
+}
+
+/// One batch of what a source found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Discovery {
+    /// The items, at most [`BATCH_MAX`].
+    pub items: Vec<Item>,
+    /// Where the source stands once these items are jobs. Written together with them.
+    pub checkpoint: Option<Value>,
+    /// Whether another batch follows at once.
+    pub more: bool,
+}
+
+/// The most items in one batch.
+pub const BATCH_MAX: usize = 500;
+
+/// Code behind a source stage.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Finds the next batch after this checkpoint (`None` at the very first time). It may be
+    /// asked again for what it already told: item ids make that harmless.
+    async fn discover(&self, checkpoint: Option<Value>) -> Result<Discovery, Failure>;
+}
