@@ -40,10 +40,7 @@ impl Condition {
             source_text: source.to_owned(),
             message: one_line(&error.to_string()),
         })?;
-        Ok(Self {
-            source: source.to_owned(),
-            program,
-        })
+        Ok(Self { source: source.to_owned(), program })
     }
 
     /// The text that it was compiled from.
@@ -54,11 +51,7 @@ impl Condition {
     /// The params that the condition reads, by their top-level names.
     pub fn variables(&self) -> Vec<String> {
         let references = self.program.references();
-        references
-            .variables()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        references.variables().into_iter().map(str::to_owned).collect()
     }
 
     /// Whether it holds over these params. A param that is absent counts as null, so that
@@ -123,13 +116,7 @@ mod tests {
         let error = Condition::parse("ok ==").expect_err("no CEL").to_string();
         assert!(error.starts_with("`ok ==` is not a condition"), "{error}");
         let condition = Condition::parse("1 + 1").expect("CEL");
-        let error = condition
-            .holds(&Params::new())
-            .expect_err("a number")
-            .to_string();
-        assert!(
-            error.starts_with("condition `1 + 1` has no answer"),
-            "{error}"
-        );
+        let error = condition.holds(&Params::new()).expect_err("a number").to_string();
+        assert!(error.starts_with("condition `1 + 1` has no answer"), "{error}");
     }
 }

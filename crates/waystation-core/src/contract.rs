@@ -139,11 +139,7 @@ fn take_text(fields: &mut Params, field: &'static str) -> Result<Option<String>,
     match fields.shift_remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(value) => Err(Error::Invalid {
-            field,
-            expected: "a text",
-            value,
-        }),
+        Some(value) => Err(Error::Invalid { field, expected: "a text", value }),
     }
 }
 
@@ -156,11 +152,7 @@ fn take_count(fields: &mut Params, field: &'static str) -> Result<Option<u32>, E
     }
     match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
         Some(count) => Ok(Some(count)),
-        None => Err(Error::Invalid {
-            field,
-            expected: "a whole number from 0",
-            value,
-        }),
+        None => Err(Error::Invalid { field, expected: "a whole number from 0", value }),
     }
 }
 
@@ -168,11 +160,7 @@ fn take_params(fields: &mut Params) -> Result<Params, Error> {
     match fields.shift_remove("params") {
         None | Some(Value::Null) => Ok(Params::new()),
         Some(Value::Object(params)) => Ok(params),
-        Some(value) => Err(Error::Invalid {
-            field: "params",
-            expected: "an object",
-            value,
-        }),
+        Some(value) => Err(Error::Invalid { field: "params", expected: "an object", value }),
     }
 }
 
@@ -223,24 +211,13 @@ mod tests {
             ("{", "contract is not JSON"),
             ("[1]", "contract is not a JSON object but an array"),
             ("{}", "contract has no `job_id`"),
-            (
-                r#"{"job_id":""}"#,
-                "`job_id` must be a text that is not empty",
-            ),
-            (
-                r#"{"job_id":"j","params":[]}"#,
-                "`params` must be an object, not []",
-            ),
-            (
-                r#"{"job_id":"j","retry_count":-1}"#,
-                "must be a whole number from 0, not -1",
-            ),
+            (r#"{"job_id":""}"#, "`job_id` must be a text that is not empty"),
+            (r#"{"job_id":"j","params":[]}"#, "`params` must be an object, not []"),
+            (r#"{"job_id":"j","retry_count":-1}"#, "must be a whole number from 0, not -1"),
             (r#"{"job_id":7}"#, "`job_id` must be a text, not 7"),
         ];
         for (input, expected) in cases {
-            let error = Contract::parse(input.as_bytes())
-                .expect_err(input)
-                .to_string();
+            let error = Contract::parse(input.as_bytes()).expect_err(input).to_string();
             assert!(error.contains(expected), "{input}: {error}");
         }
     }

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Poison,
     /// The handler panicked.
     Panic,
+    /// The handler says that trying again is of no use.
+    Permanent,
     /// Any other error of a handler.
     Error,
 }
@@ -36,10 +38,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether another attempt may end differently.
     pub fn retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Transient | Self::Timeout | Self::Panic | Self::Error
-        )
+        matches!(self, Self::Transient | Self::Timeout | Self::Panic | Self::Error)
     }
 
     /// The name on the wire and on the screen.
@@ -55,6 +54,7 @@ impl ErrorKind {
             Self::Aborted => "aborted",
             Self::Poison => "poison",
             Self::Panic => "panic",
+            Self::Permanent => "permanent",
             Self::Error => "error",
         }
     }
@@ -91,12 +91,7 @@ impl Failure {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         truncate(&mut message, MESSAGE_BYTES_MAX);
-        Self {
-            kind,
-            message,
-            causes: Vec::new(),
-            retry_after: None,
-        }
+        Self { kind, message, causes: Vec::new(), retry_after: None }
     }
 
     /// A failure that may pass.

@@ -27,14 +27,8 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    const ALL: [Self; 6] = [
-        Self::String,
-        Self::Number,
-        Self::Integer,
-        Self::Boolean,
-        Self::Array,
-        Self::Object,
-    ];
+    const ALL: [Self; 6] =
+        [Self::String, Self::Number, Self::Integer, Self::Boolean, Self::Array, Self::Object];
 
     /// The name in pipeline files.
     pub fn as_str(self) -> &'static str {
@@ -87,18 +81,12 @@ impl Field {
             Some(base) => (base, true),
             None => (text, false),
         };
-        let kind = FieldType::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == base);
+        let kind = FieldType::ALL.into_iter().find(|kind| kind.as_str() == base);
         let kind = kind.ok_or_else(|| {
             let known = FieldType::ALL.map(FieldType::as_str).join(", ");
             format!("field `{name}` has the unknown type `{text}` (known: {known}; `?` = optional)")
         })?;
-        Ok(Self {
-            name: name.to_owned(),
-            kind,
-            optional,
-        })
+        Ok(Self { name: name.to_owned(), kind, optional })
     }
 }
 
@@ -129,12 +117,7 @@ impl Form {
 
 impl fmt::Display for Field {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}{}",
-            self.kind.as_str(),
-            if self.optional { "?" } else { "" }
-        )
+        write!(formatter, "{}{}", self.kind.as_str(), if self.optional { "?" } else { "" })
     }
 }
 
@@ -165,10 +148,7 @@ mod tests {
             (json!({"ok": true}), vec![]),
             (json!({"ok": true, "note": null}), vec![]),
             (json!({}), vec!["`ok` (boolean) is absent"]),
-            (
-                json!({"ok": "yes"}),
-                vec!["`ok` must be boolean, not a text (\"yes\")"],
-            ),
+            (json!({"ok": "yes"}), vec!["`ok` must be boolean, not a text (\"yes\")"]),
             (json!({"ok": false, "x": 1}), vec!["`x` is not asked for"]),
         ];
         for (answer, expected) in cases {
@@ -183,9 +163,6 @@ mod tests {
     #[test]
     fn unknown_field_type_is_named() {
         let error = Field::parse("a", "bool").expect_err("unknown");
-        assert!(
-            error.starts_with("field `a` has the unknown type `bool`"),
-            "{error}"
-        );
+        assert!(error.starts_with("field `a` has the unknown type `bool`"), "{error}");
     }
 }

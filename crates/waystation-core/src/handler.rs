@@ -42,18 +42,12 @@ pub struct Completion {
 impl Completion {
     /// Done, with these params to add.
     pub fn ok(output: Params) -> Self {
-        Self {
-            output,
-            label: Label::ok(),
-        }
+        Self { output, label: Label::ok() }
     }
 
     /// Done, to be routed by this label.
     pub fn labelled(label: &str, output: Params) -> Self {
-        Self {
-            output,
-            label: Label::from(label),
-        }
+        Self { output, label: Label::from(label) }
     }
 }
 
@@ -116,10 +110,7 @@ where
     Output: Serialize + Send + 'static,
     Fut: Future<Output = Result<Output, Failure>> + Send + 'static,
 {
-    Typed {
-        function,
-        signature: PhantomData,
-    }
+    Typed { function, signature: PhantomData }
 }
 
 struct Typed<F, Input, Output> {
@@ -139,15 +130,8 @@ where
         let input = serde_json::from_value(Value::Object(params)).map_err(|error| {
             let message = error.to_string();
             let absent = message.starts_with("missing field");
-            let kind = if absent {
-                ErrorKind::MissingParam
-            } else {
-                ErrorKind::InvalidParam
-            };
-            Failure::new(
-                kind,
-                format!("params do not fit the stage's input: {message}"),
-            )
+            let kind = if absent { ErrorKind::MissingParam } else { ErrorKind::InvalidParam };
+            Failure::new(kind, format!("params do not fit the stage's input: {message}"))
         })?;
         let output = (self.function)(context, input).await?;
         match serde_json::to_value(output) {

@@ -58,9 +58,7 @@ impl RetryPolicy {
             Backoff::Fixed => self.delay.min(self.delay_max),
             Backoff::Exponential => {
                 let doubled = self.delay.saturating_mul(2_u32.saturating_pow(retry_count));
-                doubled
-                    .min(self.delay_max)
-                    .mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+                doubled.min(self.delay_max).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
             }
         };
         Some(delay.max(failure.retry_after.unwrap_or_default()))
@@ -75,11 +73,7 @@ mod tests {
     fn delays(policy: &RetryPolicy, kind: ErrorKind, random: f64) -> Vec<Option<u64>> {
         let failure = Failure::new(kind, "x");
         (0..5)
-            .map(|count| {
-                policy
-                    .next_delay(&failure, count, random)
-                    .map(|d| d.as_millis() as u64)
-            })
+            .map(|count| policy.next_delay(&failure, count, random).map(|d| d.as_millis() as u64))
             .collect()
     }
 
@@ -88,19 +82,12 @@ mod tests {
         let policy = RetryPolicy::default();
         let got = delays(&policy, ErrorKind::Error, 1.0);
         assert_eq!(got, [Some(1000), Some(2000), None, None, None]);
-        assert_eq!(
-            delays(&policy, ErrorKind::Error, 0.0)[..2],
-            [Some(500), Some(1000)]
-        );
+        assert_eq!(delays(&policy, ErrorKind::Error, 0.0)[..2], [Some(500), Some(1000)]);
     }
 
     #[test]
     fn permanent_failures_are_never_retried() {
-        for kind in [
-            ErrorKind::MissingParam,
-            ErrorKind::Contract,
-            ErrorKind::Poison,
-        ] {
+        for kind in [ErrorKind::MissingParam, ErrorKind::Contract, ErrorKind::Poison] {
             assert_eq!(delays(&RetryPolicy::default(), kind, 0.5), [None; 5]);
         }
     }
@@ -113,14 +100,8 @@ mod tests {
             ..RetryPolicy::default()
         };
         let failure = Failure::transient("x");
-        assert_eq!(
-            policy.next_delay(&failure, 4_000_000, 1.0),
-            Some(Duration::from_secs(3))
-        );
+        assert_eq!(policy.next_delay(&failure, 4_000_000, 1.0), Some(Duration::from_secs(3)));
         let failure = failure.retry_after(Duration::from_mins(1));
-        assert_eq!(
-            policy.next_delay(&failure, 0, 1.0),
-            Some(Duration::from_mins(1))
-        );
+        assert_eq!(policy.next_delay(&failure, 0, 1.0), Some(Duration::from_mins(1)));
     }
 }

@@ -136,10 +136,8 @@ impl Settlement {
             Next::Park(task) => task.body,
             Next::HandBack => Vec::new(),
         };
-        let (visit, attempt) = self
-            .events
-            .last()
-            .map_or((1, 1), |event| (event.visit, event.attempt));
+        let (visit, attempt) =
+            self.events.last().map_or((1, 1), |event| (event.visit, event.attempt));
         self.events.push(Event {
             job_id: self.job_id.clone(),
             kind: EventKind::Aborted,
@@ -150,10 +148,7 @@ impl Settlement {
             detail: Some(json!({ "reason": reason })),
         });
         self.state = JobState::Aborted;
-        self.next = Next::End {
-            body,
-            failure: Some(Failure::new(ErrorKind::Aborted, reason)),
-        };
+        self.next = Next::End { body, failure: Some(Failure::new(ErrorKind::Aborted, reason)) };
         self
     }
 }

@@ -112,10 +112,7 @@ impl JobState {
 
     /// Whether nothing happens to the job any more by itself.
     pub fn is_terminal(self) -> bool {
-        matches!(
-            self,
-            Self::Completed | Self::Failed | Self::Aborted | Self::Skipped
-        )
+        matches!(self, Self::Completed | Self::Failed | Self::Aborted | Self::Skipped)
     }
 
     /// The name in SQL, JSON and on the screen.
@@ -217,10 +214,7 @@ mod tests {
 
     #[test]
     fn terminal_states_have_one_way_out_and_only_failed_has_it() {
-        for from in JobState::ALL
-            .into_iter()
-            .filter(|state| state.is_terminal())
-        {
+        for from in JobState::ALL.into_iter().filter(|state| state.is_terminal()) {
             for step in Step::ALL {
                 let leaves = transition(from, step).is_ok();
                 assert_eq!(leaves, from == JobState::Failed && step == Step::Requeue);
@@ -230,10 +224,7 @@ mod tests {
 
     #[test]
     fn every_live_state_can_be_aborted() {
-        for from in JobState::ALL
-            .into_iter()
-            .filter(|state| !state.is_terminal())
-        {
+        for from in JobState::ALL.into_iter().filter(|state| !state.is_terminal()) {
             assert_eq!(transition(from, Step::Abort), Ok(JobState::Aborted));
         }
     }

@@ -1,0 +1,22 @@
+//! The engine: takes deliveries, runs handlers, settles what came of them.
+//!
+//! One job's way through it: [`Client::submit`] makes the job; a [`worker`] receives its delivery;
+//! an [`attempt`](worker) checks the contract and runs the handler; [`decide`] turns the outcome
+//! into a settlement; the worker settles it, and with that the next stage's message exists. Sources
+//! make jobs by themselves; manual stages end in the inbox, and [`Client::answer`] goes on from
+//! there.
+
+mod backend;
+mod client;
+pub mod decide;
+mod definition;
+mod engine;
+mod lease_keeper;
+mod source_worker;
+mod stop;
+mod worker;
+
+pub use backend::Backend;
+pub use client::{AnswerError, Client, JobError, Submission, SubmitError};
+pub use definition::{Definition, DefinitionError, Environment, Registry};
+pub use engine::{Engine, EngineError, Handle, Options, Sources};

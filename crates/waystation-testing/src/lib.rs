@@ -1,0 +1,19 @@
+//! What tests of Waystation are made of.
+//!
+//! - [`FakeClock`]: a clock that stands still until a test moves it.
+//! - [`sample`]: small jobs and settlements in few words.
+//! - [`conformance`]: the promises of the ports as a suite of cases that every backend runs, and
+//!   a model test that holds a backend against the reference.
+//! - [`faults`]: a queue that fails when it is told to, and handlers that misbehave.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "the helpers and cases of a test fail by panicking; that is what they are for"
+)]
+
+pub mod clock;
+pub mod conformance;
+pub mod faults;
+pub mod sample;
+
+pub use clock::FakeClock;

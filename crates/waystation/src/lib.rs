@@ -1,0 +1,49 @@
+//! Waystation moves jobs through the stages of a pipeline, durably, over the queues that people
+//! already run.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use waystation::{App, Context, Failure};
+//!
+//! #[derive(Deserialize)]
+//! struct Photo {
+//!     image_id: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Found {
+//!     detection_run_id: String,
+//! }
+//!
+//! async fn detect(_context: Context, photo: Photo) -> Result<Found, Failure> {
+//!     Ok(Found { detection_run_id: format!("det_{}", photo.image_id) })
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = App::new("images").stage("detect", detect).store("memory://").open().await?;
+//! let job = app.submit(serde_json::json!({ "image_id": "img_123" })).await?;
+//! app.run_until_idle().await?;
+//! assert_eq!(app.job(&job).await?.params["detection_run_id"], "det_img_123");
+//! # Ok(())
+//! # }
+//! ```
+
+mod app;
+pub mod backends;
+mod environment;
+
+pub use app::{App, AppError, OpenApp};
+pub use environment::environment;
+pub use waystation_core::Params;
+pub use waystation_core::failure::{ErrorKind, Failure};
+pub use waystation_core::handler::{Completion, Context, Handler};
+pub use waystation_core::id::{JobId, PipelineName, StageId};
+pub use waystation_core::job::JobRecord;
+pub use waystation_engine::{
+    Backend, Client, Definition, Engine, Handle, Options, Registry, Sources, Submission,
+};
+pub use waystation_executors::Executors;
+
+pub use waystation_core as core;
+pub use waystation_engine as engine;

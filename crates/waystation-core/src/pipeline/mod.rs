@@ -1,11 +1,19 @@
 //! Pipelines: a named graph of stages, built in Rust or read from YAML.
 
 mod catalog;
+mod entry;
+mod environment;
+mod graph;
+pub mod load;
 mod model;
+mod nearest;
 mod problem;
 mod routing;
+pub mod validate;
 
 pub use catalog::{Catalog, Executor, StageKind};
+pub use entry::EntryError;
+pub use environment::Environment;
 pub use model::{ParamsMode, Pipeline, Route, Stage, Target};
 pub use problem::{Position, Problem, Problems};
 pub use routing::{NoRoute, Onward};

@@ -115,12 +115,7 @@ impl Target {
 impl Route {
     /// A route without a condition.
     pub fn new(from: impl Into<StageId>, to: impl Into<StageId>) -> Self {
-        Self {
-            from: from.into(),
-            to: Target::Stage(to.into()),
-            on: None,
-            when: None,
-        }
+        Self { from: from.into(), to: Target::Stage(to.into()), on: None, when: None }
     }
 }
 
@@ -131,12 +126,7 @@ impl Pipeline {
             .windows(2)
             .map(|pair| Route::new(pair[0].id.clone(), pair[1].id.clone()))
             .collect();
-        Self {
-            name: name.into(),
-            description: None,
-            stages,
-            routes,
-        }
+        Self { name: name.into(), description: None, stages, routes }
     }
 
     /// The stage of this name.
@@ -149,13 +139,11 @@ impl Pipeline {
         self.routes.iter().filter(move |route| route.from == *id)
     }
 
-    /// The stages that no route leads to, in the order that they were declared.
+    /// The stages that no other stage's route leads to, in the order that they were declared.
     pub fn roots(&self) -> impl Iterator<Item = &Stage> {
         self.stages.iter().filter(|stage| {
-            !self
-                .routes
-                .iter()
-                .any(|route| route.to == Target::Stage(stage.id.clone()))
+            let target = Target::Stage(stage.id.clone());
+            !self.routes.iter().any(|route| route.to == target && route.from != stage.id)
         })
     }
 }

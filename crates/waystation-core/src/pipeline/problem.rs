@@ -25,11 +25,7 @@ pub struct Problem {
 impl Problem {
     /// A problem that no place in a file belongs to.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            position: None,
-            message: message.into(),
-            hint: None,
-        }
+        Self { position: None, message: message.into(), hint: None }
     }
 
     /// The same problem at this place.
@@ -74,11 +70,7 @@ impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.list.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            let gap = if problem.position.is_some() {
-                ":"
-            } else {
-                ": "
-            };
+            let gap = if problem.position.is_some() { ":" } else { ": " };
             write!(formatter, "{separator}{}{gap}{problem}", self.origin)?;
         }
         Ok(())

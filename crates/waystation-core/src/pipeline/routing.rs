@@ -60,14 +60,9 @@ impl Pipeline {
                 None => label.as_str() != "ko",
             };
             let holds = match &route.when {
-                Some(condition) if takes_label => {
-                    condition
-                        .holds(params)
-                        .map_err(|source| NoRoute::Condition {
-                            stage: stage.clone(),
-                            source,
-                        })?
-                }
+                Some(condition) if takes_label => condition
+                    .holds(params)
+                    .map_err(|source| NoRoute::Condition { stage: stage.clone(), source })?,
                 _ => true,
             };
             if takes_label && holds {
@@ -81,16 +76,8 @@ impl Pipeline {
         if tried.is_empty() && *label == Label::ok() {
             return Ok(Onward::Done);
         }
-        let routes = if tried.is_empty() {
-            "none".to_owned()
-        } else {
-            tried.join("; ")
-        };
-        Err(NoRoute::Unmatched {
-            stage: stage.clone(),
-            label: label.clone(),
-            routes,
-        })
+        let routes = if tried.is_empty() { "none".to_owned() } else { tried.join("; ") };
+        Err(NoRoute::Unmatched { stage: stage.clone(), label: label.clone(), routes })
     }
 }
 
@@ -101,11 +88,7 @@ impl super::Route {
             Target::Stage(id) => id.as_str(),
             Target::Done => Target::DONE,
         };
-        let on = self
-            .on
-            .as_ref()
-            .map(|label| format!(" on {label}"))
-            .unwrap_or_default();
+        let on = self.on.as_ref().map(|label| format!(" on {label}")).unwrap_or_default();
         let when = self.when.as_ref().map(|c| format!(" when {}", c.source()));
         format!("to {to}{on}{}", when.unwrap_or_default())
     }
@@ -143,64 +126,16 @@ mod tests {
     #[test]
     fn first_matching_route_is_taken() {
         let cases = [
-            (
-                "rectify",
-                None,
-                "ok",
-                json!({}),
-                Ok(Onward::To("validate".into())),
-            ),
-            (
-                "rectify",
-                None,
-                "ko",
-                json!({}),
-                Ok(Onward::To("correct".into())),
-            ),
-            (
-                "rectify",
-                Some("rectify"),
-                "ko",
-                json!({}),
-                Ok(Onward::Done),
-            ),
-            (
-                "validate",
-                None,
-                "ok",
-                json!({"ok": true}),
-                Ok(Onward::To("write".into())),
-            ),
-            (
-                "validate",
-                None,
-                "ok",
-                json!({"ok": false}),
-                Ok(Onward::To("correct".into())),
-            ),
-            (
-                "validate",
-                None,
-                "ok",
-                json!({}),
-                Err("no route leads on from stage `validate`"),
-            ),
-            (
-                "correct",
-                None,
-                "ok",
-                json!({}),
-                Ok(Onward::To("write".into())),
-            ),
+            ("rectify", None, "ok", json!({}), Ok(Onward::To("validate".into()))),
+            ("rectify", None, "ko", json!({}), Ok(Onward::To("correct".into()))),
+            ("rectify", Some("rectify"), "ko", json!({}), Ok(Onward::Done)),
+            ("validate", None, "ok", json!({"ok": true}), Ok(Onward::To("write".into()))),
+            ("validate", None, "ok", json!({"ok": false}), Ok(Onward::To("correct".into()))),
+            ("validate", None, "ok", json!({}), Err("no route leads on from stage `validate`")),
+            ("correct", None, "ok", json!({}), Ok(Onward::To("write".into()))),
             ("correct", None, "ko", json!({}), Err("for outcome `ko`")),
             ("write", None, "ok", json!({}), Ok(Onward::Done)),
-            (
-                "write",
-                None,
-                "ko",
-                json!({}),
-                Err("(routes out of it: none)"),
-            ),
+            ("write", None, "ko", json!({}), Err("(routes out of it: none)")),
         ];
         let pipeline = scans();
         for (stage, exit, label, params, expected) in cases {

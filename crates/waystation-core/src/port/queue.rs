@@ -19,10 +19,7 @@ pub const SETTLE_MAX: usize = 1_000;
 /// What a backend can do beyond the port's promises. Checked when a pipeline is loaded, never
 /// asked for at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each capability is a yes or a no"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each capability is a yes or a no")]
 pub struct Capabilities {
     /// Messages can be held back until a time.
     pub delay: bool,

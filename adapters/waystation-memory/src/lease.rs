@@ -1,0 +1,153 @@
+//! Messages go out under leases, and come back when the leases run out.
+//!
+//! A message's lease is *live* until its end, then *expired* until a receiver of its queue
+//! reclaims it. Its holder may settle or extend it all that time, and also afterwards, for as
+//! long as nobody else was given it: work that was done is not thrown away for being late.
+
+use std::time::Duration;
+
+use serde_json::json;
+use waystation_core::clock::Timestamp;
+use waystation_core::event::EventKind;
+use waystation_core::id::QueueName;
+use waystation_core::port::{Depth, Extended, Receive};
+use waystation_core::settlement::{Delivery, Lease};
+
+use crate::state::{State, event};
+
+/// What a visit of a receiver found.
+pub(crate) struct Received {
+    pub deliveries: Vec<Delivery>,
+    /// When to look again, if nobody calls before.
+    pub look_again: Option<Timestamp>,
+    /// Whether jobs changed.
+    pub changed: bool,
+}
+
+impl State {
+    /// Hands out what is deliverable now.
+    pub fn receive(&mut self, request: &Receive, max: usize, now: Timestamp) -> Received {
+        let reclaimed = self.reclaim(&request.queue, now);
+        let line = self.line(&request.queue);
+        line.release_due(now);
+        let ids = line.take_ready(max);
+        let until = now.plus(request.lease);
+        let deliveries: Vec<_> =
+            ids.into_iter().filter_map(|id| self.hand_out(id, until, now)).collect();
+        Received {
+            changed: reclaimed || !deliveries.is_empty(),
+            deliveries,
+            look_again: self.line(&request.queue).next_moment(),
+        }
+    }
+
+    /// Makes a lease last until `now + lease`.
+    pub fn extend(&mut self, lease: &Lease, duration: Duration, now: Timestamp) -> Extended {
+        let id = lease.delivery_id;
+        if !self.holds(lease) {
+            return Extended::Lost;
+        }
+        let Some(mut message) = self.remove_message(id) else {
+            return Extended::Lost;
+        };
+        message.leased_until = Some(now.plus(duration));
+        let answer = match message.abort {
+            Some(_) => Extended::AbortRequested,
+            None => Extended::Held,
+        };
+        self.line(&lease.queue).insert(id, &message, now);
+        self.messages.insert(id, message);
+        answer
+    }
+
+    /// Whether this lease is the last one that its message was handed out under.
+    pub fn holds(&self, lease: &Lease) -> bool {
+        self.messages.get(&lease.delivery_id).is_some_and(|message| {
+            message.queue == lease.queue && message.token == Some(lease.token)
+        })
+    }
+
+    /// Ends a lease whose holder gave the message back, as if it had never been handed out.
+    pub fn hand_back(&mut self, id: i64, now: Timestamp) {
+        let Some(mut message) = self.remove_message(id) else {
+            return;
+        };
+        message.token = None;
+        message.leased_until = None;
+        message.deliveries = message.deliveries.saturating_sub(1);
+        self.line(&message.queue.clone()).insert(id, &message, now);
+        self.messages.insert(id, message);
+    }
+
+    /// How much waits. An expired lease is as good as none; what somebody wants aborted is not
+    /// deliverable any more.
+    pub fn depth(&mut self, queue: &QueueName, now: Timestamp) -> Depth {
+        let Some(line) = self.lines.get_mut(queue) else {
+            return Depth::default();
+        };
+        line.release_due(now);
+        let expired = line.expired(now);
+        let back: Vec<i64> =
+            expired.iter().copied().filter(|id| self.messages[id].abort.is_none()).collect();
+        let oldest = line.oldest_ready().into_iter().chain(back.clone()).min();
+        Depth {
+            ready: (line.ready_count() + back.len()) as u64,
+            delayed: line.delayed_count() as u64,
+            leased: (line.leased_count() - expired.len()) as u64,
+            oldest: oldest.map(|id| self.messages[&id].enqueued_at),
+        }
+    }
+
+    fn hand_out(&mut self, id: i64, until: Timestamp, now: Timestamp) -> Option<Delivery> {
+        let token = self.next_token();
+        let message = self.messages.get_mut(&id)?;
+        message.token = Some(token);
+        message.leased_until = Some(until);
+        message.deliveries = message.deliveries.saturating_add(1);
+        let delivery = Delivery {
+            lease: Lease { queue: message.queue.clone(), delivery_id: id, token },
+            body: message.body.clone(),
+            priority: message.priority,
+            deliveries: message.deliveries,
+            enqueued_at: message.enqueued_at,
+        };
+        let line = self.lines.get_mut(&message.queue)?;
+        line.insert(id, message, now);
+        Some(delivery)
+    }
+
+    /// Returns what is under an expired lease to its place, or ends it if somebody wants that.
+    /// Tells whether there was any.
+    fn reclaim(&mut self, queue: &QueueName, now: Timestamp) -> bool {
+        let expired = self.line(queue).expired(now);
+        for id in &expired {
+            self.abandon(*id, now);
+        }
+        !expired.is_empty()
+    }
+
+    fn abandon(&mut self, id: i64, now: Timestamp) {
+        let Some(mut message) = self.remove_message(id) else {
+            return;
+        };
+        message.leased_until = None;
+        let job_id = message.job_id.clone();
+        let abort = message.abort.clone();
+        let abandoned = event(
+            EventKind::Abandoned,
+            &job_id,
+            &message.stage,
+            &message.body,
+            now,
+            json!({ "deliveries": message.deliveries }),
+        );
+        self.line(&message.queue.clone()).insert(id, &message, now);
+        self.messages.insert(id, message);
+        if let Some(job) = self.jobs.get_mut(&job_id) {
+            job.events.push(abandoned);
+        }
+        if let Some(reason) = abort {
+            self.end_as_aborted(&job_id, &reason, now);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Settlements: deliveries, tasks and dead letters end, and their jobs go on.
+
+use waystation_core::clock::Timestamp;
+use waystation_core::failure::Failure;
+use waystation_core::job::DeadLetterRecord;
+use waystation_core::settlement::{Ended, Next, Settled, Settlement};
+use waystation_core::state::JobState;
+
+use crate::state::{Place, State};
+
+impl State {
+    /// Applies a settlement whole, or not at all.
+    pub fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
+        if !self.is_open(&settlement) {
+            return Settled::Lost;
+        }
+        let (settlement, answer) = self.heed_abort(settlement, now);
+        self.apply(settlement, now);
+        answer
+    }
+
+    /// Whether that which the settlement ends is there to be ended.
+    fn is_open(&self, settlement: &Settlement) -> bool {
+        let job_id = match &settlement.ended {
+            Ended::Delivery(lease) if self.holds(lease) => {
+                self.messages.get(&lease.delivery_id).map(|message| &message.job_id)
+            }
+            Ended::Delivery(_) => None,
+            Ended::Task(id) => self.tasks.get(id).map(|task| &task.job_id),
+            Ended::DeadLetter(id) => self.dead_letters.get(id).map(|letter| &letter.job_id),
+        };
+        job_id == Some(&settlement.job_id)
+    }
+
+    /// The settlement as it holds when somebody wanted the job aborted meanwhile.
+    fn heed_abort(&self, settlement: Settlement, now: Timestamp) -> (Settlement, Settled) {
+        let message = match &settlement.ended {
+            Ended::Delivery(lease) => self.messages.get(&lease.delivery_id),
+            Ended::Task(_) | Ended::DeadLetter(_) => None,
+        };
+        let Some((message, reason)) =
+            message.and_then(|message| Some((message, message.abort.as_deref()?)))
+        else {
+            return (settlement, Settled::Applied);
+        };
+        let ends_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
+        if ends_anyway {
+            return (settlement, Settled::Applied);
+        }
+        let came_back_unchanged = settlement.next == Next::HandBack;
+        let mut settlement = settlement.overruled_by_abort(reason, now);
+        if let Next::End { body, .. } = &mut settlement.next
+            && came_back_unchanged
+        {
+            body.clone_from(&message.body);
+        }
+        (settlement, Settled::Aborted)
+    }
+
+    fn apply(&mut self, settlement: Settlement, now: Timestamp) {
+        let job_id = &settlement.job_id;
+        let Some(pipeline) = self.jobs.get(job_id).map(|job| job.pipeline.clone()) else {
+            return;
+        };
+        let ended = &settlement.ended;
+        let is_dropped = settlement.next == Next::Drop;
+        // The place and the failure from now on, where the settlement changes them.
+        let change: Option<(Place, Option<Failure>)> = match settlement.next {
+            Next::HandBack => {
+                if let Ended::Delivery(lease) = ended {
+                    self.hand_back(lease.delivery_id, now);
+                }
+                None
+            }
+            Next::Drop => {
+                self.close(ended);
+                None
+            }
+            Next::Enqueue(message) => {
+                self.close(ended);
+                Some((self.enqueue(job_id, message, now), None))
+            }
+            Next::Park(task) => {
+                self.close(ended);
+                Some((self.park(job_id, &pipeline, task, now), None))
+            }
+            Next::End { body, failure } => {
+                self.close(ended);
+                if let (Some(failure), JobState::Failed) = (&failure, settlement.state) {
+                    let dead_letter_id = self.next_id();
+                    let letter = DeadLetterRecord {
+                        dead_letter_id,
+                        job_id: job_id.clone(),
+                        pipeline,
+                        stage: settlement.stage.clone(),
+                        failure: failure.clone(),
+                        at: now,
+                        body: body.clone(),
+                    };
+                    self.dead_letters.insert(dead_letter_id, letter);
+                }
+                Some((Place::End(body), failure))
+            }
+        };
+        let Some(job) = self.jobs.get_mut(job_id) else {
+            return;
+        };
+        if let Some((place, failure)) = change {
+            job.place = place;
+            job.failure = failure;
+        }
+        if !is_dropped {
+            job.state = settlement.state;
+            job.stage = settlement.stage;
+            job.updated_at = now;
+        }
+        job.events.extend(settlement.events);
+        job.log.extend(settlement.log);
+    }
+
+    fn close(&mut self, ended: &Ended) {
+        match ended {
+            Ended::Delivery(lease) => drop(self.remove_message(lease.delivery_id)),
+            Ended::Task(id) => drop(self.tasks.remove(id)),
+            Ended::DeadLetter(id) => drop(self.dead_letters.remove(id)),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the memory holds, and the few ways in which a job changes its place.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use waystation_core::Params;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::event::{Event, EventKind, LogLine};
+use waystation_core::failure::Failure;
+use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
+use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::settlement::{Message, Priority, Task};
+use waystation_core::state::JobState;
+
+use crate::line::Line;
+
+/// Everything.
+#[derive(Default)]
+pub(crate) struct State {
+    pub jobs: HashMap<JobId, Job>,
+    /// In the order of their creation.
+    pub created: Vec<JobId>,
+    /// Remembered for as long as the job is, also after its end.
+    pub dedupe_keys: HashMap<(PipelineName, String), JobId>,
+    pub messages: HashMap<i64, QueuedMessage>,
+    pub lines: HashMap<QueueName, Line>,
+    pub tasks: BTreeMap<i64, TaskRecord>,
+    pub dead_letters: BTreeMap<i64, DeadLetterRecord>,
+    /// The texts of each pipeline; version 1 comes first.
+    pub pipelines: HashMap<PipelineName, Vec<String>>,
+    pub checkpoints: HashMap<String, Value>,
+    last_id: i64,
+    last_token: u64,
+}
+
+/// A job as it is kept.
+pub(crate) struct Job {
+    pub pipeline: PipelineName,
+    pub pipeline_version: u32,
+    /// Its index in [`State::created`].
+    pub serial: usize,
+    /// Never `running`: that is told from the lease of its message.
+    pub state: JobState,
+    pub stage: StageId,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub place: Place,
+    pub failure: Option<Failure>,
+    pub events: Vec<Event>,
+    pub log: Vec<LogLine>,
+}
+
+/// Where a job's contract is.
+pub(crate) enum Place {
+    /// In a queue, as this message.
+    Queue(i64),
+    /// In the inbox, as this task.
+    Inbox(i64),
+    /// Nowhere any more: this was its last form.
+    End(Vec<u8>),
+}
+
+/// A message as it is kept.
+pub(crate) struct QueuedMessage {
+    pub job_id: JobId,
+    pub queue: QueueName,
+    pub stage: StageId,
+    pub priority: Priority,
+    pub not_before: Option<Timestamp>,
+    pub body: Vec<u8>,
+    pub enqueued_at: Timestamp,
+    pub deliveries: u32,
+    /// Who may settle it: the last one that it was handed to, unless that one gave it back.
+    pub token: Option<u64>,
+    pub leased_until: Option<Timestamp>,
+    /// Why somebody wants its job aborted.
+    pub abort: Option<String>,
+}
+
+impl QueuedMessage {
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.leased_until.is_some_and(|until| until > now)
+    }
+}
+
+impl State {
+    pub fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub fn next_token(&mut self) -> u64 {
+        self.last_token += 1;
+        self.last_token
+    }
+
+    pub fn line(&mut self, queue: &QueueName) -> &mut Line {
+        self.lines.entry(queue.clone()).or_default()
+    }
+
+    /// Puts a contract into a queue and wakes who waits there.
+    pub fn enqueue(&mut self, job_id: &JobId, message: Message, now: Timestamp) -> Place {
+        let id = self.next_id();
+        let queued = QueuedMessage {
+            job_id: job_id.clone(),
+            queue: message.queue,
+            stage: message.stage,
+            priority: message.priority,
+            not_before: message.not_before,
+            body: message.body,
+            enqueued_at: now,
+            deliveries: 0,
+            token: None,
+            leased_until: None,
+            abort: None,
+        };
+        self.line(&queued.queue).insert(id, &queued, now);
+        self.messages.insert(id, queued);
+        Place::Queue(id)
+    }
+
+    /// Opens a task in the inbox.
+    pub fn park(
+        &mut self,
+        job_id: &JobId,
+        pipeline: &PipelineName,
+        task: Task,
+        now: Timestamp,
+    ) -> Place {
+        let task_id = self.next_id();
+        let record = TaskRecord {
+            task_id,
+            job_id: job_id.clone(),
+            pipeline: pipeline.clone(),
+            stage: task.stage,
+            created_at: now,
+            body: task.body,
+        };
+        self.tasks.insert(task_id, record);
+        Place::Inbox(task_id)
+    }
+
+    /// Takes a message out of its queue.
+    pub fn remove_message(&mut self, id: i64) -> Option<QueuedMessage> {
+        let message = self.messages.remove(&id)?;
+        self.line(&message.queue).remove(id, &message);
+        Some(message)
+    }
+
+    /// The contract of a job as it stands.
+    pub fn body<'a>(&'a self, job: &'a Job) -> &'a [u8] {
+        match &job.place {
+            Place::Queue(id) => self.messages.get(id).map_or(&[], |message| &message.body),
+            Place::Inbox(id) => self.tasks.get(id).map_or(&[], |task| &task.body),
+            Place::End(body) => body,
+        }
+    }
+
+    /// The message of a job that is in a queue.
+    pub fn message_of(&self, job: &Job) -> Option<&QueuedMessage> {
+        match job.place {
+            Place::Queue(id) => self.messages.get(&id),
+            Place::Inbox(_) | Place::End(_) => None,
+        }
+    }
+
+    /// The state that people see: `running` exactly while a live lease says so.
+    pub fn shown_state(&self, job: &Job, now: Timestamp) -> JobState {
+        match self.message_of(job) {
+            Some(message) if message.is_leased(now) => JobState::Running,
+            _ => job.state,
+        }
+    }
+
+    pub fn record(&self, job_id: &JobId, job: &Job, now: Timestamp) -> JobRecord {
+        let state = self.shown_state(job, now);
+        let held_back = matches!(state, JobState::Delayed | JobState::Retrying);
+        let message = self.message_of(job);
+        JobRecord {
+            job_id: job_id.clone(),
+            pipeline: job.pipeline.clone(),
+            pipeline_version: job.pipeline_version,
+            state,
+            stage: job.stage.clone(),
+            created_at: job.created_at,
+            updated_at: job.updated_at,
+            not_before: message
+                .and_then(|message| message.not_before)
+                .filter(|moment| held_back && *moment > now),
+            deliveries: message.map_or(0, |message| message.deliveries),
+            failure: job.failure.clone(),
+            params: params_of(self.body(job)),
+        }
+    }
+}
+
+/// An event that the memory itself has to tell of a contract.
+pub(crate) fn event(
+    kind: EventKind,
+    job_id: &JobId,
+    stage: &StageId,
+    body: &[u8],
+    at: Timestamp,
+    detail: Value,
+) -> Event {
+    // What cannot be read was never attempted: it is in its first run.
+    let (visit, attempt) = Contract::parse(body)
+        .map_or((1, 1), |contract| (contract.visit, contract.retry_count.saturating_add(1)));
+    Event {
+        job_id: job_id.clone(),
+        kind,
+        stage: stage.clone(),
+        visit,
+        attempt,
+        at,
+        detail: Some(detail),
+    }
+}
+
+fn params_of(body: &[u8]) -> Params {
+    Contract::parse(body).map_or_else(|_| Params::new(), |contract| contract.params)
+}

@@ -1,0 +1,73 @@
+//! Jobs come into being.
+
+use waystation_core::clock::Timestamp;
+use waystation_core::job::Checkpoint;
+use waystation_core::settlement::{NewJob, Start, Submitted};
+use waystation_core::state::JobState;
+
+use crate::state::{Job, State};
+
+impl State {
+    /// Creates those jobs that are not there yet, and notes where their source stands.
+    pub fn submit(
+        &mut self,
+        jobs: Vec<NewJob>,
+        checkpoint: Option<Checkpoint>,
+        now: Timestamp,
+    ) -> Vec<Submitted> {
+        if let Some(checkpoint) = checkpoint {
+            self.checkpoints.insert(checkpoint.source, checkpoint.value);
+        }
+        jobs.into_iter().map(|job| self.create(job, now)).collect()
+    }
+
+    fn create(&mut self, new: NewJob, now: Timestamp) -> Submitted {
+        if self.jobs.contains_key(&new.job_id) {
+            return Submitted::Duplicate(new.job_id);
+        }
+        if let Some(key) = new.dedupe_key {
+            let key = (new.pipeline.clone(), key);
+            if let Some(job_id) = self.dedupe_keys.get(&key) {
+                return Submitted::Duplicate(job_id.clone());
+            }
+            self.dedupe_keys.insert(key, new.job_id.clone());
+        }
+        let state = first_state(&new.start, now);
+        let (entry, place) = match new.start {
+            Start::Queue(message) => {
+                let entry = message.stage.clone();
+                (entry, self.enqueue(&new.job_id, message, now))
+            }
+            Start::Inbox(task) => {
+                let entry = task.stage.clone();
+                (entry, self.park(&new.job_id, &new.pipeline, task, now))
+            }
+        };
+        let job = Job {
+            pipeline: new.pipeline,
+            pipeline_version: new.pipeline_version,
+            serial: self.created.len(),
+            state,
+            stage: entry,
+            created_at: now,
+            updated_at: now,
+            place,
+            failure: None,
+            events: new.events,
+            log: Vec::new(),
+        };
+        self.created.push(new.job_id.clone());
+        self.jobs.insert(new.job_id.clone(), job);
+        Submitted::Created(new.job_id)
+    }
+}
+
+fn first_state(start: &Start, now: Timestamp) -> JobState {
+    match start {
+        Start::Inbox(_) => JobState::Waiting,
+        Start::Queue(message) if message.not_before.is_some_and(|moment| moment > now) => {
+            JobState::Delayed
+        }
+        Start::Queue(_) => JobState::Queued,
+    }
+}

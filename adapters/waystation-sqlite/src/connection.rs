@@ -1,0 +1,110 @@
+//! How each connection to the file is set up, and how the file's layout comes to be.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use waystation_core::port::Error;
+
+use crate::error::explain;
+use crate::options::Options;
+
+/// "WAYS": tells our files from other people's.
+const APPLICATION_ID: i64 = 0x5741_5953;
+/// The layout's steps, in order. A file's `user_version` counts the ones it has.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
+/// How long to wait for another process's commit. They take milliseconds.
+const BUSY_WAIT: Duration = Duration::from_secs(30);
+const PAGE_BYTES: u64 = 4096;
+const STATEMENTS_CACHED: usize = 64;
+
+/// The connection that writes. Brings the file's layout up to date first.
+pub fn open_writer(options: &Options) -> Result<Connection, Error> {
+    let name = options.path.display().to_string();
+    let connection =
+        open(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let set_up = || -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_WAIT)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", options.synchronous.as_str())?;
+        // Checkpoints run on a connection of their own, off the writer's commits.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        if let Some(bytes) = options.file_bytes_max {
+            connection.pragma_update(None, "max_page_count", (bytes / PAGE_BYTES).max(1))?;
+        }
+        Ok(())
+    };
+    set_up().map_err(|error| explain(&name, &error))?;
+    migrate(&connection, &name)?;
+    Ok(connection)
+}
+
+/// A connection that checkpoints the write-ahead log.
+pub fn open_checkpointer(options: &Options) -> Result<Connection, Error> {
+    let connection = open(options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let name = options.path.display().to_string();
+    let set_up = || -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::from_millis(100))?;
+        connection.pragma_update(None, "synchronous", options.synchronous.as_str())
+    };
+    set_up().map_err(|error| explain(&name, &error))?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub fn open_reader(options: &Options) -> Result<Connection, Error> {
+    let connection = open(options, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let name = options.path.display().to_string();
+    connection.busy_timeout(BUSY_WAIT).map_err(|error| explain(&name, &error))?;
+    Ok(connection)
+}
+
+fn open(options: &Options, flags: OpenFlags) -> Result<Connection, Error> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&options.path, flags)
+        .map_err(|error| explain(&options.path.display().to_string(), &error))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}
+
+/// Applies the steps that the file lacks, each whole, one process at a time.
+fn migrate(connection: &Connection, name: &str) -> Result<(), Error> {
+    let known = MIGRATIONS.len() as i64;
+    let run = || -> rusqlite::Result<i64> {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let found = pragma(connection, "user_version")?;
+        let steps = MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX));
+        for step in steps {
+            connection.execute_batch(step)?;
+        }
+        if found < known {
+            connection.pragma_update(None, "user_version", known)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        connection.execute_batch("COMMIT")?;
+        Ok(found)
+    };
+    // Read before anything is written, so that a stranger's file is left as it is.
+    let strange = || -> rusqlite::Result<bool> {
+        let ours = pragma(connection, "application_id")? == APPLICATION_ID;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(tables > 0 && !ours)
+    };
+    if strange().map_err(|error| explain(name, &error))? {
+        return Err(Error::Broken {
+            name: name.to_owned(),
+            message: "this SQLite file is not a Waystation store (hint: name another file)".into(),
+        });
+    }
+    let found = run().map_err(|error| explain(name, &error))?;
+    if found > known {
+        return Err(Error::NewerVersion { name: name.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}

@@ -1,0 +1,133 @@
+//! Jobs and how many there are of them.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::id::{JobId, PipelineName, StageId};
+use waystation_core::job::{Count, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::state::JobState;
+
+use super::{failure, job_number, nth};
+use crate::names;
+
+/// State numbers: `waiting` is 4, the terminal ones are 6 and above; a leased message is in 1.
+const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
+     CASE WHEN message.state = 1 AND message.due > ?1 THEN 2 ELSE job.state END AS now_state, \
+     stage.text, job.created_at, job.updated_at, job.failure, \
+     coalesce(message.body, task.body, job.body), message.deliveries, \
+     CASE WHEN message.state = 2 THEN message.due END \
+     FROM job \
+     JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
+     JOIN name AS stage ON stage.name_id = job.stage \
+     LEFT JOIN message ON message.message_id = job.live AND job.state < 6 AND job.state <> 4 \
+     LEFT JOIN task ON task.task_id = job.live AND job.state = 4";
+
+/// A job.
+pub fn job(
+    connection: &Connection,
+    job_id: &JobId,
+    now: Timestamp,
+) -> rusqlite::Result<Option<JobRecord>> {
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE job.job_id = ?2"))?
+        .query_row(params![now.0, job_id.as_str()], record)
+        .optional()
+}
+
+/// A page of jobs, newest first.
+pub fn jobs(
+    connection: &Connection,
+    filter: &JobFilter,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<JobRecord>> {
+    let before = match &filter.before {
+        None => i64::MAX,
+        Some(job_id) => match job_number(connection, job_id.as_str())? {
+            Some(number) => number,
+            None => return Ok(Vec::new()),
+        },
+    };
+    let Some(pipeline) = number_of(connection, filter.pipeline.as_ref().map(PipelineName::as_str))?
+    else {
+        return Ok(Vec::new());
+    };
+    let Some(stage) = number_of(connection, filter.stage.as_ref().map(StageId::as_str))? else {
+        return Ok(Vec::new());
+    };
+    let state = filter.state.map(|state| JobState::ALL.iter().position(|known| *known == state));
+    let mut select = connection.prepare_cached(&format!(
+        "{SELECT} WHERE job.job_number < ?2 AND (?3 IS NULL OR job.pipeline = ?3) \
+         AND (?4 IS NULL OR job.stage = ?4) AND (?5 IS NULL OR now_state = ?5) \
+         ORDER BY job.job_number DESC LIMIT ?6"
+    ))?;
+    let limit = filter.limit.min(PAGE_MAX);
+    let rows = select
+        .query_map(params![now.0, before, pipeline, stage, state.flatten(), limit], record)?;
+    rows.collect()
+}
+
+/// `Some(None)` when nothing is asked for, `None` when the name is unknown to the file.
+#[expect(clippy::option_option, reason = "not asked for and not found are different answers")]
+fn number_of(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Option<i64>>> {
+    match name {
+        None => Ok(Some(None)),
+        Some(name) => Ok(names::find(connection, name)?.map(Some)),
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
+    let job_id: String = row.get(0)?;
+    let pipeline: String = row.get(1)?;
+    let stage: String = row.get(4)?;
+    let body: Option<Vec<u8>> = row.get(8)?;
+    // A body that is no contract is shown as what it is: without params.
+    let params = body.and_then(|body| Contract::parse(&body).ok()).map(|contract| contract.params);
+    Ok(JobRecord {
+        job_id: JobId::from(job_id),
+        pipeline: PipelineName::from(pipeline),
+        pipeline_version: row.get(2)?,
+        state: nth(row, 3, &JobState::ALL)?,
+        stage: StageId::from(stage),
+        created_at: Timestamp(row.get(5)?),
+        updated_at: Timestamp(row.get(6)?),
+        not_before: row.get::<_, Option<i64>>(10)?.map(Timestamp),
+        deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
+        failure: failure(row, 7)?,
+        params: params.unwrap_or_default(),
+    })
+}
+
+/// How many jobs stand where. What lives is counted in the queues and the inbox, what has ended
+/// in an index that holds nothing else.
+pub fn counts(
+    connection: &Connection,
+    pipeline: Option<&PipelineName>,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Count>> {
+    let Some(pipeline) = number_of(connection, pipeline.map(PipelineName::as_str))? else {
+        return Ok(Vec::new());
+    };
+    let mut select = connection.prepare_cached(
+        "SELECT name.text, counted.state, sum(counted.jobs) FROM ( \
+           SELECT job.stage, CASE WHEN message.state = 1 AND message.due > ?1 THEN 2 \
+             ELSE job.state END AS state, count(*) AS jobs \
+           FROM message JOIN job ON job.job_number = message.job \
+           WHERE ?2 IS NULL OR job.pipeline = ?2 GROUP BY 1, 2 \
+           UNION ALL \
+           SELECT stage, 4, count(*) FROM task WHERE ?2 IS NULL OR pipeline = ?2 GROUP BY 1 \
+           UNION ALL \
+           SELECT stage, state, count(*) FROM job \
+           WHERE state >= 6 AND (?2 IS NULL OR pipeline = ?2) GROUP BY 1, 2 \
+         ) AS counted JOIN name ON name.name_id = counted.stage \
+         GROUP BY 1, 2 ORDER BY 1, 2",
+    )?;
+    let rows = select.query_map(params![now.0, pipeline], |row| {
+        let stage: String = row.get(0)?;
+        Ok(Count {
+            stage: StageId::from(stage),
+            state: nth(row, 1, &JobState::ALL)?,
+            jobs: row.get(2)?,
+        })
+    })?;
+    rows.collect()
+}

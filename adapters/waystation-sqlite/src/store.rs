@@ -1,0 +1,93 @@
+//! The store port: writes go through the writer, reads through connections of their own.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use waystation_core::event::{Event, LogLine};
+use waystation_core::id::{JobId, PipelineName};
+use waystation_core::job::{
+    Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+};
+use waystation_core::port::{Abort, Error, Store};
+
+use crate::Sqlite;
+use crate::reader;
+use crate::writer::Command;
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn put_pipeline(&self, name: &PipelineName, source: &str) -> Result<u32, Error> {
+        let (name, source) = (name.clone(), source.to_owned());
+        self.shared.writer.ask(|reply| Command::PutPipeline { name, source, reply }).await
+    }
+
+    async fn pipeline(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Option<PipelineRecord>, Error> {
+        let name = name.clone();
+        self.read(move |connection| reader::pipeline(connection, &name, version)).await
+    }
+
+    async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error> {
+        let name = name.clone();
+        self.read(move |connection| reader::live_versions(connection, &name)).await
+    }
+
+    async fn job(&self, job_id: &JobId) -> Result<Option<JobRecord>, Error> {
+        let (job_id, now) = (job_id.clone(), self.shared.clock.now());
+        self.read(move |connection| reader::job(connection, &job_id, now)).await
+    }
+
+    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
+        let now = self.shared.clock.now();
+        self.read(move |connection| reader::jobs(connection, &filter, now)).await
+    }
+
+    async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {
+        let (pipeline, now) = (pipeline.cloned(), self.shared.clock.now());
+        self.read(move |connection| reader::counts(connection, pipeline.as_ref(), now)).await
+    }
+
+    async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error> {
+        let job_id = job_id.clone();
+        self.read(move |connection| reader::events(connection, &job_id)).await
+    }
+
+    async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error> {
+        let job_id = job_id.clone();
+        self.read(move |connection| reader::log(connection, &job_id)).await
+    }
+
+    async fn task(&self, task_id: i64) -> Result<Option<TaskRecord>, Error> {
+        self.read(move |connection| reader::task(connection, task_id)).await
+    }
+
+    async fn tasks(
+        &self,
+        pipeline: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, Error> {
+        let (pipeline, limit) = (pipeline.cloned(), limit.min(PAGE_MAX));
+        self.read(move |connection| reader::tasks(connection, pipeline.as_ref(), limit)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        job_id: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRecord>, Error> {
+        let (job_id, limit) = (job_id.cloned(), limit.min(PAGE_MAX));
+        self.read(move |connection| reader::dead_letters(connection, job_id.as_ref(), limit)).await
+    }
+
+    async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
+        let (job_id, reason) = (job_id.clone(), reason.to_owned());
+        self.shared.writer.ask(|reply| Command::Abort { job_id, reason, reply }).await
+    }
+
+    async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
+        let source = source.to_owned();
+        self.read(move |connection| reader::checkpoint(connection, &source)).await
+    }
+}

@@ -1,0 +1,112 @@
+//! What becomes due by itself: delays that are over and leases that ran out.
+
+use rusqlite::{Connection, params};
+use serde_json::json;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::event::EventKind;
+
+use super::batch::Writer;
+use super::rows::{HELD, LEASED, READY, kind_number};
+
+/// A delivery whose lease ran out.
+struct Abandoned {
+    message: i64,
+    job: i64,
+    deliveries: u32,
+    abort: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// Releases what is due and finds out when the next is.
+    pub(super) fn release_due(&mut self) -> rusqlite::Result<()> {
+        if self.next_due.is_none_or(|due| due > self.now) {
+            return Ok(());
+        }
+        let held = self
+            .connection
+            .prepare_cached(
+                "UPDATE message SET state = ?1, due = NULL WHERE state = ?2 AND due <= ?3",
+            )?
+            .execute(params![READY, HELD, self.now.0])?;
+        let abandoned = abandoned(&self.connection, self.now)?;
+        reclaim(&self.connection, &abandoned, self.now)?;
+        for lost in abandoned.iter().filter(|lost| lost.abort.is_some()) {
+            self.abort_reclaimed(lost.message)?;
+        }
+        if held > 0 || !abandoned.is_empty() {
+            self.waiters.promise_all();
+        }
+        self.next_due = self
+            .connection
+            .prepare_cached("SELECT min(due) FROM message WHERE state <> 0")?
+            .query_row([], |row| row.get::<_, Option<i64>>(0))?
+            .map(Timestamp);
+        Ok(())
+    }
+}
+
+/// Takes back every lease in the file. For a process that knows it is alone.
+pub fn reclaim_all(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let all = abandoned(connection, Timestamp(i64::MAX))?;
+    let result = reclaim(connection, &all, now);
+    if result.is_err() {
+        let _ = connection.execute_batch("ROLLBACK");
+        return result;
+    }
+    // Marked ones stay due: the next batch aborts them.
+    connection.execute(
+        "UPDATE message SET state = ?1, due = 0 WHERE state = ?2 AND abort IS NOT NULL",
+        params![LEASED, READY],
+    )?;
+    connection.execute_batch("COMMIT")
+}
+
+fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Abandoned>> {
+    let mut select = connection.prepare_cached(
+        "SELECT message_id, job, deliveries, abort, body FROM message \
+         WHERE state <> 0 AND state = ?1 AND due <= ?2",
+    )?;
+    let rows = select.query_map(params![LEASED, now.0], |row| {
+        Ok(Abandoned {
+            message: row.get(0)?,
+            job: row.get(1)?,
+            deliveries: row.get(2)?,
+            abort: row.get(3)?,
+            body: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Makes abandoned deliveries ready again and writes down that they were abandoned. The token
+/// stays: until somebody else gets the delivery, its late holder may still settle it.
+fn reclaim(
+    connection: &Connection,
+    abandoned: &[Abandoned],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut release = connection
+        .prepare_cached("UPDATE message SET state = ?1, due = NULL WHERE message_id = ?2")?;
+    let mut note = connection.prepare_cached(
+        "INSERT INTO event (job, kind, stage, visit, attempt, at, detail) \
+         SELECT job_number, ?2, stage, ?3, ?4, ?5, ?6 FROM job WHERE job_number = ?1",
+    )?;
+    for lost in abandoned {
+        release.execute(params![READY, lost.message])?;
+        // What cannot be parsed is found out by the worker that gets it.
+        let (visit, attempt) = Contract::parse(&lost.body)
+            .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
+        note.execute(params![
+            lost.job,
+            kind_number(EventKind::Abandoned),
+            visit,
+            attempt,
+            now.0,
+            json!({ "deliveries": lost.deliveries }).to_string(),
+        ])?;
+    }
+    Ok(())
+}

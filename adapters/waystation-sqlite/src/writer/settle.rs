@@ -1,0 +1,138 @@
+//! Settlements: each one whole, fenced by what it ends.
+
+use rusqlite::{OptionalExtension, Row, params};
+use waystation_core::settlement::{Ended, Next, Settled, Settlement};
+use waystation_core::state::JobState;
+
+use super::batch::Writer;
+use super::rows::{READY, failure_text};
+
+/// What was there to be ended.
+struct Held {
+    job: i64,
+    /// Why somebody wants the job aborted.
+    abort: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// Applies settlements one after the other.
+    pub(super) fn settle_all(
+        &mut self,
+        settlements: Vec<Settlement>,
+    ) -> rusqlite::Result<Vec<Settled>> {
+        settlements.into_iter().map(|settlement| self.settle(settlement)).collect()
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> rusqlite::Result<Settled> {
+        let Some(held) = self.end(&settlement)? else { return Ok(Settled::Lost) };
+        let ended_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
+        match held.abort {
+            Some(reason) if !ended_anyway => {
+                let mut settlement = settlement.overruled_by_abort(&reason, self.now);
+                self.drop_handed_back(&settlement.ended)?;
+                if let Next::End { body, .. } = &mut settlement.next
+                    && body.is_empty()
+                {
+                    *body = held.body;
+                }
+                self.apply(held.job, &settlement)?;
+                Ok(Settled::Aborted)
+            }
+            _ => {
+                self.apply(held.job, &settlement)?;
+                Ok(Settled::Applied)
+            }
+        }
+    }
+
+    /// Takes away what the settlement ends, if it is still there to be ended.
+    fn end(&mut self, settlement: &Settlement) -> rusqlite::Result<Option<Held>> {
+        let statement = match (&settlement.ended, &settlement.next) {
+            (Ended::Delivery(_), Next::HandBack) => {
+                "UPDATE message SET state = ?3, due = NULL, token = NULL, \
+                 deliveries = deliveries - 1 WHERE message_id = ?1 AND token = ?2 \
+                 RETURNING job, abort, body"
+            }
+            (Ended::Delivery(_), _) => {
+                "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
+                 RETURNING job, abort, NULL"
+            }
+            (Ended::Task(_), _) => "DELETE FROM task WHERE task_id = ?1 RETURNING job, NULL, NULL",
+            (Ended::DeadLetter(_), _) => {
+                "DELETE FROM dead_letter WHERE dead_letter_id = ?1 RETURNING job, NULL, NULL"
+            }
+        };
+        let mut statement = self.connection.prepare_cached(statement)?;
+        let held = |row: &Row<'_>| {
+            let body: Option<Vec<u8>> = row.get(2)?;
+            Ok(Held { job: row.get(0)?, abort: row.get(1)?, body: body.unwrap_or_default() })
+        };
+        match (&settlement.ended, &settlement.next) {
+            (Ended::Delivery(lease), Next::HandBack) => {
+                statement.query_row(params![lease.delivery_id, lease.token as i64, READY], held)
+            }
+            (Ended::Delivery(lease), _) => {
+                statement.query_row(params![lease.delivery_id, lease.token as i64], held)
+            }
+            (Ended::Task(number) | Ended::DeadLetter(number), _) => {
+                statement.query_row([number], held)
+            }
+        }
+        .optional()
+    }
+
+    /// An aborted job does not come back to its queue, also when it was handed back.
+    fn drop_handed_back(&mut self, ended: &Ended) -> rusqlite::Result<()> {
+        if let Ended::Delivery(lease) = ended {
+            self.connection
+                .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
+                .execute([lease.delivery_id])?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, job: i64, settlement: &Settlement) -> rusqlite::Result<()> {
+        let stage = self.names.number(&self.connection, settlement.stage.as_str())?;
+        match &settlement.next {
+            Next::Enqueue(message) => {
+                let live = self.insert_message(job, message)?;
+                self.move_job(job, settlement.state, stage, live)?;
+                if matches!(settlement.ended, Ended::DeadLetter(_)) {
+                    self.forget_failure(job)?;
+                }
+            }
+            Next::Park(task) => {
+                let live = self.insert_task(job, task)?;
+                self.move_job(job, settlement.state, stage, live)?;
+            }
+            Next::HandBack => {
+                if let Ended::Delivery(lease) = &settlement.ended {
+                    self.note_filled(&lease.queue);
+                    self.move_job(job, settlement.state, stage, lease.delivery_id)?;
+                }
+            }
+            Next::End { body, failure } => {
+                self.end_job(job, settlement.state, stage, failure.as_ref(), body)?;
+                if let (Some(failure), JobState::Failed) = (failure, settlement.state) {
+                    self.connection
+                        .prepare_cached(
+                            "INSERT INTO dead_letter (job, stage, failure, at, body) \
+                             VALUES (?1, ?2, ?3, ?4, ?5)",
+                        )?
+                        .execute(params![job, stage, failure_text(failure), self.now.0, body])?;
+                }
+            }
+            Next::Drop => {}
+        }
+        self.insert_events(job, &settlement.events)?;
+        self.insert_log(job, &settlement.log)
+    }
+
+    fn forget_failure(&mut self, job: i64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE job SET failure = NULL, body = NULL WHERE job_number = ?1")?
+            .execute([job])?;
+        Ok(())
+    }
+}

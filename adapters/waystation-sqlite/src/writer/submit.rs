@@ -1,0 +1,98 @@
+//! Creating jobs.
+
+use rusqlite::{OptionalExtension, params};
+use waystation_core::id::JobId;
+use waystation_core::job::Checkpoint;
+use waystation_core::settlement::{NewJob, Start, Submitted};
+use waystation_core::state::{JobState, Step, transition};
+
+use super::batch::Writer;
+use super::rows::state_number;
+
+impl Writer {
+    /// Creates jobs with their first messages, and moves the source's checkpoint.
+    pub(super) fn submit(
+        &mut self,
+        jobs: Vec<NewJob>,
+        checkpoint: Option<Checkpoint>,
+    ) -> rusqlite::Result<Vec<Submitted>> {
+        let submitted = jobs.into_iter().map(|job| self.create(job)).collect();
+        if let Some(checkpoint) = checkpoint {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO checkpoint (source, value, updated_at) VALUES (?1, ?2, ?3) \
+                     ON CONFLICT (source) DO UPDATE \
+                     SET value = excluded.value, updated_at = excluded.updated_at",
+                )?
+                .execute(params![checkpoint.source, checkpoint.value.to_string(), self.now.0])?;
+        }
+        submitted
+    }
+
+    fn create(&mut self, job: NewJob) -> rusqlite::Result<Submitted> {
+        let pipeline = self.names.number(&self.connection, job.pipeline.as_str())?;
+        if let Some(key) = &job.dedupe_key
+            && let Some(known) = self.job_of_key(pipeline, key)?
+        {
+            return Ok(Submitted::Duplicate(known));
+        }
+        let (step, stage) = match &job.start {
+            Start::Inbox(task) => (Step::Park, &task.stage),
+            Start::Queue(message) => {
+                let later = message.not_before.is_some_and(|moment| moment > self.now);
+                (if later { Step::Delay } else { Step::Enqueue }, &message.stage)
+            }
+        };
+        // The steps out of `ready` are all allowed.
+        let state = transition(JobState::Ready, step).unwrap_or(JobState::Ready);
+        let stage = self.names.number(&self.connection, stage.as_str())?;
+        let number = self.next_job;
+        // The message's number is known before it is written, so that the job is written once.
+        let live = matches!(job.start, Start::Queue(_)).then_some(self.next_message);
+        let created = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO job (job_number, job_id, pipeline, pipeline_version, state, stage, \
+                 created_at, updated_at, live) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) \
+                 ON CONFLICT (job_id) DO NOTHING",
+            )?
+            .execute(params![
+                number,
+                job.job_id.as_str(),
+                pipeline,
+                job.pipeline_version,
+                state_number(state),
+                stage,
+                self.now.0,
+                live,
+            ])?;
+        if created == 0 {
+            return Ok(Submitted::Duplicate(job.job_id));
+        }
+        self.next_job += 1;
+        match &job.start {
+            Start::Queue(message) => {
+                self.insert_message(number, message)?;
+            }
+            Start::Inbox(task) => {
+                let task = self.insert_task(number, task)?;
+                self.move_job(number, state, stage, task)?;
+            }
+        }
+        if let Some(key) = &job.dedupe_key {
+            self.connection
+                .prepare_cached("INSERT INTO dedupe (pipeline, key, job_id) VALUES (?1, ?2, ?3)")?
+                .execute(params![pipeline, key, job.job_id.as_str()])?;
+        }
+        self.insert_events(number, &job.events)?;
+        Ok(Submitted::Created(job.job_id))
+    }
+
+    fn job_of_key(&self, pipeline: i64, key: &str) -> rusqlite::Result<Option<JobId>> {
+        self.connection
+            .prepare_cached("SELECT job_id FROM dedupe WHERE pipeline = ?1 AND key = ?2")?
+            .query_row(params![pipeline, key], |row| row.get::<_, String>(0))
+            .optional()
+            .map(|found| found.map(JobId::from))
+    }
+}

@@ -1,0 +1,187 @@
+//! Files that are right, and what becomes of them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::load;
+use crate::pipeline::{ParamsMode, Pipeline, Target};
+use crate::retry::{Backoff, RetryPolicy};
+
+pub(in crate::pipeline) const SCANS: &str = r#"
+pipeline:
+  name: scans
+  stages:
+    - id: find
+      type: files
+      settings: { url: "file://inbox", polling_interval_seconds: 30 }
+    - { id: rectify, type: image.rectify, retry: { max_retries: 2, backoff: exponential },
+        timeout_seconds: 60, concurrency: 4 }
+    - { id: validate, type: manual, form: { ok: boolean, note: string? } }
+    - { id: correct, type: manual, form: { corners: array } }
+  routes:
+    - { from: find,     to: rectify }
+    - { from: rectify,  to: validate, on: ok }
+    - { from: rectify,  to: correct,  on: ko }
+    - { from: validate, to: done,     when: "ok == true" }
+    - { from: validate, to: correct,  when: "ok == false" }
+    - { from: correct,  to: done }
+"#;
+
+fn good(text: &str) -> Pipeline {
+    load(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn routes(pipeline: &Pipeline) -> Vec<String> {
+    let routes = pipeline.routes.iter();
+    routes.map(|route| format!("{} {}", route.from, route.describe())).collect()
+}
+
+#[test]
+fn pipeline_of_the_design_is_read_whole() {
+    let pipeline = good(SCANS);
+    assert_eq!(pipeline.name.as_str(), "scans");
+    let stages = pipeline.stages.iter();
+    let stages: Vec<_> = stages.map(|stage| format!("{}: {}", stage.id, stage.kind)).collect();
+    assert_eq!(
+        stages,
+        ["find: files", "rectify: image.rectify", "validate: manual", "correct: manual"]
+    );
+    let [find, rectify, validate, correct] = &pipeline.stages[..] else { panic!("four stages") };
+    assert_eq!(
+        serde_json::Value::from(find.settings.clone()),
+        json!({"url": "file://inbox", "polling_interval_seconds": 30})
+    );
+    assert_eq!(rectify.timeout, Some(Duration::from_mins(1)));
+    assert_eq!(rectify.concurrency, 4);
+    assert_eq!(rectify.retry, RetryPolicy::default());
+    assert_eq!(validate.form.to_string(), "ok: boolean, note: string?");
+    assert_eq!(correct.form.to_string(), "corners: array");
+    assert_eq!(
+        routes(&pipeline),
+        [
+            "find to rectify",
+            "rectify to validate on ok",
+            "rectify to correct on ko",
+            "validate to done when ok == true",
+            "validate to correct when ok == false",
+            "correct to done",
+        ]
+    );
+    assert_eq!(pipeline.routes[5].to, Target::Done);
+}
+
+#[test]
+fn every_key_of_a_stage_arrives() {
+    let pipeline = good(
+        "
+name: p
+description: |
+  Two lines,
+  kept.
+stages:
+  - id: a
+    type: exec
+    settings:
+      command: [echo, yes, 1.5, ~, 'a''b']
+      deep: { x: [true, { y: 0x10 }] }
+    retry: { max_retries: 0, backoff: fixed, delay_seconds: 1000 }
+    timeout_seconds: 0.25
+    concurrency: 10000
+    max_deliveries: 1
+    required_params: [image_id, 'page']
+    output_params: []
+    params: replace
+",
+    );
+    assert_eq!(pipeline.description.as_deref(), Some("Two lines,\nkept.\n"));
+    let stage = &pipeline.stages[0];
+    assert_eq!(
+        serde_json::Value::from(stage.settings.clone()),
+        json!({"command": ["echo", "yes", 1.5, null, "a'b"], "deep": {"x": [true, {"y": 16}]}})
+    );
+    let long = Duration::from_secs(1000);
+    let retry =
+        RetryPolicy { max_retries: 0, backoff: Backoff::Fixed, delay: long, delay_max: long };
+    assert_eq!(stage.retry, retry);
+    assert_eq!(stage.timeout, Some(Duration::from_millis(250)));
+    assert_eq!((stage.concurrency, stage.max_deliveries), (10_000, 1));
+    assert_eq!(stage.required_params, ["image_id", "page"]);
+    assert_eq!(stage.output_params, Some(Vec::new()));
+    assert_eq!(stage.params, ParamsMode::Replace);
+}
+
+#[test]
+fn routes_may_be_left_out_or_written_in_other_forms() {
+    let stages = "[{id: a, type: exec}, {id: b, type: exec}, {id: c, type: exec}]";
+    let chain = ["a to b", "b to c"];
+    let cases = [
+        (format!("name: p\nstages: {stages}"), &chain[..]),
+        (format!("name: p\nstages: {stages}\nroutes: []\ndescription:"), &chain),
+        (
+            format!("pipeline:\n  name: p\n  executors: {stages}\n  execution_sequence: [c, a, b]"),
+            &["c to a", "a to b"],
+        ),
+        (
+            format!(
+                "name: p\nexecutors: {stages}\nedges:\n\
+                 - {{from: a, to: b, type: sequential}}\n- {{from: b, to: c}}"
+            ),
+            &chain,
+        ),
+        (
+            r#"{"pipeline": {"name": "p", "stages": [{"id": "a", "type": "exec"}],
+                "routes": [{"from": "a", "to": "done", "when": "x == \"y\""}]}}"#
+                .to_owned(),
+            &["a to done when x == \"y\""],
+        ),
+        (format!("name: p\nstages: {}\n]\n", stages.trim_end_matches(']')), &chain),
+        (format!("\u{feff}---\nname: p\nstages: &s {stages}\n...\n"), &chain),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(routes(&good(&text)), expected, "{text}");
+    }
+}
+
+#[test]
+fn placeholders_take_their_values_from_the_environment() {
+    let cases = [
+        ("${COUNT}", json!(7)),
+        ("'${COUNT}'", json!("7")),
+        ("\"${COUNT}\"", json!("7")),
+        ("!!str ${COUNT}", json!("7")),
+        ("${RATIO}", json!(0.5)),
+        ("${COUNT}0", json!("70")),
+        ("${EMPTY}", json!(null)),
+        ("${EMPTY:-x}", json!("x")),
+        ("${ABSENT:-true}", json!(true)),
+        ("a/${NAME}/${COUNT}", json!("a/scans/7")),
+        ("$${NAME}", json!("${NAME}")),
+        ("${LIST}", json!("[1, 2]")),
+        (
+            "{ n: ${COUNT}, m: [${COUNT}, $${X}, ${A:-string?}] }",
+            json!({
+                "n": 7, "m": [7, "${X}", "string?"]
+            }),
+        ),
+        ("{\"n\": \"${A:-{[,}\"}", json!({"n": "{[,"})),
+        ("|\n      echo ${NAME}\n      echo $${HOME}", json!("echo scans\necho ${HOME}\n")),
+    ];
+    for (value, expected) in cases {
+        let text = format!(
+            "name: ${{NAME}}\nstages:\n- id: a\n  type: exec\n  settings:\n    value: {value}"
+        );
+        let pipeline = good(&text);
+        assert_eq!(pipeline.name.as_str(), "scans");
+        assert_eq!(pipeline.stages[0].settings["value"], expected, "{value}");
+    }
+}
+
+#[test]
+fn aliases_repeat_values() {
+    let pipeline = good(
+        "name: p\nstages:\n- { id: a, type: exec, retry: &r { max_retries: 9 } }\n\
+         - { id: b, type: exec, retry: *r }",
+    );
+    assert_eq!(pipeline.stages[1].retry.max_retries, 9);
+}

@@ -1,0 +1,142 @@
+//! What can be wrong with a route, by itself or beside the other routes out of its stage.
+
+use std::collections::HashMap;
+
+use super::Findings;
+use crate::id::Label;
+use crate::pipeline::nearest::nearest;
+use crate::pipeline::{Catalog, Pipeline, Problem, Route, StageKind, Target};
+
+/// Whether every route leads from a stage to a stage, each of them only once there, so that the
+/// graph can be looked at.
+pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) -> bool {
+    let mut kinds = HashMap::new();
+    for stage in &pipeline.stages {
+        kinds.insert(stage.id.as_str(), catalog.kind(stage));
+    }
+    let mut sound = kinds.len() == pipeline.stages.len();
+    let ends = Ends { pipeline, kinds };
+    let mut earlier: HashMap<&str, Vec<&Route>> = HashMap::new();
+    for (index, route) in pipeline.routes.iter().enumerate() {
+        sound &= ends.check_from(index, route, findings);
+        sound &= ends.check_to(index, route, findings);
+        if route.on.as_ref().is_some_and(|on| on.as_str().is_empty()) {
+            let message = format!("the route from `{}` is for an empty label", route.from);
+            findings.route(index, "on", Problem::new(message));
+        }
+        let earlier = earlier.entry(route.from.as_str()).or_default();
+        if let Some(first) = earlier.iter().find(|first| covers(first, route)) {
+            findings.route(index, "from", never_taken(route, first));
+        }
+        earlier.push(route);
+    }
+    sound
+}
+
+/// The stages that routes may lead from and to.
+struct Ends<'a> {
+    pipeline: &'a Pipeline,
+    kinds: HashMap<&'a str, Option<StageKind>>,
+}
+
+impl Ends<'_> {
+    fn check_from(&self, index: usize, route: &Route, findings: &mut Findings) -> bool {
+        let from = route.from.as_str();
+        if from == Target::DONE {
+            let problem = Problem::new("a route leads out of `done`, where jobs end");
+            findings.route(index, "from", problem);
+            return false;
+        }
+        let known = self.kinds.contains_key(from);
+        if !known {
+            findings.route(index, "from", self.unknown("from", from));
+        }
+        known
+    }
+
+    fn check_to(&self, index: usize, route: &Route, findings: &mut Findings) -> bool {
+        let from = route.from.as_str();
+        let from_source = self.kind(from) == Some(StageKind::Source);
+        match &route.to {
+            Target::Done if from_source => {
+                let message = format!("jobs of the source stage `{from}` would end unworked");
+                let problem = Problem::new(message).hint("route it to a stage");
+                findings.route(index, "to", problem);
+                true
+            }
+            Target::Done => true,
+            Target::Stage(to) if !self.kinds.contains_key(to.as_str()) => {
+                findings.route(index, "to", self.unknown("to", to.as_str()));
+                false
+            }
+            Target::Stage(to) => {
+                if self.kind(to.as_str()) == Some(StageKind::Source) {
+                    let message = format!("a route leads from `{from}` to the source stage `{to}`");
+                    let problem = Problem::new(message)
+                        .hint("a source stage makes jobs, it does not take any");
+                    findings.route(index, "to", problem);
+                }
+                true
+            }
+        }
+    }
+
+    fn kind(&self, id: &str) -> Option<StageKind> {
+        self.kinds.get(id).copied().flatten()
+    }
+
+    fn unknown(&self, end: &str, id: &str) -> Problem {
+        let known = self.pipeline.stages.iter().map(|stage| stage.id.as_str());
+        let problem = Problem::new(format!("a route leads {end} the unknown stage `{id}`"));
+        let done = (end == "to").then_some(Target::DONE);
+        match nearest(id, known.chain(done)) {
+            Some(name) => problem.hint(format!("did you mean `{name}`?")),
+            None => problem,
+        }
+    }
+}
+
+/// Whether every job that could take `later` has already taken `first`.
+fn covers(first: &Route, later: &Route) -> bool {
+    let labels = match (&first.on, &later.on) {
+        (None, None) => true,
+        (None, Some(later)) => later.as_str() != "ko",
+        (Some(first), Some(later)) => first == later,
+        (Some(_), None) => false,
+    };
+    let same_condition = match (&first.when, &later.when) {
+        (None, _) => true,
+        (Some(first), Some(later)) => first.source() == later.source(),
+        (Some(_), None) => false,
+    };
+    labels && same_condition
+}
+
+fn never_taken(route: &Route, first: &Route) -> Problem {
+    let label = |on: &Option<Label>| on.clone().unwrap_or_default();
+    let problem = Problem::new(format!(
+        "the route from `{}` {} is never taken: an earlier one {} takes every such job",
+        route.from,
+        quoted(route),
+        quoted(first)
+    ));
+    let plain = first.when.is_none() && label(&first.on) == label(&route.on);
+    if plain && first.to != route.to {
+        problem.hint(
+            "the first route that fits is taken, parallel branches are not supported yet; \
+             choose between them with `on` or `when`",
+        )
+    } else {
+        problem.hint("put the narrower route first, or remove this one")
+    }
+}
+
+/// The route in words, its target in backticks.
+fn quoted(route: &Route) -> String {
+    let words = route.describe();
+    let to = match &route.to {
+        Target::Stage(id) => id.as_str(),
+        Target::Done => Target::DONE,
+    };
+    words.replacen(&format!("to {to}"), &format!("to `{to}`"), 1)
+}

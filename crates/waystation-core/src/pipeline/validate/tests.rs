@@ -1,0 +1,156 @@
+//! Pipelines built in Rust, and what is wrong with their graphs.
+
+use std::time::Duration;
+
+use crate::condition::Condition;
+use crate::id::Label;
+use crate::pipeline::load::tests::Fake;
+use crate::pipeline::{EntryError, Pipeline, Route, Stage, Target};
+
+/// A pipeline of these routes, each `from > to [label] [? condition]`. Stages named `src…` are
+/// sources, all others work.
+fn pipeline(stages: &str, routes: &[&str]) -> Pipeline {
+    let stages = stages.split_whitespace().map(|id| {
+        let source = id.starts_with("src");
+        let mut stage = Stage::new(id, if source { "files" } else { "exec" });
+        if source {
+            stage.settings.insert("url".to_owned(), "x".into());
+        }
+        stage
+    });
+    let mut pipeline = Pipeline::chain("p", stages.collect());
+    pipeline.routes = routes.iter().map(|text| route(text)).collect();
+    pipeline
+}
+
+fn route(text: &str) -> Route {
+    let (ends, when) = match text.split_once(" ? ") {
+        Some((ends, when)) => (ends, Some(Condition::parse(when).unwrap())),
+        None => (text, None),
+    };
+    let words: Vec<_> = ends.split_whitespace().collect();
+    let mut route = Route::new(words[0], words[2]);
+    if words[2] == "done" {
+        route.to = Target::Done;
+    }
+    route.on = words.get(3).map(|label| Label::from(*label));
+    route.when = when;
+    route
+}
+
+fn check(stages: &str, routes: &[&str], expected: &[&str]) {
+    let problems = pipeline(stages, routes).check(&Fake);
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let same = lines.len() == expected.len()
+        && lines.iter().zip(expected).all(|(line, start)| line.starts_with(start));
+    assert!(same, "{stages}: {routes:?}\ngave:\n  {}", lines.join("\n  "));
+}
+
+#[test]
+fn graphs_that_can_run() {
+    let cases = [
+        ("a", &[][..]),
+        ("a b", &[]),
+        ("src a", &["src > a"]),
+        ("src a b", &["src > a", "a > b ok", "a > done ko", "b > a ? again", "b > done"]),
+        ("a", &["a > a ko", "a > done"]),
+        ("a b", &["a > b", "a > done ko"]),
+        ("a b", &["a > b ? x", "a > b ? y", "a > done"]),
+        ("a b c", &["a > b", "b > c", "c > b ko", "c > done"]),
+    ];
+    for (stages, routes) in cases {
+        check(stages, routes, &[]);
+    }
+}
+
+#[test]
+fn graphs_that_cannot() {
+    let no_start = "no stage to start at: every stage is the target of a route";
+    let cases = [
+        ("", &[][..], &["the pipeline has no stages"][..]),
+        ("a a", &[], &["two stages are called `a`: the 1st and the 2nd"]),
+        ("a b", &["a > b", "b > a ? x", "b > done"], &[no_start]),
+        ("a b", &["a > b", "b > a"], &[no_start, "a job would go round for ever: `a` → `b` → `a`"]),
+        ("a", &["a > a"], &["a job would go round for ever: `a` → `a`"]),
+        (
+            "a b c",
+            &["a > b", "b > c", "c > b"],
+            &["a job would go round for ever: `b` → `c` → `b`"],
+        ),
+        (
+            "a b c",
+            &["b > c", "c > b ko", "c > done"],
+            &["stage `b` can never be reached", "stage `c` can never be reached"],
+        ),
+        ("src a", &[], &["no route leads out of the source stage `src`"]),
+        (
+            "src a",
+            &["src > a", "a > src"],
+            &[
+                "a route leads from `a` to the source stage `src`",
+                no_start,
+                "a job would go round for ever: `src` → `a` → `src`",
+            ],
+        ),
+        (
+            "a b c",
+            &["a > b", "a > c"],
+            &["the route from `a` to `c` is never taken: an earlier one to `b` takes \
+                 every such job (hint: the first route that fits is taken, parallel"],
+        ),
+        (
+            "a b c",
+            &["a > b", "a > c fine"],
+            &["the route from `a` to `c` on fine is never taken: an earlier one to `b` takes \
+                 every such job (hint: put the narrower route first, or remove this one)"],
+        ),
+        ("a b c", &["a > b ko", "a > c ko ? x"], &["the route from `a` to `c` on ko when x is"]),
+        ("a b c", &["a > b ? x", "a > c ? x"], &["the route from `a` to `c` when x is never"]),
+    ];
+    for (stages, routes, expected) in cases {
+        check(stages, routes, expected);
+    }
+}
+
+#[test]
+fn numbers_that_no_file_can_say_are_checked_too() {
+    let mut pipeline = pipeline("a", &[]);
+    pipeline.stages[0].concurrency = 0;
+    pipeline.stages[0].max_deliveries = 0;
+    pipeline.stages[0].timeout = Some(Duration::ZERO);
+    let problems: Vec<_> = pipeline.check(&Fake).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "`concurrency` of stage `a` must be from 1 to 10000, not 0",
+            "`max_deliveries` of stage `a` must be at least 1, not 0",
+            "the timeout of stage `a` must be above 0",
+        ]
+    );
+}
+
+#[test]
+fn jobs_start_where_the_source_leads_or_at_the_root() {
+    let several = |stages: &[&str]| EntryError::Several {
+        pipeline: "p".into(),
+        stages: stages.iter().copied().map(Into::into).collect(),
+    };
+    let cases = [
+        ("a b", &["a > b"][..], Ok("a")),
+        ("x src a", &["src > a", "x > a"], Ok("a")),
+        ("src1 src2 a b", &["src1 > a", "src2 > a"], Ok("a")),
+        ("src a b", &["src > a ? x", "src > b"], Err(several(&["a", "b"]))),
+        ("a b", &[], Err(several(&["a", "b"]))),
+        ("src", &[], Err(EntryError::None { pipeline: "p".into() })),
+        ("a b", &["a > b", "b > a"], Err(EntryError::None { pipeline: "p".into() })),
+    ];
+    for (stages, routes, expected) in cases {
+        let entry = pipeline(stages, routes).default_entry(&Fake);
+        assert_eq!(entry, expected.map(Into::into), "{stages}: {routes:?}");
+    }
+    assert_eq!(
+        several(&["a", "b"]).to_string(),
+        "pipeline `p` has several stages that jobs may start at: a, b \
+         (hint: name one with --entry)"
+    );
+}

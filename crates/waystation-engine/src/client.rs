@@ -1,0 +1,251 @@
+//! What people and programs ask of a backend: submit, answer, abort, try again, drop.
+
+use std::sync::Arc;
+
+use waystation_core::Params;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract;
+use waystation_core::failure::Failure;
+use waystation_core::id::{JobId, StageId};
+use waystation_core::job::DeadLetterRecord;
+use waystation_core::pipeline::StageKind;
+use waystation_core::port::{self, Abort, SETTLE_MAX};
+use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
+
+use crate::backend::Backend;
+use crate::decide::{self, Answer, Plan, Refusal};
+use crate::definition::{Definition, DefinitionError, Registry};
+
+/// Asks things of a backend.
+#[derive(Clone)]
+pub struct Client {
+    backend: Backend,
+    registry: Registry,
+}
+
+/// A job to be.
+#[derive(Clone, Debug, Default)]
+pub struct Submission {
+    /// Its id; a new one unless given.
+    pub job_id: Option<JobId>,
+    /// Its params.
+    pub params: Params,
+    /// Where it starts; where the pipeline starts unless given.
+    pub entry: Option<StageId>,
+    /// After which stage it ends early.
+    pub exit: Option<StageId>,
+    /// Jobs of one pipeline with the same key are one job.
+    pub dedupe_key: Option<String>,
+    /// Higher runs first.
+    pub priority: Priority,
+    /// Not before this moment.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Why a job was not submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// A stage that was named is not in the pipeline.
+    #[error("pipeline `{pipeline}` has no {role} stage `{stage}` (its stages: {known})")]
+    UnknownStage {
+        /// The pipeline.
+        pipeline: String,
+        /// `entry` or `exit`.
+        role: &'static str,
+        /// What was named.
+        stage: StageId,
+        /// What there is.
+        known: String,
+    },
+    /// It is not said where the job starts.
+    #[error(transparent)]
+    Entry(#[from] waystation_core::pipeline::EntryError),
+    /// The first stage requires params that are not there.
+    #[error("{0}")]
+    Params(Failure),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] port::Error),
+}
+
+/// Why a task was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// There is no such task.
+    #[error("there is no task {0} in the inbox (it may have been answered)")]
+    Unknown(i64),
+    /// The answer is not taken; the task stays.
+    #[error("task {task_id}: {refusal}")]
+    Refused {
+        /// The task.
+        task_id: i64,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The job's pipeline is not ready.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] port::Error),
+}
+
+/// Why nothing was done about a failed job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// There is no dead letter of this job.
+    #[error("job {0} is not with the dead letters")]
+    NotDead(JobId),
+    /// What lies there is no contract.
+    #[error("job {job_id} cannot be tried again: {source}")]
+    Contract {
+        /// The job.
+        job_id: JobId,
+        /// Why.
+        source: contract::Error,
+    },
+    /// The job's pipeline is not ready.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] port::Error),
+}
+
+impl Client {
+    /// A client of this backend.
+    pub fn new(backend: Backend, registry: Registry) -> Self {
+        Self { backend, registry }
+    }
+
+    /// The ports, for queries.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The pipelines.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Submits jobs, all or none; at most [`SETTLE_MAX`] at a time are one transaction.
+    pub async fn submit(
+        &self,
+        definition: &Definition,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Submitted>, SubmitError> {
+        let now = self.backend.clock.now();
+        let plans: Vec<Plan> = submissions
+            .into_iter()
+            .map(|submission| self.plan(definition, submission))
+            .collect::<Result<_, _>>()?;
+        let mut jobs: Vec<_> =
+            plans.into_iter().map(|plan| decide::new_job(definition, plan, None, now)).collect();
+        let mut submitted = Vec::with_capacity(jobs.len());
+        while !jobs.is_empty() {
+            let rest = jobs.split_off(jobs.len().min(SETTLE_MAX));
+            let batch = std::mem::replace(&mut jobs, rest);
+            submitted.extend(self.backend.queue.submit(batch, None).await?);
+        }
+        Ok(submitted)
+    }
+
+    fn plan(&self, definition: &Definition, submission: Submission) -> Result<Plan, SubmitError> {
+        let pipeline = &definition.pipeline;
+        let unknown = |role, stage: &StageId| SubmitError::UnknownStage {
+            pipeline: pipeline.name.to_string(),
+            role,
+            stage: stage.clone(),
+            known: pipeline.stages.iter().map(|s| s.id.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        for (role, stage) in [("entry", &submission.entry), ("exit", &submission.exit)] {
+            if let Some(stage) = stage {
+                let kind = definition.kind(stage);
+                if kind.is_none() || kind == Some(StageKind::Source) {
+                    return Err(unknown(role, stage));
+                }
+            }
+        }
+        let entry_is_explicit = submission.entry.is_some();
+        let entry = match submission.entry {
+            Some(entry) => entry,
+            None => pipeline.default_entry(self.registry.catalog())?,
+        };
+        if let Some(stage) = pipeline.stage(&entry) {
+            decide::check_required(stage, &submission.params).map_err(SubmitError::Params)?;
+        }
+        Ok(Plan {
+            job_id: submission.job_id.unwrap_or_else(JobId::generate),
+            params: submission.params,
+            entry,
+            entry_is_explicit,
+            exit: submission.exit,
+            dedupe_key: submission.dedupe_key,
+            priority: submission.priority,
+            not_before: submission.not_before,
+        })
+    }
+
+    /// Answers a task of the inbox. A second answer to the same task is refused.
+    pub async fn answer(&self, task_id: i64, answer: Answer) -> Result<JobId, AnswerError> {
+        let task = self.backend.store.task(task_id).await?;
+        let task = task.ok_or(AnswerError::Unknown(task_id))?;
+        let version = contract::Contract::parse(&task.body)
+            .map_err(|error| AnswerError::Refused { task_id, refusal: error.into() })?
+            .pipeline_version;
+        let definition = match version {
+            Some(version) => self.registry.version(&task.pipeline, version).await?,
+            None => self.registry.newest(&task.pipeline).await?,
+        };
+        let bytes_max = self.backend.queue.capabilities().payload_bytes_max;
+        let now = self.backend.clock.now();
+        let settlement = decide::settle_answer(&definition, &task, answer, now, bytes_max)
+            .map_err(|refusal| AnswerError::Refused { task_id, refusal })?;
+        match self.settle(settlement).await? {
+            Settled::Lost => Err(AnswerError::Unknown(task_id)),
+            Settled::Applied | Settled::Aborted => Ok(task.job_id),
+        }
+    }
+
+    /// Aborts a job that has not ended.
+    pub async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, port::Error> {
+        self.backend.store.abort(job_id, reason).await
+    }
+
+    /// Tries a failed job again at the stage where it failed.
+    pub async fn retry(&self, job_id: &JobId) -> Result<(), JobError> {
+        let letter = self.letter(job_id).await?;
+        let version = self.backend.store.job(job_id).await?.map(|job| job.pipeline_version);
+        let definition: Arc<Definition> = match version {
+            Some(version) => self.registry.version(&letter.pipeline, version).await?,
+            None => self.registry.newest(&letter.pipeline).await?,
+        };
+        let settlement = decide::settle_requeue(&definition, &letter, self.backend.clock.now())
+            .map_err(|source| JobError::Contract { job_id: job_id.clone(), source })?;
+        self.settle_letter(job_id, settlement).await
+    }
+
+    /// Drops a dead letter. The job stays failed.
+    pub async fn drop_dead(&self, job_id: &JobId) -> Result<(), JobError> {
+        let letter = self.letter(job_id).await?;
+        let settlement = decide::settle_drop(&letter, self.backend.clock.now());
+        self.settle_letter(job_id, settlement).await
+    }
+
+    async fn letter(&self, job_id: &JobId) -> Result<DeadLetterRecord, JobError> {
+        let letters = self.backend.store.dead_letters(Some(job_id), 1).await?;
+        letters.into_iter().next().ok_or_else(|| JobError::NotDead(job_id.clone()))
+    }
+
+    async fn settle_letter(&self, job_id: &JobId, settlement: Settlement) -> Result<(), JobError> {
+        match self.settle(settlement).await? {
+            Settled::Lost => Err(JobError::NotDead(job_id.clone())),
+            Settled::Applied | Settled::Aborted => Ok(()),
+        }
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, port::Error> {
+        let answers = self.backend.queue.settle(vec![settlement]).await?;
+        Ok(answers.first().copied().unwrap_or(Settled::Lost))
+    }
+}

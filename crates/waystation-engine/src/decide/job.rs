@@ -1,0 +1,79 @@
+//! From what somebody wants done to a new job.
+
+use serde_json::json;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::event::{Event, EventKind};
+use waystation_core::id::{JobId, StageId};
+use waystation_core::settlement::{NewJob, Next, Priority, Start};
+
+use super::hand_to;
+use crate::definition::Definition;
+
+/// What is to be done.
+pub struct Plan {
+    /// The job's id.
+    pub job_id: JobId,
+    /// Its params.
+    pub params: waystation_core::Params,
+    /// Where it starts.
+    pub entry: StageId,
+    /// Whether that is another stage than where jobs of this pipeline start by themselves.
+    pub entry_is_explicit: bool,
+    /// After which stage it ends early.
+    pub exit: Option<StageId>,
+    /// Jobs with the same key are one job.
+    pub dedupe_key: Option<String>,
+    /// Higher runs first.
+    pub priority: Priority,
+    /// Not before this moment.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Makes the new job. `source` is the stage that found it, when one did.
+pub fn new_job(
+    definition: &Definition,
+    plan: Plan,
+    source: Option<&StageId>,
+    now: Timestamp,
+) -> NewJob {
+    let pipeline = &definition.pipeline;
+    let mut contract = Contract::new(plan.job_id.clone(), plan.params);
+    contract.pipeline = Some(pipeline.name.clone());
+    contract.pipeline_version = Some(definition.version);
+    contract.entry_stage = plan.entry_is_explicit.then(|| plan.entry.clone());
+    contract.exit_stage = plan.exit;
+    let (_, next) = hand_to(definition, &plan.entry, &contract, plan.priority);
+    let created = Event {
+        job_id: plan.job_id.clone(),
+        kind: EventKind::Created,
+        stage: plan.entry.clone(),
+        visit: 1,
+        attempt: 1,
+        at: now,
+        detail: source.map(|stage| json!({ "source": stage, "item": plan.dedupe_key })),
+    };
+    let mut events = vec![created.clone()];
+    let start = match next {
+        Next::Park(task) => {
+            events.push(Event { kind: EventKind::Waiting, detail: None, ..created });
+            Start::Inbox(task)
+        }
+        Next::Enqueue(mut message) => {
+            message.not_before = plan.not_before;
+            Start::Queue(message)
+        }
+        // `hand_to` gives no others.
+        Next::HandBack | Next::End { .. } | Next::Drop => {
+            unreachable!("a new job starts somewhere")
+        }
+    };
+    NewJob {
+        job_id: plan.job_id,
+        pipeline: pipeline.name.clone(),
+        pipeline_version: definition.version,
+        dedupe_key: plan.dedupe_key,
+        start,
+        events,
+    }
+}

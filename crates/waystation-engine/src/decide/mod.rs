@@ -1,0 +1,35 @@
+//! What is to be done, as values. Nothing here waits, writes or reads a clock.
+
+mod answer;
+mod job;
+mod outcome;
+mod requeue;
+
+use waystation_core::contract::Contract;
+use waystation_core::id::{QueueName, StageId};
+use waystation_core::pipeline::StageKind;
+use waystation_core::settlement::{Message, Next, Priority, Task};
+use waystation_core::state::Step;
+
+use crate::definition::Definition;
+
+pub use answer::{Answer, Refusal, settle_answer};
+pub use job::{Plan, new_job};
+pub use outcome::{Attempt, Outcome, check_required, settle_outcome, unreadable};
+pub use requeue::{settle_drop, settle_requeue};
+
+/// Takes a contract to a stage: into its queue, or into the inbox when a person does it.
+fn hand_to(
+    definition: &Definition,
+    stage: &StageId,
+    contract: &Contract,
+    priority: Priority,
+) -> (Step, Next) {
+    let body = contract.to_bytes();
+    if definition.kind(stage) == Some(StageKind::Manual) {
+        return (Step::Park, Next::Park(Task { stage: stage.clone(), body }));
+    }
+    let queue = QueueName::of_stage(&definition.pipeline.name, stage);
+    let message = Message { queue, stage: stage.clone(), priority, not_before: None, body };
+    (Step::Enqueue, Next::Enqueue(message))
+}

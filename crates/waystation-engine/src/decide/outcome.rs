@@ -1,0 +1,318 @@
+//! From the outcome of an attempt to its settlement.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use waystation_core::Params;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::event::{Event, EventKind, LogLine};
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::handler::Completion;
+use waystation_core::id::{JobId, Label, QueueName, StageId};
+use waystation_core::pipeline::{Onward, ParamsMode, Stage};
+use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
+use waystation_core::state::{JobState, Step, transition};
+
+use super::hand_to;
+use crate::definition::Definition;
+
+/// An attempt that ended.
+pub struct Attempt<'a> {
+    /// The pipeline, in the job's version.
+    pub definition: &'a Definition,
+    /// The stage that ran.
+    pub stage: &'a Stage,
+    /// What was delivered.
+    pub delivery: &'a Delivery,
+    /// The contract as it was delivered.
+    pub contract: Contract,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What it said.
+    pub log: Vec<LogLine>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The handler is done.
+    Completed(Completion),
+    /// The handler failed, or was not let near the job.
+    Failed(Failure),
+    /// Somebody wanted the job aborted.
+    Aborted(String),
+    /// The engine ends before the handler does.
+    HandedBack,
+}
+
+/// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
+/// largest contract that the queue takes.
+pub fn settle_outcome(
+    attempt: Attempt<'_>,
+    outcome: Outcome,
+    random: f64,
+    bytes_max: usize,
+) -> Settlement {
+    match outcome {
+        Outcome::Completed(completion) => match complete(&attempt, completion, bytes_max) {
+            Ok(way) => go(attempt, way),
+            Err(failure) => fail(attempt, failure),
+        },
+        Outcome::Failed(failure) => {
+            let policy = &attempt.stage.retry;
+            match policy.next_delay(&failure, attempt.contract.retry_count, random) {
+                Some(delay) => {
+                    let not_before = attempt.ended_at.plus(delay);
+                    retry(attempt, &failure, not_before)
+                }
+                None => fail(attempt, failure),
+            }
+        }
+        Outcome::Aborted(reason) => abort(attempt, reason),
+        Outcome::HandedBack => hand_back(attempt),
+    }
+}
+
+/// The settlement of a delivery whose body is no contract: it goes to the dead letters as it is.
+pub fn unreadable(delivery: &Delivery, stage: &StageId, why: String, now: Timestamp) -> Settlement {
+    let failure = Failure::new(ErrorKind::Contract, why);
+    let job_id = JobId::from("");
+    let event = Event {
+        job_id: job_id.clone(),
+        kind: EventKind::Failed,
+        stage: stage.clone(),
+        visit: 1,
+        attempt: 1,
+        at: now,
+        detail: Some(json!(failure)),
+    };
+    Settlement {
+        job_id,
+        ended: Ended::Delivery(delivery.lease.clone()),
+        next: Next::End { body: delivery.body.clone(), failure: Some(failure) },
+        state: after(Step::Fail),
+        stage: stage.clone(),
+        events: vec![event],
+        log: Vec::new(),
+    }
+}
+
+/// A job that goes on or is complete.
+struct Way {
+    contract: Contract,
+    to: Option<StageId>,
+    label: Label,
+}
+
+fn complete(
+    attempt: &Attempt<'_>,
+    completion: Completion,
+    bytes_max: usize,
+) -> Result<Way, Failure> {
+    let stage = attempt.stage;
+    check_output(stage, &completion)?;
+    let mut contract = attempt.contract.clone();
+    match stage.params {
+        ParamsMode::Merge => contract.params.extend(completion.output),
+        ParamsMode::Replace => contract.params = completion.output,
+    }
+    contract.retry_count = 0;
+    let pipeline = &attempt.definition.pipeline;
+    let exit = contract.exit_stage.as_ref();
+    let onward = pipeline
+        .onward(&stage.id, exit, &completion.label, &contract.params)
+        .map_err(|error| Failure::new(ErrorKind::Contract, error.to_string()))?;
+    let to = match onward {
+        Onward::Done => None,
+        Onward::To(next) => {
+            contract.visit += 1;
+            Some(next)
+        }
+    };
+    let bytes = contract.to_bytes().len();
+    if bytes > bytes_max {
+        return Err(Failure::new(
+            ErrorKind::Contract,
+            format!(
+                "the contract would be {bytes} bytes after stage `{}`, more than the {bytes_max} \
+                 allowed (hint: put the payload into a file and its name into the params)",
+                stage.id
+            ),
+        ));
+    }
+    Ok(Way { contract, to, label: completion.label })
+}
+
+/// A handler returns exactly the keys that its stage declares. Other labels than `ok` tell that
+/// the work was not done, so that they may bring less.
+fn check_output(stage: &Stage, completion: &Completion) -> Result<(), Failure> {
+    let Some(declared) = &stage.output_params else { return Ok(()) };
+    if completion.label != Label::ok() {
+        return Ok(());
+    }
+    let declared: BTreeSet<&str> = declared.iter().map(String::as_str).collect();
+    let returned: BTreeSet<&str> = completion.output.keys().map(String::as_str).collect();
+    let missing: Vec<_> = declared.difference(&returned).copied().collect();
+    let extra: Vec<_> = returned.difference(&declared).copied().collect();
+    if missing.is_empty() && extra.is_empty() {
+        return Ok(());
+    }
+    let list = |keys: Vec<&str>| if keys.is_empty() { "none".into() } else { keys.join(", ") };
+    Err(Failure::new(
+        ErrorKind::Contract,
+        format!(
+            "stage `{}` returned other keys than its output_params: missing {}; extra {}",
+            stage.id,
+            list(missing),
+            list(extra)
+        ),
+    ))
+}
+
+fn go(attempt: Attempt<'_>, way: Way) -> Settlement {
+    let detail = (way.label != Label::ok()).then(|| json!({ "label": way.label }));
+    let completed = attempt.event(EventKind::Completed, attempt.ended_at, detail);
+    let definition = attempt.definition;
+    let priority = attempt.delivery.priority;
+    let Some(stage) = way.to else {
+        let next = Next::End { body: way.contract.to_bytes(), failure: None };
+        return attempt.settlement(Step::Complete, next, None, completed);
+    };
+    let (step, next) = hand_to(definition, &stage, &way.contract, priority);
+    let waiting = (step == Step::Park).then(|| Event {
+        kind: EventKind::Waiting,
+        stage: stage.clone(),
+        visit: way.contract.visit,
+        attempt: 1,
+        detail: None,
+        ..completed.clone()
+    });
+    let mut settlement = attempt.settlement(step, next, Some(stage), completed);
+    settlement.events.extend(waiting);
+    settlement
+}
+
+fn retry(attempt: Attempt<'_>, failure: &Failure, not_before: Timestamp) -> Settlement {
+    let mut contract = attempt.contract.clone();
+    contract.retry_count += 1;
+    let stage = &attempt.stage.id;
+    let next = Next::Enqueue(Message {
+        queue: QueueName::of_stage(&attempt.definition.pipeline.name, stage),
+        stage: stage.clone(),
+        priority: attempt.delivery.priority,
+        not_before: Some(not_before),
+        body: contract.to_bytes(),
+    });
+    let detail = json!({ "failure": failure, "not_before": not_before.to_string() });
+    let retried = attempt.event(EventKind::Retried, attempt.ended_at, Some(detail));
+    attempt.settlement(Step::Retry, next, None, retried)
+}
+
+fn fail(attempt: Attempt<'_>, failure: Failure) -> Settlement {
+    let failed = attempt.event(EventKind::Failed, attempt.ended_at, Some(json!(failure)));
+    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    attempt.settlement(Step::Fail, next, None, failed)
+}
+
+fn abort(attempt: Attempt<'_>, reason: String) -> Settlement {
+    let detail = json!({ "reason": reason });
+    let aborted = attempt.event(EventKind::Aborted, attempt.ended_at, Some(detail));
+    let failure = Failure::new(ErrorKind::Aborted, reason);
+    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    attempt.settlement(Step::Abort, next, None, aborted)
+}
+
+fn hand_back(attempt: Attempt<'_>) -> Settlement {
+    let handed_back = attempt.event(EventKind::HandedBack, attempt.ended_at, None);
+    attempt.settlement(Step::HandBack, Next::HandBack, None, handed_back)
+}
+
+impl Attempt<'_> {
+    fn event(&self, kind: EventKind, at: Timestamp, detail: Option<serde_json::Value>) -> Event {
+        Event {
+            job_id: self.contract.job_id.clone(),
+            kind,
+            stage: self.stage.id.clone(),
+            visit: self.contract.visit,
+            attempt: self.contract.retry_count + 1,
+            at,
+            detail,
+        }
+    }
+
+    fn settlement(self, step: Step, next: Next, to: Option<StageId>, last: Event) -> Settlement {
+        let started = self.event(EventKind::Started, self.started_at, None);
+        Settlement {
+            job_id: self.contract.job_id,
+            ended: Ended::Delivery(self.delivery.lease.clone()),
+            next,
+            state: after(step),
+            stage: to.unwrap_or_else(|| self.stage.id.clone()),
+            events: vec![started, last],
+            log: self.log,
+        }
+    }
+}
+
+/// The state after a step of a job that runs, as every job with a delivery does.
+fn after(step: Step) -> JobState {
+    // Each step that this module takes is allowed from `running`; the tests hold that.
+    transition(JobState::Running, step).unwrap_or(JobState::Failed)
+}
+
+/// The first required param that is absent, null or an empty text, as a failure.
+pub fn check_required(stage: &Stage, params: &Params) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for name in &stage.required_params {
+        match params.get(name) {
+            None => missing.push(format!("`{name}` is absent")),
+            Some(serde_json::Value::Null) => missing.push(format!("`{name}` is null")),
+            Some(serde_json::Value::String(text)) if text.is_empty() => {
+                missing.push(format!("`{name}` is an empty text"));
+            }
+            Some(_) => {}
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("stage `{}` requires params: {}", stage.id, missing.join(", "));
+    Err(Failure::new(ErrorKind::MissingParam, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_taken_here_is_allowed_from_running() {
+        for step in [
+            Step::Complete,
+            Step::Enqueue,
+            Step::Park,
+            Step::Retry,
+            Step::Fail,
+            Step::Abort,
+            Step::HandBack,
+        ] {
+            assert!(transition(JobState::Running, step).is_ok(), "{step}");
+        }
+    }
+
+    #[test]
+    fn required_params_are_named_all_at_once() {
+        let mut stage = Stage::new("detect", "x");
+        stage.required_params = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        let params = json!({"a": null, "b": "", "c": 0});
+        let failure = check_required(&stage, params.as_object().expect("object"));
+        let failure = failure.expect_err("three are missing");
+        assert_eq!(failure.kind, ErrorKind::MissingParam);
+        assert_eq!(
+            failure.message,
+            "stage `detect` requires params: `a` is null, `b` is an empty text, `d` is absent"
+        );
+    }
+}

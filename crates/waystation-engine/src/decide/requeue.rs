@@ -1,0 +1,62 @@
+//! What a person decides about a dead letter.
+
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::{self, Contract};
+use waystation_core::event::{Event, EventKind};
+use waystation_core::job::DeadLetterRecord;
+use waystation_core::settlement::{Ended, Next, Settlement};
+use waystation_core::state::{JobState, Step, transition};
+
+use super::hand_to;
+use crate::definition::Definition;
+
+/// Tries the job again at the stage where it failed: a new epoch of attempts.
+pub fn settle_requeue(
+    definition: &Definition,
+    letter: &DeadLetterRecord,
+    now: Timestamp,
+) -> Result<Settlement, contract::Error> {
+    let mut contract = Contract::parse(&letter.body)?;
+    let requeued = event(letter, &contract, EventKind::Requeued, now);
+    contract.retry_count = 0;
+    let (step, next) = hand_to(definition, &letter.stage, &contract, 0);
+    let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
+    let state = if step == Step::Park { JobState::Waiting } else { queued };
+    Ok(Settlement {
+        job_id: letter.job_id.clone(),
+        ended: Ended::DeadLetter(letter.dead_letter_id),
+        next,
+        state,
+        stage: letter.stage.clone(),
+        events: vec![requeued],
+        log: Vec::new(),
+    })
+}
+
+/// Drops the letter. The job stays failed.
+pub fn settle_drop(letter: &DeadLetterRecord, now: Timestamp) -> Settlement {
+    // A letter that is no contract is dropped as well.
+    let contract = Contract::parse(&letter.body)
+        .unwrap_or_else(|_| Contract::new(letter.job_id.clone(), waystation_core::Params::new()));
+    Settlement {
+        job_id: letter.job_id.clone(),
+        ended: Ended::DeadLetter(letter.dead_letter_id),
+        next: Next::Drop,
+        state: JobState::Failed,
+        stage: letter.stage.clone(),
+        events: vec![event(letter, &contract, EventKind::Dropped, now)],
+        log: Vec::new(),
+    }
+}
+
+fn event(letter: &DeadLetterRecord, contract: &Contract, kind: EventKind, now: Timestamp) -> Event {
+    Event {
+        job_id: letter.job_id.clone(),
+        kind,
+        stage: letter.stage.clone(),
+        visit: contract.visit,
+        attempt: contract.retry_count + 1,
+        at: now,
+        detail: None,
+    }
+}

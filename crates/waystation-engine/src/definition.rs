@@ -1,0 +1,147 @@
+//! Pipelines ready to run: each version with the code of its stages.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use waystation_core::id::{PipelineName, StageId};
+use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage, StageKind};
+use waystation_core::port::{self, Store};
+
+/// Fills in `${NAME}` in pipeline files.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A version of a pipeline, ready to run.
+pub struct Definition {
+    /// The graph.
+    pub pipeline: Pipeline,
+    /// Which version it is.
+    pub version: u32,
+    executors: HashMap<StageId, Executor>,
+}
+
+/// Why a pipeline is not ready to run.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    /// Its text has problems.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The store knows no such pipeline.
+    #[error("pipeline `{name}` has no version {version} in this store")]
+    UnknownVersion {
+        /// The pipeline.
+        name: PipelineName,
+        /// The version.
+        version: u32,
+    },
+    /// The store knows no pipeline of this name.
+    #[error("pipeline `{0}` is unknown to this store (hint: `waystation run FILE` once)")]
+    Unknown(PipelineName),
+    /// The store could not be asked.
+    #[error(transparent)]
+    Store(#[from] port::Error),
+}
+
+impl Definition {
+    /// The stage and the code behind it.
+    pub fn stage(&self, id: &StageId) -> Option<(&Stage, &Executor)> {
+        Some((self.pipeline.stage(id)?, self.executors.get(id)?))
+    }
+
+    /// What kind of step a stage is.
+    pub fn kind(&self, id: &StageId) -> Option<StageKind> {
+        Some(match self.executors.get(id)? {
+            Executor::Worker(_) => StageKind::Worker,
+            Executor::Manual => StageKind::Manual,
+            Executor::Source(_) => StageKind::Source,
+        })
+    }
+
+    /// Makes the code of every stage of a pipeline that was checked.
+    fn new(pipeline: Pipeline, version: u32, catalog: &dyn Catalog) -> Result<Self, Problems> {
+        let mut executors = HashMap::new();
+        for stage in &pipeline.stages {
+            let executor = catalog.build(stage).map_err(|messages| Problems {
+                origin: pipeline.name.to_string(),
+                list: messages.into_iter().map(waystation_core::pipeline::Problem::new).collect(),
+            })?;
+            executors.insert(stage.id.clone(), executor);
+        }
+        Ok(Self { pipeline, version, executors })
+    }
+}
+
+/// Every pipeline that this process has met, by name and version.
+#[derive(Clone)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+    catalog: Arc<dyn Catalog>,
+    environment: Environment,
+    known: Arc<Mutex<Known>>,
+}
+
+type Known = HashMap<(PipelineName, u32), Arc<Definition>>;
+
+impl Registry {
+    /// Knows nothing yet.
+    pub fn new(store: Arc<dyn Store>, catalog: Arc<dyn Catalog>, environment: Environment) -> Self {
+        Self { store, catalog, environment, known: Arc::default() }
+    }
+
+    /// What stages may be.
+    pub fn catalog(&self) -> &dyn Catalog {
+        &*self.catalog
+    }
+
+    /// Checks a pipeline's text, keeps it in the store and makes it ready to run.
+    pub async fn install(
+        &self,
+        origin: &str,
+        source: &str,
+    ) -> Result<Arc<Definition>, DefinitionError> {
+        let pipeline = self.load(origin, source)?;
+        let version = self.store.put_pipeline(&pipeline.name, source).await?;
+        Ok(self.remember(Definition::new(pipeline, version, self.catalog())?))
+    }
+
+    /// The newest version that the store has.
+    pub async fn newest(&self, name: &PipelineName) -> Result<Arc<Definition>, DefinitionError> {
+        let record = self.store.pipeline(name, None).await?;
+        let record = record.ok_or_else(|| DefinitionError::Unknown(name.clone()))?;
+        self.version(name, record.version).await
+    }
+
+    /// One version.
+    pub async fn version(
+        &self,
+        name: &PipelineName,
+        version: u32,
+    ) -> Result<Arc<Definition>, DefinitionError> {
+        if let Some(known) = self.known(name, version) {
+            return Ok(known);
+        }
+        let record = self.store.pipeline(name, Some(version)).await?;
+        let record = record
+            .ok_or_else(|| DefinitionError::UnknownVersion { name: name.clone(), version })?;
+        let origin = format!("{name} version {version}");
+        let pipeline = self.load(&origin, &record.source)?;
+        Ok(self.remember(Definition::new(pipeline, version, self.catalog())?))
+    }
+
+    /// One version, if this process has met it.
+    pub fn known(&self, name: &PipelineName, version: u32) -> Option<Arc<Definition>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(name.clone(), version)).cloned()
+    }
+
+    fn load(&self, origin: &str, source: &str) -> Result<Pipeline, Problems> {
+        Pipeline::load(origin, source, &*self.environment, self.catalog())
+    }
+
+    fn remember(&self, definition: Definition) -> Arc<Definition> {
+        let definition = Arc::new(definition);
+        let key = (definition.pipeline.name.clone(), definition.version);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key, Arc::clone(&definition));
+        definition
+    }
+}

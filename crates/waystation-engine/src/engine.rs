@@ -1,0 +1,312 @@
+//! Runs a pipeline in this process: a worker a stage, a worker a source, the lease keeper.
+//!
+//! States: *running*, *draining* (nothing more is received; what runs may end within the drain
+//! deadline, and is handed back after it), ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use waystation_core::failure::Failure;
+use waystation_core::id::StageId;
+use waystation_core::pipeline::{Executor, StageKind};
+use waystation_core::port;
+use waystation_core::state::JobState;
+
+use crate::backend::Backend;
+use crate::definition::{Definition, DefinitionError, Registry};
+use crate::lease_keeper::{Keeping, LeaseKeeper};
+use crate::source_worker::{self, SourceWorker};
+use crate::stop::Cause;
+use crate::worker::{self, Worker};
+
+/// What sources do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sources {
+    /// Discover again and again.
+    #[default]
+    Continuous,
+    /// Discover everything there is, once.
+    Once,
+}
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long leases last between renewals.
+    pub lease: Duration,
+    /// How long an attempt that was told to stop may take to do so.
+    pub grace: Duration,
+    /// How long what runs may go on once the engine is to end.
+    pub drain: Duration,
+    /// What sources do.
+    pub sources: Sources,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            grace: Duration::from_secs(5),
+            drain: Duration::from_secs(30),
+            sources: Sources::default(),
+        }
+    }
+}
+
+/// Why an engine did not start, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A pipeline is not ready to run.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The backend is gone for good.
+    #[error(transparent)]
+    Backend(#[from] port::Error),
+    /// A source cannot work.
+    #[error("source `{stage}` cannot work: {failure}")]
+    Source {
+        /// The source's stage.
+        stage: StageId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The system gives no thread.
+    #[error("no thread for the lease keeper: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A worker's task panicked: a fault of ours.
+    #[error("a worker of the engine broke: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// Runs pipelines.
+pub struct Engine;
+
+/// A running engine.
+pub struct Handle {
+    drain: CancellationToken,
+    sources_done: CancellationToken,
+    ended: CancellationToken,
+    supervisor: JoinHandle<Result<(), EngineError>>,
+    backend: Backend,
+    definition: Arc<Definition>,
+}
+
+impl Engine {
+    /// Starts the workers of every stage of this pipeline, and of those that older versions'
+    /// living jobs still need.
+    pub async fn start(
+        backend: Backend,
+        registry: Registry,
+        definition: Arc<Definition>,
+        options: Options,
+    ) -> Result<Handle, EngineError> {
+        let keeper = LeaseKeeper::new(options.lease);
+        let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
+        let drain = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        for (stage, concurrency) in worker_stages(&backend, &registry, &definition).await? {
+            let options = worker::Options {
+                pipeline: definition.pipeline.name.clone(),
+                version: definition.version,
+                stage,
+                concurrency,
+                lease: options.lease,
+                grace: options.grace,
+            };
+            let (backend, registry) = (backend.clone(), registry.clone());
+            let worker = Worker::new(options, backend, registry, keeper.clone(), drain.clone());
+            workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
+        }
+        let sources = start_sources(&backend, &definition, options.sources, &drain);
+        let sources_done = CancellationToken::new();
+        let supervisor = Supervisor {
+            workers,
+            sources,
+            keeper,
+            _keeping: keeping,
+            drain: drain.clone(),
+            sources_done: sources_done.clone(),
+            options,
+        };
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let supervisor = tokio::spawn(async move {
+            let _ended = guard;
+            supervisor.run().await
+        });
+        Ok(Handle { drain, sources_done, ended, supervisor, backend, definition })
+    }
+}
+
+impl Handle {
+    /// Tells the engine to drain. May be called twice.
+    pub fn stop(&self) {
+        self.drain.cancel();
+    }
+
+    /// A token whose cancelling tells the engine to drain.
+    pub fn stopper(&self) -> CancellationToken {
+        self.drain.clone()
+    }
+
+    /// The pipeline that runs.
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// Waits until all is quiet. Returns early with why when the engine ended by itself.
+    pub async fn join(self) -> Result<(), EngineError> {
+        self.supervisor.await?
+    }
+
+    /// Waits until no job of the pipeline can go on by itself: sources have discovered once, and
+    /// every job has ended or waits for a person. Also returns when the engine ends.
+    pub async fn until_idle(&self) -> Result<(), port::Error> {
+        const GAP: Duration = Duration::from_millis(50);
+        const LOOK_AGAIN: Duration = Duration::from_secs(1);
+        tokio::select! {
+            () = self.sources_done.cancelled() => {}
+            () = self.ended.cancelled() => return Ok(()),
+        }
+        let mut signals = self.backend.bus.subscribe();
+        loop {
+            let counts = self.backend.store.counts(Some(&self.definition.pipeline.name)).await?;
+            let moving = |state: JobState| !state.is_terminal() && state != JobState::Waiting;
+            if self.ended.is_cancelled() || !counts.iter().any(|count| moving(count.state)) {
+                return Ok(());
+            }
+            tokio::time::sleep(GAP).await;
+            let _ = tokio::time::timeout(LOOK_AGAIN, signals.next()).await;
+        }
+    }
+}
+
+/// Every worker stage of the pipeline and of the older versions that jobs are on, with how many
+/// attempts run at a time. The newest version that has a stage decides.
+async fn worker_stages(
+    backend: &Backend,
+    registry: &Registry,
+    definition: &Arc<Definition>,
+) -> Result<BTreeMap<StageId, usize>, EngineError> {
+    let name = &definition.pipeline.name;
+    let mut definitions = vec![Arc::clone(definition)];
+    for version in backend.store.live_versions(name).await?.into_iter().rev() {
+        if version == definition.version {
+            continue;
+        }
+        match registry.version(name, version).await {
+            Ok(older) => definitions.push(older),
+            // Its jobs go to the dead letters with this reason as they come up.
+            Err(error) => tracing::warn!(pipeline = %name, version, %error, "old version"),
+        }
+    }
+    let mut stages = BTreeMap::new();
+    for definition in &definitions {
+        for stage in &definition.pipeline.stages {
+            if definition.kind(&stage.id) == Some(StageKind::Worker) {
+                stages.entry(stage.id.clone()).or_insert(stage.concurrency);
+            }
+        }
+    }
+    Ok(stages)
+}
+
+fn start_sources(
+    backend: &Backend,
+    definition: &Arc<Definition>,
+    mode: Sources,
+    drain: &CancellationToken,
+) -> JoinSet<Result<(), EngineError>> {
+    let mut sources = JoinSet::new();
+    for stage in &definition.pipeline.stages {
+        let Some((_, Executor::Source(source))) = definition.stage(&stage.id) else { continue };
+        let worker = SourceWorker {
+            definition: Arc::clone(definition),
+            stage: stage.id.clone(),
+            source: Arc::clone(source),
+            backend: backend.clone(),
+            drain: drain.clone(),
+        };
+        sources.spawn(async move {
+            let ended = match mode {
+                Sources::Once => worker.run_once().await,
+                Sources::Continuous => worker.run().await,
+            };
+            ended.map_err(|ended| match ended {
+                source_worker::Ended::Store(error) => EngineError::Backend(error),
+                source_worker::Ended::Source(failure) => {
+                    EngineError::Source { stage: worker.stage.clone(), failure }
+                }
+            })
+        });
+    }
+    sources
+}
+
+/// Watches the workers and ends them.
+struct Supervisor {
+    workers: JoinSet<Result<(), EngineError>>,
+    sources: JoinSet<Result<(), EngineError>>,
+    keeper: LeaseKeeper,
+    _keeping: Keeping,
+    drain: CancellationToken,
+    /// Cancelled once every source has ended its one discovery.
+    sources_done: CancellationToken,
+    options: Options,
+}
+
+impl Supervisor {
+    async fn run(mut self) -> Result<(), EngineError> {
+        let result = self.watch().await;
+        self.drain.cancel();
+        let drained = self.end().await;
+        result.and(drained)
+    }
+
+    /// Until the engine is to drain, or something breaks.
+    async fn watch(&mut self) -> Result<(), EngineError> {
+        loop {
+            if self.sources.is_empty() {
+                self.sources_done.cancel();
+            }
+            tokio::select! {
+                () = self.drain.cancelled() => return Ok(()),
+                Some(ended) = self.sources.join_next() => ended??,
+                Some(ended) = self.workers.join_next() => ended??,
+                else => self.drain.cancelled().await,
+            }
+        }
+    }
+
+    /// Lets what runs end; hands back what does not within the deadline.
+    async fn end(&mut self) -> Result<(), EngineError> {
+        let deadline = self.options.drain;
+        if let Ok(result) = tokio::time::timeout(deadline, self.join_all()).await {
+            return result;
+        }
+        tracing::warn!(?deadline, "drain deadline passed, handing back what still runs");
+        self.keeper.stop_all(&Cause::Shutdown);
+        let last = self.options.grace * 2 + Duration::from_secs(1);
+        if let Ok(result) = tokio::time::timeout(last, self.join_all()).await {
+            return result;
+        }
+        // Their leases run out by themselves.
+        tracing::error!("workers did not end, leaving their deliveries to their leases");
+        self.workers.abort_all();
+        Ok(())
+    }
+
+    async fn join_all(&mut self) -> Result<(), EngineError> {
+        let mut result = Ok(());
+        while let Some(ended) = self.sources.join_next().await {
+            result = result.and(ended.map_err(EngineError::from).flatten());
+        }
+        while let Some(ended) = self.workers.join_next().await {
+            result = result.and(ended.map_err(EngineError::from).flatten());
+        }
+        result
+    }
+}

@@ -1,0 +1,162 @@
+//! Renews the leases of everything that runs.
+//!
+//! It has a thread and a runtime of its own, so that no handler, however long it hogs its own
+//! thread, can keep a lease from being renewed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use waystation_core::id::JobId;
+use waystation_core::port::{Bus, Extended, Queue, SETTLE_MAX, Signal};
+use waystation_core::settlement::Lease;
+
+use crate::stop::{Cause, Stop};
+
+/// The reason that is given when the signal's own is not known.
+const ABORT_REASON: &str = "abort was requested";
+
+/// Keeps leases. Clones share what is kept.
+#[derive(Clone)]
+pub struct LeaseKeeper {
+    held: Arc<Mutex<HashMap<Lease, Held>>>,
+    lease: Duration,
+}
+
+struct Held {
+    stop: Arc<Stop>,
+    extended_at: Instant,
+}
+
+/// The keeper's thread. Ends when dropped.
+pub struct Keeping {
+    end: CancellationToken,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl LeaseKeeper {
+    /// Keeps leases of this length, nothing yet.
+    pub fn new(lease: Duration) -> Self {
+        Self { held: Arc::default(), lease }
+    }
+
+    /// Starts the thread that renews.
+    pub fn start(&self, queue: Arc<dyn Queue>, bus: Arc<dyn Bus>) -> std::io::Result<Keeping> {
+        let keeper = self.clone();
+        let end = CancellationToken::new();
+        let ended = end.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let thread =
+            std::thread::Builder::new().name("waystation-leases".into()).spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = keeper.keep(&*queue, &*bus) => {}
+                        () = ended.cancelled() => {}
+                    }
+                });
+            })?;
+        Ok(Keeping { end, thread: Some(thread) })
+    }
+
+    /// Takes leases into keeping.
+    pub fn hold<'a>(&self, leases: impl Iterator<Item = (&'a Lease, Arc<Stop>)>) {
+        let extended_at = Instant::now();
+        let mut held = self.held();
+        for (lease, stop) in leases {
+            held.insert(lease.clone(), Held { stop, extended_at });
+        }
+    }
+
+    /// Lets leases go.
+    pub fn release<'a>(&self, leases: impl Iterator<Item = &'a Lease>) {
+        let mut held = self.held();
+        for lease in leases {
+            held.remove(lease);
+        }
+    }
+
+    /// Tells everything that runs to stop.
+    pub fn stop_all(&self, cause: &Cause) {
+        for held in self.held().values() {
+            held.stop.stop(cause.clone());
+        }
+    }
+
+    async fn keep(&self, queue: &dyn Queue, bus: &dyn Bus) {
+        let mut signals = bus.subscribe();
+        let mut tick = tokio::time::interval(self.lease / 3);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut listening = true;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.extend_due(queue).await,
+                signal = signals.next(), if listening => match signal {
+                    Some(Signal::Abort { job_id, reason }) => self.abort(&job_id, &reason),
+                    Some(_) => {}
+                    None => listening = false,
+                }
+            }
+        }
+    }
+
+    /// Extends every lease that has not been for a quarter of its length.
+    async fn extend_due(&self, queue: &dyn Queue) {
+        let now = Instant::now();
+        let due: Vec<Lease> = self
+            .held()
+            .iter()
+            .filter(|(_, held)| now.duration_since(held.extended_at) >= self.lease / 4)
+            .map(|(lease, _)| lease.clone())
+            .collect();
+        for leases in due.chunks(SETTLE_MAX) {
+            match queue.extend(leases.to_vec(), self.lease).await {
+                Ok(answers) => self.note(leases, &answers, now),
+                // They last for two more ticks: time enough to try again.
+                Err(error) => {
+                    tracing::warn!(%error, leases = leases.len(), "leases could not be renewed");
+                }
+            }
+        }
+    }
+
+    fn note(&self, leases: &[Lease], answers: &[Extended], now: Instant) {
+        let mut all = self.held();
+        for (lease, answer) in leases.iter().zip(answers) {
+            // Settled in the meantime: nothing is lost.
+            let Some(held) = all.get_mut(lease) else { continue };
+            match answer {
+                Extended::Held => held.extended_at = now,
+                Extended::AbortRequested => {
+                    held.extended_at = now;
+                    held.stop.stop(Cause::Abort(ABORT_REASON.into()));
+                }
+                Extended::Lost => {
+                    tracing::warn!(queue = %lease.queue, delivery = lease.delivery_id, "lease lost");
+                    held.stop.stop(Cause::LeaseLost);
+                }
+            }
+        }
+    }
+
+    fn abort(&self, job_id: &JobId, reason: &str) {
+        for held in self.held().values() {
+            if held.stop.job_id.get() == Some(job_id) {
+                held.stop.stop(Cause::Abort(reason.to_owned()));
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Lease, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.end.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

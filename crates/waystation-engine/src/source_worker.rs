@@ -1,0 +1,163 @@
+//! One source's worker: discover, submit with the checkpoint, wait, again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::{JobId, StageId};
+use waystation_core::job::Checkpoint;
+use waystation_core::pipeline::{Onward, Stage};
+use waystation_core::port::Error;
+use waystation_core::settlement::{NewJob, Submitted};
+use waystation_core::source::{Discovery, Source};
+
+use crate::backend::Backend;
+use crate::decide::{Plan, new_job};
+use crate::definition::Definition;
+
+/// The wait between two discoveries unless the stage's `polling_interval_seconds` says otherwise.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The wait after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One source's worker.
+pub struct SourceWorker {
+    /// The pipeline.
+    pub definition: Arc<Definition>,
+    /// The source's stage.
+    pub stage: StageId,
+    /// The code behind it.
+    pub source: Arc<dyn Source>,
+    /// Where jobs go.
+    pub backend: Backend,
+    /// Cancelled when it is to end.
+    pub drain: CancellationToken,
+}
+
+/// Why a source's worker ended before it was told to.
+#[derive(Debug)]
+pub enum Ended {
+    /// The source cannot work.
+    Source(Failure),
+    /// The store is gone for good.
+    Store(Error),
+}
+
+impl SourceWorker {
+    /// Discovers everything there is, once.
+    pub async fn run_once(&self) -> Result<(), Ended> {
+        tokio::select! {
+            result = self.crawl() => result.map(drop),
+            () = self.drain.cancelled() => Ok(()),
+        }
+    }
+
+    /// Discovers again and again. A source that fails at the very start ends it, since that is a
+    /// mistake in the pipeline file; later failures pass.
+    pub async fn run(&self) -> Result<(), Ended> {
+        let mut first = true;
+        while !self.drain.is_cancelled() {
+            let crawled = tokio::select! {
+                result = self.crawl() => result,
+                () = self.drain.cancelled() => return Ok(()),
+            };
+            match crawled {
+                Ok(created) if created > 0 => {
+                    tracing::info!(source = %self.stage, created, "found new items");
+                }
+                Ok(_) => {}
+                Err(Ended::Source(failure)) if !first => {
+                    tracing::warn!(source = %self.stage, %failure, "discovery failed, trying on");
+                }
+                Err(ended) => return Err(ended),
+            }
+            first = false;
+            tokio::select! {
+                () = tokio::time::sleep(self.interval()) => {}
+                () = self.drain.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One whole discovery; gives the number of jobs it made.
+    async fn crawl(&self) -> Result<usize, Ended> {
+        let name = format!("{}/{}", self.definition.pipeline.name, self.stage);
+        let mut checkpoint = self.stored(&name).await?;
+        let mut created = 0;
+        loop {
+            let found = self.source.discover(checkpoint.clone()).await.map_err(Ended::Source)?;
+            let more = found.more;
+            checkpoint = found.checkpoint.clone().or(checkpoint);
+            created += self.submit(&name, found).await?;
+            if !more {
+                return Ok(created);
+            }
+        }
+    }
+
+    async fn submit(&self, name: &str, found: Discovery) -> Result<usize, Ended> {
+        let planned = found.items.into_iter().map(|item| self.plan(item));
+        let jobs: Vec<NewJob> = planned.collect::<Result<_, _>>().map_err(Ended::Source)?;
+        let checkpoint =
+            found.checkpoint.map(|value| Checkpoint { source: name.to_owned(), value });
+        if jobs.is_empty() && checkpoint.is_none() {
+            return Ok(0);
+        }
+        loop {
+            match self.backend.queue.submit(jobs.clone(), checkpoint.clone()).await {
+                Ok(submitted) => {
+                    let created = |one: &&Submitted| matches!(one, Submitted::Created(_));
+                    return Ok(submitted.iter().filter(created).count());
+                }
+                Err(error) if error.retryable() => {
+                    tracing::warn!(source = name, %error, "found items not stored, trying on");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(Ended::Store(error)),
+            }
+        }
+    }
+
+    /// The job of an item: it starts where the source's routes lead.
+    fn plan(&self, item: waystation_core::source::Item) -> Result<NewJob, Failure> {
+        let contract = |message: String| Failure::new(ErrorKind::Contract, message);
+        let pipeline = &self.definition.pipeline;
+        let label = waystation_core::id::Label::ok();
+        let onward = pipeline
+            .onward(&self.stage, None, &label, &item.params)
+            .map_err(|error| contract(error.to_string()))?;
+        let Onward::To(entry) = onward else {
+            return Err(contract(format!("source `{}` leads to no stage", self.stage)));
+        };
+        let plan = Plan {
+            job_id: JobId::generate(),
+            params: item.params,
+            entry,
+            entry_is_explicit: false,
+            exit: None,
+            dedupe_key: Some(format!("{}/{}", self.stage, item.id)),
+            priority: 0,
+            not_before: None,
+        };
+        Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
+    }
+
+    async fn stored(&self, name: &str) -> Result<Option<serde_json::Value>, Ended> {
+        loop {
+            match self.backend.store.checkpoint(name).await {
+                Err(error) if error.retryable() => tokio::time::sleep(PAUSE).await,
+                result => return result.map_err(Ended::Store),
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        let stage = self.definition.pipeline.stage(&self.stage);
+        let seconds = stage.and_then(|stage: &Stage| {
+            stage.settings.get("polling_interval_seconds").and_then(serde_json::Value::as_f64)
+        });
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(INTERVAL)
+    }
+}

@@ -1,0 +1,209 @@
+//! One attempt: read the contract, find the stage, check, execute, decide.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+use waystation_core::Params;
+use waystation_core::contract::Contract;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::handler::{Completion, Context, Handler, Reporter};
+use waystation_core::id::{PipelineName, StageId};
+use waystation_core::pipeline::{Executor, Stage};
+use waystation_core::settlement::{Delivery, Lease, Settlement};
+
+use super::Options;
+use super::reporter::{AttemptReporter, Said};
+use crate::backend::Backend;
+use crate::decide::{self, Outcome};
+use crate::definition::{Definition, Registry};
+use crate::stop::{Cause, Stop};
+
+/// Makes attempts at one stage.
+pub struct Attempter {
+    pipeline: PipelineName,
+    version: u32,
+    stage: StageId,
+    grace: Duration,
+    bytes_max: usize,
+    backend: Backend,
+    registry: Registry,
+}
+
+/// An attempt that is over.
+pub enum Finished {
+    /// With this to settle.
+    Settle(Box<Settlement>),
+    /// With nothing to settle, since the delivery is somebody else's by now.
+    LeaseLost(Lease),
+}
+
+impl Attempter {
+    /// Makes attempts at the stage of these options.
+    pub fn new(options: &Options, backend: &Backend, registry: Registry) -> Self {
+        Self {
+            pipeline: options.pipeline.clone(),
+            version: options.version,
+            stage: options.stage.clone(),
+            grace: options.grace,
+            bytes_max: backend.queue.capabilities().payload_bytes_max,
+            backend: backend.clone(),
+            registry,
+        }
+    }
+
+    /// Makes an attempt at what was delivered.
+    pub async fn attempt(&self, delivery: Delivery, stop: Arc<Stop>) -> Finished {
+        let started_at = self.backend.clock.now();
+        let read = Contract::parse(&delivery.body).map_err(|error| error.to_string());
+        let (contract, definition) = match read {
+            Ok(contract) => match self.definition_of(&contract).await {
+                Ok(definition) => (contract, definition),
+                Err(why) => return self.unreadable(&delivery, why),
+            },
+            Err(why) => return self.unreadable(&delivery, why),
+        };
+        let _ = stop.job_id.set(contract.job_id.clone());
+        let Some((stage, Executor::Worker(handler))) = definition.stage(&self.stage) else {
+            let version = definition.version;
+            let why = format!("version {version} has no worker stage `{}`", self.stage);
+            return self.unreadable(&delivery, why);
+        };
+        let reporter = Arc::new(AttemptReporter {
+            job_id: contract.job_id.clone(),
+            stage: stage.id.clone(),
+            attempt: contract.retry_count + 1,
+            bus: Arc::clone(&self.backend.bus),
+            clock: Arc::clone(&self.backend.clock),
+            said: Mutex::new(Said::default()),
+        });
+        let outcome = match admit(stage, &delivery, &contract.params) {
+            Ok(()) => {
+                let context = self.context(&contract, stage, &delivery, reporter.clone());
+                execute(handler, context, contract.params.clone(), stage, &stop, self.grace).await
+            }
+            Err(failure) => Some(Outcome::Failed(failure)),
+        };
+        let Some(outcome) = outcome else { return Finished::LeaseLost(delivery.lease) };
+        let attempt = decide::Attempt {
+            definition: &definition,
+            stage,
+            delivery: &delivery,
+            contract,
+            started_at,
+            ended_at: self.backend.clock.now(),
+            log: reporter.take_log(),
+        };
+        let settlement = decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max);
+        Finished::Settle(Box::new(settlement))
+    }
+
+    /// The pipeline in the job's own version.
+    async fn definition_of(&self, contract: &Contract) -> Result<Arc<Definition>, String> {
+        let version = contract.pipeline_version.unwrap_or(self.version);
+        if let Some(known) = self.registry.known(&self.pipeline, version) {
+            return Ok(known);
+        }
+        let found = self.registry.version(&self.pipeline, version).await;
+        found.map_err(|error| format!("job is on version {version} of its pipeline: {error}"))
+    }
+
+    fn unreadable(&self, delivery: &Delivery, why: String) -> Finished {
+        let now = self.backend.clock.now();
+        Finished::Settle(Box::new(decide::unreadable(delivery, &self.stage, why, now)))
+    }
+
+    fn context(
+        &self,
+        contract: &Contract,
+        stage: &Stage,
+        delivery: &Delivery,
+        reporter: Arc<dyn Reporter>,
+    ) -> Context {
+        Context {
+            job_id: contract.job_id.clone(),
+            pipeline: self.pipeline.clone(),
+            stage: stage.id.clone(),
+            visit: contract.visit,
+            attempt: contract.retry_count + 1,
+            deadline: stage.timeout.map(|timeout| self.backend.clock.now().plus(timeout)),
+            cancellation: CancellationToken::new(),
+            contract: delivery.body.as_slice().into(),
+            reporter,
+        }
+    }
+}
+
+/// Whether the handler may see the job at all.
+fn admit(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<(), Failure> {
+    if delivery.deliveries > stage.max_deliveries {
+        let message = format!(
+            "delivered {} times without an end, more than the {} that stage `{}` allows: its \
+             worker died or lost its lease each time",
+            delivery.deliveries, stage.max_deliveries, stage.id
+        );
+        return Err(Failure::new(ErrorKind::Poison, message));
+    }
+    decide::check_required(stage, params)
+}
+
+/// Runs the handler until it ends, its time is over or it is told to stop. `None` when the lease
+/// was lost.
+async fn execute(
+    handler: &Arc<dyn Handler>,
+    context: Context,
+    params: Params,
+    stage: &Stage,
+    stop: &Stop,
+    grace: Duration,
+) -> Option<Outcome> {
+    let cancellation = context.cancellation.clone();
+    let work = AssertUnwindSafe(handler.run(context, params)).catch_unwind();
+    tokio::pin!(work);
+    let cause = tokio::select! {
+        biased;
+        ended = &mut work => return Some(outcome_of(ended)),
+        cause = stop.stopped() => Some(cause),
+        () = time_over(stage.timeout) => None,
+    };
+    cancellation.cancel();
+    let ended = tokio::time::timeout(grace, &mut work).await;
+    match (cause, ended) {
+        (Some(Cause::LeaseLost), _) => None,
+        (Some(Cause::Abort(reason)), _) => Some(Outcome::Aborted(reason)),
+        // Work that was finished after all is kept.
+        (_, Ok(Ok(Ok(completion)))) => Some(Outcome::Completed(completion)),
+        (Some(Cause::Shutdown), _) => Some(Outcome::HandedBack),
+        (None, _) => {
+            let limit = stage.timeout.unwrap_or_default();
+            let message = format!("stage `{}` took longer than {limit:?}", stage.id);
+            Some(Outcome::Failed(Failure::new(ErrorKind::Timeout, message)))
+        }
+    }
+}
+
+async fn time_over(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn outcome_of(
+    ended: Result<Result<Completion, Failure>, Box<dyn std::any::Any + Send>>,
+) -> Outcome {
+    match ended {
+        Ok(Ok(completion)) => Outcome::Completed(completion),
+        Ok(Err(failure)) => Outcome::Failed(failure),
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a message");
+            Outcome::Failed(Failure::new(ErrorKind::Panic, format!("handler panicked: {message}")))
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One stage's worker: a loop over what it received, what ended and what was settled.
+//!
+//! States: *working* (receives whenever there is free capacity), *draining* (receives nothing
+//! more, lets what runs end), ended (nothing runs and everything is settled).
+
+mod attempt;
+mod reporter;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use waystation_core::id::{PipelineName, QueueName, StageId};
+use waystation_core::port::{Error, RECEIVE_MAX, Receive, SETTLE_MAX};
+use waystation_core::settlement::{Delivery, Settled, Settlement};
+
+use crate::backend::Backend;
+use crate::definition::Registry;
+use crate::lease_keeper::LeaseKeeper;
+use crate::stop::Stop;
+use attempt::{Attempter, Finished};
+
+/// How long one receive waits. Wake-ups end it early; this only bounds it.
+const RECEIVE_WAIT: Duration = Duration::from_secs(30);
+/// The wait after a port failed: the first, and the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What a worker is told.
+pub struct Options {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// The version that contracts without one are taken for.
+    pub version: u32,
+    /// The stage.
+    pub stage: StageId,
+    /// How many attempts run at a time.
+    pub concurrency: usize,
+    /// How long leases last between renewals.
+    pub lease: Duration,
+    /// How long an attempt that was told to stop may take to do so.
+    pub grace: Duration,
+}
+
+/// One stage's worker.
+pub struct Worker {
+    options: Options,
+    queue: QueueName,
+    backend: Backend,
+    keeper: LeaseKeeper,
+    attempter: Arc<Attempter>,
+    /// Cancelled when the worker is to receive nothing more.
+    drain: CancellationToken,
+    running: usize,
+    unsettled: Vec<Settlement>,
+    /// The wait before the next settling, while settling fails.
+    pause: Duration,
+}
+
+type Receiving = Pin<Box<dyn Future<Output = Result<Vec<Delivery>, Error>> + Send>>;
+type Settling = Pin<Box<dyn Future<Output = Settlements> + Send>>;
+
+/// Settlements and what came of them.
+struct Settlements {
+    list: Vec<Settlement>,
+    result: Result<Vec<Settled>, Error>,
+}
+
+/// What can happen to a worker.
+enum Event {
+    Received(Result<Vec<Delivery>, Error>),
+    Ended(Vec<Finished>),
+    Settled(Settlements),
+    Drain,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(
+        options: Options,
+        backend: Backend,
+        registry: Registry,
+        keeper: LeaseKeeper,
+        drain: CancellationToken,
+    ) -> Self {
+        let queue = QueueName::of_stage(&options.pipeline, &options.stage);
+        let attempter = Arc::new(Attempter::new(&options, &backend, registry));
+        Self {
+            options,
+            queue,
+            backend,
+            keeper,
+            attempter,
+            drain,
+            running: 0,
+            unsettled: Vec::new(),
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// Works until it is drained, or until the backend is gone for good.
+    pub async fn run(mut self) -> Result<(), Error> {
+        let (finished, mut ended) = mpsc::unbounded_channel();
+        let mut receiving: Option<Receiving> = None;
+        let mut settling: Option<Settling> = None;
+        let mut draining = false;
+        let mut batch = Vec::new();
+        loop {
+            if receiving.is_none() && !draining {
+                receiving = self.receive();
+            }
+            if settling.is_none() && !self.unsettled.is_empty() {
+                settling = Some(self.settle());
+            }
+            if draining && self.running == 0 && settling.is_none() {
+                return Ok(());
+            }
+            let event = tokio::select! {
+                () = self.drain.cancelled(), if !draining => Event::Drain,
+                result = resolve(&mut settling) => Event::Settled(result),
+                _ = ended.recv_many(&mut batch, SETTLE_MAX) => {
+                    Event::Ended(std::mem::take(&mut batch))
+                }
+                result = resolve(&mut receiving) => Event::Received(result),
+            };
+            match event {
+                Event::Received(result) => self.received(result?, &finished),
+                Event::Ended(attempts) => self.ended(attempts),
+                Event::Settled(settlements) => self.settled(settlements)?,
+                Event::Drain => {
+                    draining = true;
+                    // What was leased for a receive that is dropped returns uncounted.
+                    receiving = None;
+                }
+            }
+        }
+    }
+
+    /// Asks for as much as there is room for. While settlements pile up there is none.
+    fn receive(&self) -> Option<Receiving> {
+        let free = self.options.concurrency.saturating_sub(self.running);
+        if free == 0 || self.unsettled.len() >= SETTLE_MAX {
+            return None;
+        }
+        let request = Receive {
+            queue: self.queue.clone(),
+            max: free.min(RECEIVE_MAX),
+            wait: RECEIVE_WAIT,
+            lease: self.options.lease,
+        };
+        let queue = Arc::clone(&self.backend.queue);
+        let mut pause = PAUSE;
+        Some(Box::pin(async move {
+            loop {
+                match queue.receive(request.clone()).await {
+                    Err(error) if error.retryable() => {
+                        tracing::warn!(queue = %request.queue, %error, "receive failed, trying on");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                    result => return result,
+                }
+            }
+        }))
+    }
+
+    fn received(&mut self, deliveries: Vec<Delivery>, finished: &mpsc::UnboundedSender<Finished>) {
+        let deliveries: Vec<_> =
+            deliveries.into_iter().map(|delivery| (delivery, Arc::new(Stop::default()))).collect();
+        self.keeper.hold(deliveries.iter().map(|(delivery, stop)| (&delivery.lease, stop.clone())));
+        self.running += deliveries.len();
+        for (delivery, stop) in deliveries {
+            let (attempter, finished) = (Arc::clone(&self.attempter), finished.clone());
+            tokio::spawn(async move {
+                let ended = attempter.attempt(delivery, stop).await;
+                // The worker outlives its attempts.
+                let _ = finished.send(ended);
+            });
+        }
+    }
+
+    fn ended(&mut self, attempts: Vec<Finished>) {
+        self.running -= attempts.len();
+        for attempt in attempts {
+            match attempt {
+                Finished::Settle(settlement) => self.unsettled.push(*settlement),
+                Finished::LeaseLost(lease) => self.keeper.release(std::iter::once(&lease)),
+            }
+        }
+    }
+
+    /// Settles what has gathered, as one batch.
+    fn settle(&mut self) -> Settling {
+        let rest = self.unsettled.split_off(self.unsettled.len().min(SETTLE_MAX));
+        let list = std::mem::replace(&mut self.unsettled, rest);
+        let (queue, pause) = (Arc::clone(&self.backend.queue), self.pause);
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let result = queue.settle(list.clone()).await;
+            Settlements { list, result }
+        })
+    }
+
+    fn settled(&mut self, settlements: Settlements) -> Result<(), Error> {
+        let Settlements { list, result } = settlements;
+        match result {
+            Ok(answers) => {
+                self.pause = Duration::ZERO;
+                self.keeper.release(list.iter().filter_map(lease_of));
+                for (settlement, answer) in list.iter().zip(answers) {
+                    if answer == Settled::Lost {
+                        tracing::warn!(
+                            job = %settlement.job_id,
+                            stage = %self.options.stage,
+                            "settlement refused: the lease was lost"
+                        );
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if error.retryable() => {
+                tracing::warn!(%error, settlements = list.len(), "settling failed, trying on");
+                // The leases are kept meanwhile; the work that was done is not done again.
+                self.pause = (self.pause * 2).clamp(PAUSE, PAUSE_MAX);
+                self.unsettled.splice(0..0, list);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn lease_of(settlement: &Settlement) -> Option<&waystation_core::settlement::Lease> {
+    match &settlement.ended {
+        waystation_core::settlement::Ended::Delivery(lease) => Some(lease),
+        _ => None,
+    }
+}
+
+/// The end of a future that may not be there; without one it never ends. The future is taken
+/// away when it ends.
+async fn resolve<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    let Some(running) = future.as_mut() else { return std::future::pending().await };
+    let result = running.await;
+    *future = None;
+    result
+}

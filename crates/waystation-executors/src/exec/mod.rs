@@ -1,0 +1,218 @@
+//! `exec`: any program as a stage.
+//!
+//! The contract goes to its stdin as one line of JSON. The last line of its stdout that is not
+//! empty is the JSON object of params that it adds; earlier lines and all of stderr go into the
+//! job's log. Exit code 0 is success, 75 (`EX_TEMPFAIL`) asks for another attempt, any other is
+//! final. On abort, timeout and shutdown its process group gets SIGTERM, and SIGKILL after the
+//! grace period.
+
+mod lines;
+mod process;
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::process::{ChildStdin, Command};
+use waystation_core::Params;
+use waystation_core::event::Level;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::handler::{Completion, Context, Handler};
+use waystation_core::id::Label;
+use waystation_core::pipeline::Executor;
+
+use crate::settings::Settings;
+use lines::{LINE_BYTES_MAX, Line, Lines};
+use process::Group;
+
+/// Asks for another attempt.
+const EXIT_RETRY: i32 = 75;
+/// The key of the printed object that carries the label instead of a param.
+const LABEL_KEY: &str = "$outcome";
+
+struct Exec {
+    /// The program and its arguments.
+    command: Vec<String>,
+    directory: Option<PathBuf>,
+    environment: Vec<(String, String)>,
+}
+
+/// Settings: `command` (a list is run as it is, a text by `sh -c`), `directory`, `environment`.
+pub fn build(settings: &mut Settings<'_>) -> Option<Executor> {
+    let command = match settings.value("command") {
+        None => {
+            settings.problem("setting `command` is absent");
+            None
+        }
+        Some(Value::String(text)) if !text.trim().is_empty() => {
+            Some(vec!["sh".to_owned(), "-c".to_owned(), text.clone()])
+        }
+        Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_string) => {
+            Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        }
+        Some(other) => settings.wrong("command", "a text or a list of texts", other),
+    };
+    let directory = settings.optional_text("directory").map(PathBuf::from);
+    let environment = match settings.value("environment") {
+        None => Some(Vec::new()),
+        Some(Value::Object(map)) if map.values().all(Value::is_string) => Some(
+            map.iter()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .collect(),
+        ),
+        Some(other) => settings.wrong("environment", "an object of texts", other),
+    };
+    let exec = Exec { command: command?, directory, environment: environment? };
+    Some(Executor::Worker(Arc::new(exec)))
+}
+
+#[async_trait]
+impl Handler for Exec {
+    async fn run(&self, context: Context, _params: Params) -> Result<Completion, Failure> {
+        let mut child = self.command(&context).spawn().map_err(|error| self.no_start(&error))?;
+        let group = Group::of(&child);
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let talk = async {
+            let ((), last, ()) = tokio::join!(
+                feed(stdin, &context.contract),
+                listen(stdout.map(BufReader::new), &context),
+                relay(stderr.map(BufReader::new), &context),
+            );
+            let status = child.wait().await;
+            (status, last)
+        };
+        tokio::pin!(talk);
+        let (status, last) = tokio::select! {
+            ended = &mut talk => ended,
+            () = context.cancellation.cancelled() => {
+                group.terminate();
+                // The engine drops this future when the grace period is over, and with it the
+                // group's guard, which kills.
+                talk.await
+            }
+        };
+        group.is_over();
+        let status = status.map_err(|error| Failure::from_error(ErrorKind::Error, &error))?;
+        self.judge(status, last)
+    }
+}
+
+impl Exec {
+    fn command(&self, context: &Context) -> Command {
+        // `build` takes no empty list.
+        let (program, arguments) = self.command.split_at(1);
+        let mut command = Command::new(&program[0]);
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("WAYSTATION_JOB_ID", context.job_id.as_str())
+            .env("WAYSTATION_STAGE", context.stage.as_str())
+            .env("WAYSTATION_ATTEMPT", context.attempt.to_string())
+            .env("WAYSTATION_IDEMPOTENCY_KEY", context.idempotency_key())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn no_start(&self, error: &std::io::Error) -> Failure {
+        let place = self.directory.as_ref().map(|path| format!(" in {}", path.display()));
+        let message =
+            format!("cannot start `{}`{}", self.command.join(" "), place.unwrap_or_default());
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
+                ErrorKind::Permanent
+            }
+            _ => ErrorKind::Transient,
+        };
+        let mut failure = Failure::new(kind, message);
+        failure.causes.push(error.to_string());
+        failure
+    }
+
+    /// From the exit and the last line to the outcome.
+    fn judge(&self, status: ExitStatus, last: Option<Line>) -> Result<Completion, Failure> {
+        let program = &self.command.join(" ");
+        match status.code() {
+            Some(0) => params_of(program, last),
+            Some(EXIT_RETRY) => Err(Failure::transient(format!("`{program}` asks for a retry"))),
+            Some(code) => {
+                let message = format!("`{program}` ended with exit code {code}");
+                Err(Failure::new(ErrorKind::Permanent, message))
+            }
+            // Killed from outside, as by the system when memory runs out: that may pass.
+            None => {
+                let message = format!("`{program}` was ended by {}", process::signal(status));
+                Err(Failure::new(ErrorKind::Error, message))
+            }
+        }
+    }
+}
+
+fn params_of(program: &str, last: Option<Line>) -> Result<Completion, Failure> {
+    let contract = |what: String| Failure::new(ErrorKind::Contract, what);
+    let Some(line) = last else { return Ok(Completion::default()) };
+    if line.cut {
+        return Err(contract(format!(
+            "the last stdout line of `{program}` is longer than {LINE_BYTES_MAX} bytes"
+        )));
+    }
+    let mut output: Params = serde_json::from_str(&line.text).map_err(|error| {
+        let mut shown = line.text.clone();
+        waystation_core::failure::truncate(&mut shown, 200);
+        contract(format!(
+            "the last stdout line of `{program}` is not a JSON object: {error}: `{shown}`"
+        ))
+    })?;
+    let label = match output.shift_remove(LABEL_KEY) {
+        None => Label::ok(),
+        Some(Value::String(label)) => Label::from(label),
+        Some(other) => return Err(contract(format!("`{LABEL_KEY}` must be a text, not {other}"))),
+    };
+    Ok(Completion { output, label })
+}
+
+/// Writes the contract. A program that does not read it is none of our business.
+async fn feed(stdin: Option<ChildStdin>, contract: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(contract).await;
+        let _ = stdin.write_all(b"\n").await;
+    }
+}
+
+/// Relays stdout but for its last line, which is given back.
+async fn listen<R: tokio::io::AsyncBufRead + Unpin>(
+    stdout: Option<R>,
+    context: &Context,
+) -> Option<Line> {
+    let mut lines = Lines::new(stdout?);
+    let mut last: Option<Line> = None;
+    while let Some(line) = lines.next().await {
+        if line.text.trim().is_empty() {
+            continue;
+        }
+        if let Some(earlier) = last.replace(line) {
+            context.log(Level::Debug, &earlier.text);
+        }
+    }
+    last
+}
+
+/// Relays stderr.
+async fn relay<R: tokio::io::AsyncBufRead + Unpin>(stderr: Option<R>, context: &Context) {
+    let Some(stderr) = stderr else { return };
+    let mut lines = Lines::new(stderr);
+    while let Some(line) = lines.next().await {
+        context.log(Level::Info, &line.text);
+    }
+}

@@ -1,0 +1,99 @@
+//! The steps that only look.
+
+use waystation_core::job::JobFilter;
+use waystation_core::state::JobState;
+
+use super::world::{STAGES, World, agree, agree_but_for, remember};
+use crate::conformance::listings::counts;
+use crate::sample;
+
+/// More tasks and letters than any run leaves.
+const ALL: usize = 1_000;
+
+impl World {
+    /// Compares something that is to be seen.
+    pub async fn look(&mut self) {
+        match self.random.u32(..6) {
+            0 | 1 => {
+                let job_id = self.some_job();
+                self.look_at_job(&job_id).await;
+            }
+            2 => self.look_at_page().await,
+            3 => self.look_at_totals().await,
+            4 => self.see_tasks().await,
+            _ => self.see_letters().await,
+        }
+    }
+
+    /// Compares all that is known of a job.
+    pub async fn look_at_job(&mut self, job_id: &str) {
+        self.tell(format!("look at {job_id}"));
+        let (subject, reference) = (&self.subject.store, &self.reference.store);
+        let job_id = &job_id.into();
+        agree(subject.job(job_id), reference.job(job_id)).await;
+        agree(subject.events(job_id), reference.events(job_id)).await;
+        agree(subject.log(job_id), reference.log(job_id)).await;
+    }
+
+    async fn look_at_page(&mut self) {
+        let filter = JobFilter {
+            pipeline: self.chance(30).then(|| sample::PIPELINE.into()),
+            state: self.chance(40).then(|| self.pick(&JobState::ALL)),
+            stage: self.chance(30).then(|| self.pick(&STAGES).into()),
+            before: self.chance(40).then(|| self.some_job().as_str().into()),
+            limit: self.pick(&[0, 1, 5, 50]),
+        };
+        self.tell(format!("list {filter:?}"));
+        let subject = self.subject.store.jobs(filter.clone());
+        agree(subject, self.reference.store.jobs(filter)).await;
+    }
+
+    /// Compares counts, depths, versions and the checkpoint.
+    pub async fn look_at_totals(&mut self) {
+        self.tell("look at totals".to_owned());
+        let (subject, reference) = (&self.subject, &self.reference);
+        for pipeline in [None, Some(sample::PIPELINE.into()), Some("others".into())] {
+            let pipeline = pipeline.as_ref();
+            let found = counts(subject, pipeline).await;
+            assert_eq!(found, counts(reference, pipeline).await);
+            let name = &pipeline.cloned().unwrap_or_else(|| "nowhere".into());
+            let (subject, reference) = (&subject.store, &reference.store);
+            agree(subject.live_versions(name), reference.live_versions(name)).await;
+            agree(subject.pipeline(name, None), reference.pipeline(name, None)).await;
+            for stage in STAGES {
+                let queue = &format!("{name}.{stage}").as_str().into();
+                let depths = (&self.subject.queue, &self.reference.queue);
+                agree(depths.0.depth(queue), depths.1.depth(queue)).await;
+            }
+        }
+        let source = "samples/find";
+        let subject = subject.store.checkpoint(source);
+        agree(subject, reference.store.checkpoint(source)).await;
+    }
+
+    /// Compares the open tasks, and remembers them.
+    pub async fn see_tasks(&mut self) {
+        self.tell("look at tasks".to_owned());
+        let pair = agree_but_for(
+            self.subject.store.tasks(None, ALL),
+            self.reference.store.tasks(None, ALL),
+            |tasks| tasks.iter_mut().for_each(|task| task.task_id = 0),
+        );
+        if let Some(pair) = pair.await {
+            remember(&mut self.tasks, pair);
+        }
+    }
+
+    /// Compares the dead letters, and remembers them.
+    pub async fn see_letters(&mut self) {
+        self.tell("look at dead letters".to_owned());
+        let pair = agree_but_for(
+            self.subject.store.dead_letters(None, ALL),
+            self.reference.store.dead_letters(None, ALL),
+            |letters| letters.iter_mut().for_each(|letter| letter.dead_letter_id = 0),
+        );
+        if let Some(pair) = pair.await {
+            remember(&mut self.letters, pair);
+        }
+    }
+}

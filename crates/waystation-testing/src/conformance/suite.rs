@@ -1,0 +1,239 @@
+//! The macros that make one named test of each case.
+//!
+//! The lists below are the suite. A test holds them against the functions of the modules, so that
+//! no case is written and then not run.
+
+/// Expands into a module `conformance` with one test per case. The expression makes a fresh
+/// [`Harness`](crate::conformance::Harness); it is evaluated once in each test.
+///
+/// Without a second word the backend must be durable. With `keeps_nothing`, the cases about
+/// crashes appear as `conformance::not_applicable::…` and check that the backend says so.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($harness:expr) => {
+        mod conformance {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::conformance_cases!($harness);
+            $crate::durability_cases!($harness, same);
+        }
+    };
+    ($harness:expr, keeps_nothing) => {
+        mod conformance {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::conformance_cases!($harness);
+            mod not_applicable {
+                #[allow(unused_imports)]
+                use super::*;
+                $crate::durability_cases!($harness, backend_that_keeps_nothing_says_so);
+            }
+        }
+    };
+}
+
+/// Expands into a module `conformance_model` with one test: random operations on the backend of
+/// the first harness are answered as the one of the second answers them. See
+/// [`model`](crate::conformance::model).
+#[macro_export]
+macro_rules! conformance_model {
+    ($subject:expr, $reference:expr) => {
+        mod conformance_model {
+            #[allow(unused_imports)]
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn random_operations_are_answered_as_by_the_reference() {
+                use $crate::conformance::model;
+                for seed in model::SEEDS {
+                    let (mut subject, mut reference) = ($subject, $reference);
+                    model::run(seed, model::STEPS, &mut subject, &mut reference).await;
+                }
+            }
+        }
+    };
+}
+
+/// The cases that every backend runs.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_cases {
+    ($harness:expr) => {
+        $crate::conformance_tests! {
+            $harness =>
+                delivery::{
+                    submitted_job_is_delivered_once_with_its_body,
+                    body_that_is_no_contract_is_delivered_as_it_is,
+                    queues_are_apart,
+                    job_is_running_while_it_is_leased,
+                    hand_back_does_not_count_and_keeps_the_place,
+                    handed_back_delivery_cannot_be_settled_again,
+                    concurrent_receivers_never_share_a_delivery,
+                }
+                order::{
+                    equal_priorities_keep_their_order,
+                    priority_goes_before_order,
+                    delayed_message_waits_until_its_time,
+                    message_that_is_due_already_is_queued,
+                    due_messages_stand_in_the_order_of_coming,
+                    retry_comes_back_after_its_delay_with_the_new_body,
+                }
+                leases::{
+                    abandoned_delivery_returns,
+                    abandoned_delivery_keeps_its_place,
+                    extended_lease_does_not_run_out,
+                    extending_a_lost_lease_says_so,
+                    stale_token_is_refused,
+                    expired_lease_holds_until_another_takes_it,
+                }
+                settlements::{
+                    settlement_forwards_whole,
+                    ended_job_keeps_its_last_contract,
+                    second_settlement_of_a_delivery_is_lost,
+                    settlements_of_a_batch_stand_alone,
+                    empty_batches_are_fine,
+                    changes_are_told_on_the_bus,
+                    signals_reach_every_subscriber,
+                    events_and_log_are_kept_in_order,
+                }
+                submission::{
+                    duplicate_id_is_one_job,
+                    duplicate_dedupe_key_is_one_job,
+                    job_may_start_in_the_inbox,
+                    checkpoint_stands_and_falls_with_the_jobs,
+                }
+                inbox::{
+                    park_opens_a_task,
+                    task_is_answered_exactly_once,
+                    answer_may_park_again_or_end_the_job,
+                    tasks_are_listed_oldest_first,
+                }
+                dead_letters::{
+                    failed_job_lies_with_the_dead_letters,
+                    requeue_brings_a_failed_job_back,
+                    drop_leaves_the_job_failed,
+                    dead_letters_are_listed_newest_first,
+                    aborted_job_leaves_no_dead_letter,
+                }
+                abort::{
+                    job_that_waits_is_aborted_at_once,
+                    abort_of_an_ended_or_unknown_job_says_so,
+                    running_job_is_aborted_by_its_settlement,
+                    marked_delivery_goes_nowhere_else,
+                    marked_delivery_is_not_delivered_again,
+                    abandoned_job_is_aborted_at_once,
+                }
+                waiting::{
+                    receive_is_woken_by_submit,
+                    receive_is_woken_by_a_hop,
+                    receive_is_woken_by_a_hand_back,
+                    receive_is_woken_by_an_answer,
+                    receive_notices_what_becomes_due,
+                    receive_of_nothing_returns_empty_after_its_wait,
+                    dropped_receive_loses_nothing,
+                }
+                limits::{
+                    oversized_payload_is_refused_at_submit,
+                    oversized_payload_is_refused_at_settle,
+                    batches_have_a_limit,
+                    receive_gives_no_more_than_was_asked,
+                    senseless_settlements_are_refused,
+                }
+                listings::{
+                    jobs_are_listed_newest_first_in_pages,
+                    no_page_is_longer_than_the_limit,
+                    jobs_are_filtered_by_what_they_show,
+                    counts_say_where_jobs_stand,
+                    depth_tells_ready_delayed_and_leased,
+                    pipeline_versions_count_changes,
+                    live_versions_are_those_of_jobs_that_go_on,
+                }
+        }
+    };
+}
+
+/// The cases about crashes, or one case in the place of each.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! durability_cases {
+    ($harness:expr, $instead:ident) => {
+        $crate::durability_tests! {
+            $harness, $instead =>
+                    submitted_jobs_survive_a_crash_in_order,
+                    settled_states_survive_a_crash,
+                    leased_deliveries_return_after_a_crash,
+                    abort_mark_survives_a_crash,
+                    pipelines_survive_a_crash,
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:expr => $($module:ident::{ $($case:ident,)* })*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let mut harness = $harness;
+                $crate::conformance::$module::$case(&mut harness).await;
+            }
+        )*)*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! durability_tests {
+    ($harness:expr, same => $($case:ident,)*) => {
+        $crate::conformance_tests! { $harness => durability::{ $($case,)* } }
+    };
+    ($harness:expr, $instead:ident => $($case:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let mut harness = $harness;
+                $crate::conformance::durability::$instead(&mut harness).await;
+            }
+        )*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    const MODULES: &[&str] = &[
+        include_str!("delivery.rs"),
+        include_str!("order.rs"),
+        include_str!("leases.rs"),
+        include_str!("settlements.rs"),
+        include_str!("submission.rs"),
+        include_str!("inbox.rs"),
+        include_str!("dead_letters.rs"),
+        include_str!("abort.rs"),
+        include_str!("waiting.rs"),
+        include_str!("limits.rs"),
+        include_str!("listings.rs"),
+        include_str!("durability.rs"),
+    ];
+
+    #[test]
+    fn every_case_is_in_the_suite() {
+        let written: BTreeSet<&str> = MODULES
+            .iter()
+            .flat_map(|module| module.lines())
+            .filter_map(|line| line.strip_prefix("pub async fn "))
+            .filter_map(|line| line.split_once('('))
+            .map(|(name, _)| name)
+            .filter(|name| *name != "backend_that_keeps_nothing_says_so")
+            .collect();
+        let listed: BTreeSet<&str> = include_str!("suite.rs")
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .filter(|line| line.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        let missing: Vec<_> = written.difference(&listed).collect();
+        assert!(missing.is_empty(), "not in the suite: {missing:#?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! A pipeline of Rust handlers in a few lines.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use waystation_core::contract::kind_of;
+use waystation_core::failure::Failure;
+use waystation_core::handler::{Context, Handler, typed};
+use waystation_core::id::JobId;
+use waystation_core::job::JobRecord;
+use waystation_core::port;
+use waystation_core::settlement::Submitted;
+use waystation_engine::{
+    Client, Definition, DefinitionError, Engine, EngineError, Handle, Options, Registry, Sources,
+    Submission, SubmitError,
+};
+use waystation_executors::Executors;
+
+use crate::backends::{self, OpenError};
+use crate::environment;
+
+/// A pipeline whose stages follow each other in the order that they are added.
+pub struct App {
+    name: String,
+    stages: Vec<Value>,
+    executors: Executors,
+    store: String,
+}
+
+/// Why an app could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The pipeline has problems.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// A job was not taken.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The engine ended.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] port::Error),
+    /// Params are no object.
+    #[error("params must be an object, not {0}")]
+    Params(&'static str),
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+}
+
+/// An app whose store is open.
+pub struct OpenApp {
+    client: Client,
+    definition: Arc<Definition>,
+}
+
+impl App {
+    /// An app without stages, over `sqlite://waystation.db`.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            stages: Vec::new(),
+            executors: Executors::standard(),
+            store: backends::DEFAULT_STORE.to_owned(),
+        }
+    }
+
+    /// Adds a stage: a typed async function, `serde` in and `serde` out.
+    #[must_use]
+    pub fn stage<F, Input, Output, Fut>(self, name: &str, function: F) -> Self
+    where
+        F: Fn(Context, Input) -> Fut + Send + Sync + 'static,
+        Input: DeserializeOwned + Send + 'static,
+        Output: Serialize + Send + 'static,
+        Fut: Future<Output = Result<Output, Failure>> + Send + 'static,
+    {
+        self.handler(name, Arc::new(typed(function)))
+    }
+
+    /// Adds a stage with a handler of one's own.
+    #[must_use]
+    pub fn handler(mut self, name: &str, handler: Arc<dyn Handler>) -> Self {
+        self.executors = self.executors.with_handler(name, handler);
+        self.settings(json!({ "id": name, "type": name }))
+    }
+
+    /// Adds a stage as a pipeline file would declare it, with all that such a file can say:
+    /// `{"id": "check", "type": "manual", "form": {"ok": "boolean"}}`.
+    #[must_use]
+    pub fn settings(mut self, stage: Value) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// Names the store.
+    #[must_use]
+    pub fn store(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.store);
+        self
+    }
+
+    /// Opens the store and installs the pipeline in it.
+    pub async fn open(self) -> Result<OpenApp, AppError> {
+        let backend = backends::open(&self.store)?;
+        let environment = environment(BTreeMap::new());
+        let catalog = Arc::new(self.executors);
+        let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);
+        let source = json!({ "name": self.name, "stages": self.stages }).to_string();
+        let definition = registry.install(&self.name, &source).await?;
+        Ok(OpenApp { client: Client::new(backend, registry), definition })
+    }
+}
+
+impl OpenApp {
+    /// Submits a job with these params.
+    pub async fn submit(&self, params: Value) -> Result<JobId, AppError> {
+        let Value::Object(params) = params else {
+            return Err(AppError::Params(kind_of(&params)));
+        };
+        let submission = Submission { params, ..Submission::default() };
+        let submitted = self.client.submit(&self.definition, vec![submission]).await?;
+        match submitted.into_iter().next() {
+            Some(Submitted::Created(job_id) | Submitted::Duplicate(job_id)) => Ok(job_id),
+            None => Err(AppError::Store(port::Error::Broken {
+                name: "submit".into(),
+                message: "one job, no answer".into(),
+            })),
+        }
+    }
+
+    /// A job as it stands.
+    pub async fn job(&self, job_id: &JobId) -> Result<JobRecord, AppError> {
+        let job = self.client.backend().store.job(job_id).await?;
+        job.ok_or_else(|| AppError::UnknownJob(job_id.clone()))
+    }
+
+    /// Everything else that can be asked.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Starts the workers.
+    pub async fn start(&self, options: Options) -> Result<Handle, AppError> {
+        let (backend, registry) = (self.client.backend().clone(), self.client.registry().clone());
+        Ok(Engine::start(backend, registry, Arc::clone(&self.definition), options).await?)
+    }
+
+    /// Works until no job can go on by itself.
+    pub async fn run_until_idle(&self) -> Result<(), AppError> {
+        let options = Options { sources: Sources::Once, ..Options::default() };
+        let engine = self.start(options).await?;
+        engine.until_idle().await?;
+        engine.stop();
+        Ok(engine.join().await?)
+    }
+}
