@@ -22,8 +22,8 @@ pub fn open_writer(options: &Options) -> Result<Connection, Error> {
     let name = options.path.display().to_string();
     let connection =
         open(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    refuse_strangers(&connection, &name)?;
     let set_up = || -> rusqlite::Result<()> {
-        connection.busy_timeout(BUSY_WAIT)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", options.synchronous.as_str())?;
         // Checkpoints run on a connection of their own, off the writer's commits.
@@ -85,24 +85,29 @@ fn migrate(connection: &Connection, name: &str) -> Result<(), Error> {
         connection.execute_batch("COMMIT")?;
         Ok(found)
     };
-    // Read before anything is written, so that a stranger's file is left as it is.
-    let strange = || -> rusqlite::Result<bool> {
-        let ours = pragma(connection, "application_id")? == APPLICATION_ID;
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok(tables > 0 && !ours)
-    };
-    if strange().map_err(|error| explain(name, &error))? {
-        return Err(Error::Broken {
-            name: name.to_owned(),
-            message: "this SQLite file is not a Waystation store (hint: name another file)".into(),
-        });
-    }
     let found = run().map_err(|error| explain(name, &error))?;
     if found > known {
         return Err(Error::NewerVersion { name: name.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// Looks before anything is written, so that somebody else's file is left as it is.
+fn refuse_strangers(connection: &Connection, name: &str) -> Result<(), Error> {
+    let is_strange = || -> rusqlite::Result<bool> {
+        connection.busy_timeout(BUSY_WAIT)?;
+        let ours = pragma(connection, "application_id")? == APPLICATION_ID;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(tables > 0 && !ours)
+    };
+    if !is_strange().map_err(|error| explain(name, &error))? {
+        return Ok(());
+    }
+    Err(Error::Broken {
+        name: name.to_owned(),
+        message: "this SQLite file is not a Waystation store (hint: name another file)".into(),
+    })
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

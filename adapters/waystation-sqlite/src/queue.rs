@@ -53,6 +53,10 @@ impl Queue for Sqlite {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
         check_batch(settlements.len())?;
         for settlement in &settlements {
+            if let Some(message) = settlement.senseless() {
+                let name = format!("settlement of job {}", settlement.job_id);
+                return Err(Error::Broken { name, message: message.to_owned() });
+            }
             let body = match &settlement.next {
                 Next::Enqueue(message) => &message.body,
                 Next::Park(task) => &task.body,

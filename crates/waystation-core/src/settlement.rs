@@ -126,6 +126,20 @@ pub enum Settled {
 }
 
 impl Settlement {
+    /// Why this settlement can mean nothing, if so: only a delivery can be handed back, and only
+    /// a dead letter can be dropped. Every queue refuses such a batch before it writes.
+    pub fn senseless(&self) -> Option<&'static str> {
+        match (&self.ended, &self.next) {
+            (Ended::Task(_) | Ended::DeadLetter(_), Next::HandBack) => {
+                Some("only a delivery can be handed back")
+            }
+            (Ended::Delivery(_) | Ended::Task(_), Next::Drop) => {
+                Some("only a dead letter can be dropped")
+            }
+            _ => None,
+        }
+    }
+
     /// The same end, but for a job that somebody wants aborted: it goes nowhere else. A job that
     /// ends anyway ends as it would have.
     #[must_use]

@@ -1,0 +1,6 @@
+//! The SQLite store, held against the promises of the ports and against what it adds to them.
+#![cfg(test)]
+
+mod conformance;
+mod files;
+mod processes;
