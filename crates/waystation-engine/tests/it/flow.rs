@@ -1,0 +1,114 @@
+//! Ways through a pipeline: labels, people, entry and exit, old versions.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use waystation_core::Params;
+use waystation_core::event::EventKind::{Completed, Created, Started, Waiting};
+use waystation_core::failure::Failure;
+use waystation_core::handler::{Completion, Handler};
+use waystation_core::state::JobState;
+use waystation_engine::decide::Answer;
+use waystation_engine::{AnswerError, Submission};
+use waystation_testing::faults::{FailsAtFirst, WrongOutput};
+
+use crate::world::{World, end};
+
+const REVIEW: &str = "
+name: test
+stages:
+  - { id: try, type: try }
+  - { id: review, type: manual, form: { ok: boolean, note: string? } }
+  - { id: finish, type: finish }
+routes:
+  - { from: try, to: finish, on: ok }
+  - { from: try, to: review, on: ko }
+  - { from: review, to: finish, when: 'ok == true' }
+";
+
+fn fine() -> Arc<dyn Handler> {
+    Arc::new(FailsAtFirst::new(0, Failure::transient("never")))
+}
+
+fn unable() -> Arc<dyn Handler> {
+    Arc::new(WrongOutput(Completion::labelled("ko", Params::new())))
+}
+
+fn answer(fields: Value) -> Answer {
+    let Value::Object(fields) = fields else { panic!("an answer is an object") };
+    Answer { fields, by: Some("ann".into()) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn person_decides_once_where_code_could_not() {
+    let world = World::new(REVIEW, [("try", unable()), ("finish", fine())]).await;
+    let job_id = world.submit(json!({})).await;
+    let engine = world.start().await;
+    world.reach(&job_id, JobState::Waiting).await;
+    let tasks = world.client.backend().store.tasks(None, 10).await.expect("listed");
+    let task_id = tasks[0].task_id;
+    for (fields, part) in [
+        (json!({ "ok": "yes" }), "`ok` must be boolean"),
+        (json!({ "ok": false }), "no route leads on from stage `review`"),
+    ] {
+        let refused = world.client.answer(task_id, answer(fields)).await;
+        let message = refused.expect_err("refused").to_string();
+        assert!(message.contains(part), "{message}");
+        assert_eq!(world.job(&job_id).await.state, JobState::Waiting, "the task stays");
+    }
+    let good = answer(json!({ "ok": true, "note": "fine" }));
+    let (first, second) = tokio::join!(
+        world.client.answer(task_id, good.clone()),
+        world.client.answer(task_id, good)
+    );
+    assert!(first.is_ok() != second.is_ok(), "one of the two answers counts");
+    let job = world.reach(&job_id, JobState::Completed).await;
+    assert_eq!(json!(job.params), json!({ "ok": true, "note": "fine" }));
+    let expected = [Created, Started, Completed, Waiting, Completed, Started, Completed];
+    assert_eq!(world.kinds(&job_id).await, expected);
+    let late = world.client.answer(task_id, answer(json!({ "ok": true }))).await;
+    assert!(matches!(late, Err(AnswerError::Unknown(_))));
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_may_start_late_and_stop_early() {
+    let chain = "name: test\nstages: [{ id: a, type: x }, { id: b, type: x }, { id: c, type: x }]";
+    let world = World::new(chain, [("x", fine())]).await;
+    let engine = world.start().await;
+    let submission = Submission {
+        entry: Some("b".into()),
+        exit: Some("b".into()),
+        job_id: Some("own-id".into()),
+        ..Submission::default()
+    };
+    world.client.submit(&world.definition, vec![submission]).await.expect("submitted");
+    let job_id = "own-id".into();
+    let job = world.reach(&job_id, JobState::Completed).await;
+    assert_eq!(job.stage.as_str(), "b");
+    assert_eq!(world.kinds(&job_id).await, [Created, Started, Completed]);
+    for (entry, exit) in [(Some("z".into()), None), (None, Some("z".into()))] {
+        let submission = Submission { entry, exit, ..Submission::default() };
+        let refused = world.client.submit(&world.definition, vec![submission]).await;
+        let message = refused.expect_err("unknown").to_string();
+        assert!(message.contains("stage `z` (its stages: a, b, c)"), "{message}");
+    }
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn job_stays_on_the_version_that_it_started_with() {
+    let old = "name: test\nstages: [{ id: a, type: x }, { id: gone, type: x }]";
+    let mut world = World::new(old, [("x", fine())]).await;
+    let job_id = world.submit(json!({})).await;
+    let new = "name: test\nstages: [{ id: a, type: x }, { id: b, type: x }]";
+    world.definition = world.client.registry().install("test", new).await.expect("installed");
+    assert_eq!(world.definition.version, 2);
+    let newer = world.submit(json!({})).await;
+    let engine = world.start().await;
+    let job = world.reach(&job_id, JobState::Completed).await;
+    assert_eq!((job.pipeline_version, job.stage.as_str()), (1, "gone"));
+    let job = world.reach(&newer, JobState::Completed).await;
+    assert_eq!((job.pipeline_version, job.stage.as_str()), (2, "b"));
+    end(engine).await;
+}

@@ -1,0 +1,7 @@
+//! The engine on the memory backend: attempts, retries, aborts, drains and faults.
+#![cfg(test)]
+
+mod attempts;
+mod flow;
+mod stopping;
+mod world;

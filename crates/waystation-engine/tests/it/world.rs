@@ -1,0 +1,130 @@
+//! A pipeline with handlers of the test's own, on the memory backend.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use waystation_core::clock::SystemClock;
+use waystation_core::event::EventKind;
+use waystation_core::handler::Handler;
+use waystation_core::id::JobId;
+use waystation_core::job::JobRecord;
+use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
+use waystation_core::settlement::Submitted;
+use waystation_core::state::JobState;
+use waystation_engine::{
+    Backend, Client, Definition, Engine, Handle, Options, Registry, Submission,
+};
+use waystation_memory::Memory;
+use waystation_testing::faults::Flaky;
+
+/// No wait of a test is longer.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Types by name; `manual` is always there.
+#[derive(Default)]
+struct Handlers(BTreeMap<String, Arc<dyn Handler>>);
+
+impl Catalog for Handlers {
+    fn kind(&self, stage: &Stage) -> Option<StageKind> {
+        match stage.kind.as_str() {
+            "manual" => Some(StageKind::Manual),
+            other => self.0.get(other).map(|_| StageKind::Worker),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    fn build(&self, stage: &Stage) -> Result<Executor, Vec<String>> {
+        match self.0.get(&stage.kind) {
+            Some(handler) => Ok(Executor::Worker(Arc::clone(handler))),
+            None if stage.kind == "manual" => Ok(Executor::Manual),
+            None => Err(vec![format!("unknown type `{}`", stage.kind)]),
+        }
+    }
+}
+
+/// A backend, a pipeline and the engine's options.
+pub struct World {
+    pub client: Client,
+    pub definition: Arc<Definition>,
+    pub flaky: Flaky,
+    pub options: Options,
+}
+
+impl World {
+    /// A world with this pipeline; its stages' types are these handlers'.
+    pub async fn new<const N: usize>(
+        pipeline: &str,
+        handlers: [(&str, Arc<dyn Handler>); N],
+    ) -> Self {
+        let clock = Arc::new(SystemClock);
+        let memory = Memory::new(clock.clone());
+        let mut backend = Backend::whole(memory, clock);
+        let flaky = Flaky::new(Arc::clone(&backend.queue));
+        backend.queue = Arc::new(flaky.clone());
+        let handlers = handlers.into_iter().map(|(name, code)| (name.to_owned(), code)).collect();
+        let catalog = Arc::new(Handlers(handlers));
+        let registry = Registry::new(Arc::clone(&backend.store), catalog, Arc::new(|_| None));
+        let definition = registry.install("test", pipeline).await.expect("a good pipeline");
+        let options = Options {
+            lease: Duration::from_millis(600),
+            grace: Duration::from_millis(100),
+            drain: Duration::from_millis(300),
+            ..Options::default()
+        };
+        Self { client: Client::new(backend, registry), definition, flaky, options }
+    }
+
+    pub async fn start(&self) -> Handle {
+        let (backend, registry) = (self.client.backend().clone(), self.client.registry().clone());
+        let definition = Arc::clone(&self.definition);
+        Engine::start(backend, registry, definition, self.options.clone()).await.expect("started")
+    }
+
+    pub async fn submit(&self, params: Value) -> JobId {
+        let Value::Object(params) = params else { panic!("params are an object") };
+        let submission = Submission { params, ..Submission::default() };
+        let answers = self.client.submit(&self.definition, vec![submission]).await;
+        match answers.expect("submitted").remove(0) {
+            Submitted::Created(job_id) => job_id,
+            Submitted::Duplicate(job_id) => panic!("{job_id} is there already"),
+        }
+    }
+
+    pub async fn job(&self, job_id: &JobId) -> JobRecord {
+        self.client.backend().store.job(job_id).await.expect("readable").expect("the job exists")
+    }
+
+    pub async fn kinds(&self, job_id: &JobId) -> Vec<EventKind> {
+        let events = self.client.backend().store.events(job_id).await.expect("readable");
+        events.into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Waits until the job is in this state.
+    pub async fn reach(&self, job_id: &JobId, state: JobState) -> JobRecord {
+        let mut signals = self.client.backend().bus.subscribe();
+        let waiting = async {
+            loop {
+                let job = self.job(job_id).await;
+                if job.state == state {
+                    return job;
+                }
+                signals.next().await.expect("the bus lives");
+            }
+        };
+        match tokio::time::timeout(WAIT_MAX, waiting).await {
+            Ok(job) => job,
+            Err(_) => panic!("job is not {state} but {:?}", self.job(job_id).await),
+        }
+    }
+}
+
+/// Ends an engine and waits until all is quiet.
+pub async fn end(engine: Handle) {
+    engine.stop();
+    tokio::time::timeout(WAIT_MAX, engine.join()).await.expect("it ends").expect("without error");
+}
