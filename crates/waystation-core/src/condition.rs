@@ -6,6 +6,10 @@ use cel::{Context, Program, Value};
 
 use crate::Params;
 
+/// The longest condition, in bytes. The parser and the interpreter recurse: without a limit a
+/// chain of two thousand operators would overflow the stack of the thread that asks.
+pub const BYTES_MAX: usize = 1_000;
+
 /// A compiled condition.
 pub struct Condition {
     source: String,
@@ -23,6 +27,12 @@ pub enum Error {
         /// What the parser said.
         message: String,
     },
+    /// The text is too long.
+    #[error("a condition of {bytes} bytes is longer than the {BYTES_MAX} allowed")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// It could not be evaluated over these params.
     #[error("condition `{source_text}` has no answer: {message}")]
     Evaluation {
@@ -36,6 +46,9 @@ pub enum Error {
 impl Condition {
     /// Compiles a condition.
     pub fn parse(source: &str) -> Result<Self, Error> {
+        if source.len() > BYTES_MAX {
+            return Err(Error::TooLong { bytes: source.len() });
+        }
         let program = Program::compile(source).map_err(|error| Error::Syntax {
             source_text: source.to_owned(),
             message: one_line(&error.to_string()),

@@ -132,7 +132,8 @@ impl LeaseKeeper {
                     held.stop.stop(Cause::Abort(ABORT_REASON.into()));
                 }
                 Extended::Lost => {
-                    tracing::warn!(queue = %lease.queue, delivery = lease.delivery_id, "lease lost");
+                    let (queue, delivery) = (&lease.queue, lease.delivery_id);
+                    tracing::warn!(%queue, delivery, "lease lost");
                     held.stop.stop(Cause::LeaseLost);
                 }
             }

@@ -33,7 +33,7 @@ fn list(stages: &[StageId]) -> String {
 
 impl Pipeline {
     /// Where jobs start that are submitted without an entry stage: where the source's jobs do,
-    /// or at the one stage that no route leads to.
+    /// or at the pipeline's one root.
     pub fn default_entry(&self, catalog: &dyn Catalog) -> Result<StageId, EntryError> {
         let is_source = |id: &StageId| {
             let kind = self.stage(id).and_then(|stage| catalog.kind(stage));
@@ -47,7 +47,7 @@ impl Pipeline {
         let ids = || self.stages.iter().map(|stage| &stage.id);
         let mut stages: Vec<StageId> = ids().filter(|id| fed(id)).cloned().collect();
         if stages.is_empty() {
-            let roots = self.roots().map(|stage| &stage.id);
+            let roots = self.roots().into_iter().map(|stage| &stage.id);
             stages = roots.filter(|id| !is_source(id)).cloned().collect();
         }
         let pipeline = self.name.clone();

@@ -139,11 +139,14 @@ impl Pipeline {
         self.routes.iter().filter(move |route| route.from == *id)
     }
 
-    /// The stages that no other stage's route leads to, in the order that they were declared.
-    pub fn roots(&self) -> impl Iterator<Item = &Stage> {
-        self.stages.iter().filter(|stage| {
+    /// Where jobs may start: the stages that no other stage's route leads to, in the order that
+    /// they were declared. Where every stage is part of a circle, the first declared one.
+    pub fn roots(&self) -> Vec<&Stage> {
+        let is_root = |stage: &&Stage| {
             let target = Target::Stage(stage.id.clone());
             !self.routes.iter().any(|route| route.to == target && route.from != stage.id)
-        })
+        };
+        let roots: Vec<_> = self.stages.iter().filter(is_root).collect();
+        if roots.is_empty() { self.stages.first().into_iter().collect() } else { roots }
     }
 }

@@ -116,10 +116,10 @@ impl World {
                 signals.next().await.expect("the bus lives");
             }
         };
-        match tokio::time::timeout(WAIT_MAX, waiting).await {
-            Ok(job) => job,
-            Err(_) => panic!("job is not {state} but {:?}", self.job(job_id).await),
+        if let Ok(job) = tokio::time::timeout(WAIT_MAX, waiting).await {
+            return job;
         }
+        panic!("job is not {state} but {:?}", self.job(job_id).await)
     }
 }
 

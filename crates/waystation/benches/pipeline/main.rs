@@ -43,7 +43,9 @@ fn report(
     let mut submits: Vec<f64> = drained.iter().map(|drain| drain.submits_per_second).collect();
     let mut processor: Vec<f64> = drained.iter().map(|drain| drain.processor_us).collect();
     let (bare, engine) = (median(bare), median(&mut speeds));
-    println!("sqlite synchronous={synchronous}, {jobs} jobs, {STAGES} no-op stages, 200-byte params");
+    println!(
+        "sqlite synchronous={synchronous}: {jobs} jobs, {STAGES} no-op stages, 200-byte params"
+    );
     println!("  bare batched SQL   {bare:>9.0} jobs/s  {:>9.0} hops/s", bare * STAGES as f64);
     println!(
         "  engine             {engine:>9.0} jobs/s  {:>9.0} hops/s   ratio {:.2}",

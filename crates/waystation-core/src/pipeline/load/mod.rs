@@ -30,9 +30,6 @@ pub const BYTES_MAX: usize = 1024 * 1024;
 pub const DEPTH_MAX: usize = 64;
 /// How much anchored values and their repetitions may hold together, in bytes.
 pub const ALIAS_COST_MAX: usize = 4 * 1024 * 1024;
-/// The longest condition, in bytes. Evaluation recurses once for each operator of a chain, and an
-/// engine thread has 2 MiB of stack.
-pub const CONDITION_BYTES_MAX: usize = 1000;
 /// The longest timeout or wait: a year.
 pub const SECONDS_MAX: u32 = 365 * 24 * 60 * 60;
 /// The most retries or deliveries that a stage may ask for.

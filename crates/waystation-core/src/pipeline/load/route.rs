@@ -1,8 +1,8 @@
 //! Reads one route, or one edge of a ContentFlow pipeline.
 
+use super::Place;
 use super::fields::Fields;
 use super::node::{Node, Value};
-use super::{CONDITION_BYTES_MAX, Place};
 use crate::condition::Condition;
 use crate::id::{Label, StageId};
 use crate::pipeline::{Problem, Route, Target};
@@ -85,15 +85,6 @@ fn read_condition(
         Value::Boolean(value) => value.to_string(),
         _ => fields.text("when", problems).ok_or(())?.to_owned(),
     };
-    if source.len() > CONDITION_BYTES_MAX {
-        let message = format!(
-            "`when` of {} has {} bytes, more than {CONDITION_BYTES_MAX}",
-            fields.owner,
-            source.len()
-        );
-        problems.push(Problem::new(message).at(node.position));
-        return Err(());
-    }
     match Condition::parse(&source) {
         Ok(condition) => Ok(Some(condition)),
         Err(error) => {

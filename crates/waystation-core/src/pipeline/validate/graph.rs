@@ -6,14 +6,7 @@ use super::{Findings, Subject};
 use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind, Target};
 
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
-    let roots: Vec<&Stage> = pipeline.roots().collect();
-    if roots.is_empty() {
-        let problem = Problem::new("no stage to start at: every stage is the target of a route")
-            .hint("put a stage in front that no route leads back to");
-        findings.add(Subject::Pipeline(Some("routes".to_owned())), problem);
-    } else {
-        check_reachable(pipeline, &roots, findings);
-    }
+    check_reachable(pipeline, &pipeline.roots(), findings);
     for (index, stage) in pipeline.stages.iter().enumerate() {
         let source = catalog.kind(stage) == Some(StageKind::Source);
         if source && pipeline.routes_from(&stage.id).next().is_none() {

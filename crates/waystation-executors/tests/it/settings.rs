@@ -1,0 +1,43 @@
+//! Settings that cannot be: all problems at once, each with its name and value.
+
+use serde_json::{Value, json};
+
+use crate::workbench::build;
+
+#[expect(clippy::needless_pass_by_value, reason = "cases read better without `&`")]
+fn check(kind: &str, settings: Value, expected: &[&str]) {
+    let problems = build(kind, settings.clone()).err().unwrap_or_default();
+    assert_eq!(problems.len(), expected.len(), "{kind} {settings}: {problems:?}");
+    for (problem, part) in problems.iter().zip(expected) {
+        assert!(problem.contains(part), "{kind} {settings}: {problem}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_with_its_name_and_value() {
+    check("pass", json!({}), &[]);
+    check("pass", json!({ "x": 1 }), &["unknown setting `x` (known: none)"]);
+    check("exec", json!({}), &["setting `command` is absent"]);
+    check("exec", json!({ "command": [] }), &["`command` must be a text or a list of texts"]);
+    check(
+        "exec",
+        json!({ "command": 7, "environment": { "A": 1 }, "shell": true }),
+        &[
+            "not a number (7)",
+            "`environment` must be an object of texts",
+            "unknown setting `shell`",
+        ],
+    );
+    check("files", json!({}), &["setting `folder` is absent"]);
+    check("files", json!({ "url": "s3://x" }), &["must be file://FOLDER, not `s3://x`"]);
+    check("files", json!({ "url": "file:///x", "folder": "x" }), &["leave one out"]);
+    check(
+        "files",
+        json!({ "folder": "x", "patterns": ["[a"], "identity": "name", "recursive": 1,
+                "polling_interval_seconds": 0 }),
+        &["`[a` is no glob", "must be true or false", "stat or content, not `name`", "above 0"],
+    );
+    check("files.write", json!({ "name": "" }), &["`folder` is absent", "`name` must be a text"]);
+    check("image.rectify", json!({}), &["setting `folder` is absent"]);
+    check("image.telepathy", json!({}), &["unknown type `image.telepathy`"]);
+}

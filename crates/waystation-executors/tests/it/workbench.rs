@@ -1,0 +1,94 @@
+//! A place to try one stage on: builds it from settings and runs it as the engine would.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use waystation_core::Params;
+use waystation_core::contract::Contract;
+use waystation_core::event::Level;
+use waystation_core::failure::Failure;
+use waystation_core::handler::{Completion, Context, Handler, Reporter};
+use waystation_core::id::JobId;
+use waystation_core::pipeline::{Catalog, Executor, Stage};
+use waystation_core::source::Source;
+use waystation_executors::Executors;
+
+/// Keeps what is logged.
+#[derive(Default)]
+pub struct Log(pub Mutex<Vec<(Level, String)>>);
+
+impl Reporter for Log {
+    fn progress(&self, _percent: f64, _message: &str) {}
+
+    fn log(&self, level: Level, line: &str) {
+        self.0.lock().expect("not poisoned").push((level, line.to_owned()));
+    }
+}
+
+/// One attempt's surroundings.
+pub struct Bench {
+    pub log: Arc<Log>,
+    pub cancellation: CancellationToken,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { log: Arc::default(), cancellation: CancellationToken::new() }
+    }
+
+    pub async fn run(&self, handler: &dyn Handler, params: Value) -> Result<Completion, Failure> {
+        let params = object(params);
+        let contract = Contract::new(JobId::from("job-1"), params.clone());
+        let context = Context {
+            job_id: contract.job_id.clone(),
+            pipeline: "test".into(),
+            stage: "stage".into(),
+            visit: 1,
+            attempt: 1,
+            deadline: None,
+            cancellation: self.cancellation.clone(),
+            contract: contract.to_bytes().into(),
+            reporter: self.log.clone(),
+        };
+        handler.run(context, params).await
+    }
+
+    pub fn lines(&self) -> Vec<(Level, String)> {
+        self.log.0.lock().expect("not poisoned").clone()
+    }
+}
+
+pub fn object(value: Value) -> Params {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("an object, not {other}"),
+    }
+}
+
+pub fn build(kind: &str, settings: Value) -> Result<Executor, Vec<String>> {
+    let stage = Stage { settings: object(settings), ..Stage::new("stage", kind) };
+    Executors::standard().build(&stage)
+}
+
+pub fn worker(kind: &str, settings: Value) -> Arc<dyn Handler> {
+    match build(kind, settings) {
+        Ok(Executor::Worker(handler)) => handler,
+        Ok(_) => panic!("`{kind}` is no worker"),
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+pub fn source(settings: Value) -> Arc<dyn Source> {
+    match build("files", settings) {
+        Ok(Executor::Source(source)) => source,
+        Ok(_) => panic!("`files` is no source"),
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+/// Runs a stage once with these params.
+pub async fn once(kind: &str, settings: Value, params: Value) -> Result<Value, Failure> {
+    let completion = Bench::new().run(&*worker(kind, settings), params).await?;
+    Ok(json!(completion.output))
+}
