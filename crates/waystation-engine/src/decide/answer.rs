@@ -79,15 +79,17 @@ pub fn settle_answer(
     }
     let exit = contract.exit_stage.as_ref();
     let onward = definition.pipeline.onward(&task.stage, exit, &Label::ok(), &contract.params)?;
+    contract.visit += u32::from(onward != Onward::Done);
+    let body = contract.to_bytes();
+    let bytes = body.len();
+    if bytes > bytes_max {
+        return Err(Refusal::TooLarge { bytes, bytes_max });
+    }
     let mut events = vec![completed.clone()];
     let (step, next, stage) = match onward {
-        Onward::Done => {
-            let body = contract.to_bytes();
-            (Step::Complete, Next::End { body, failure: None }, task.stage.clone())
-        }
+        Onward::Done => (Step::Complete, Next::End { body, failure: None }, task.stage.clone()),
         Onward::To(stage) => {
-            contract.visit += 1;
-            let (step, next) = hand_to(definition, &stage, &contract, 0);
+            let (step, next) = hand_to(definition, &stage, body, 0);
             if step == Step::Park {
                 events.push(Event {
                     kind: EventKind::Waiting,
@@ -100,10 +102,6 @@ pub fn settle_answer(
             (step, next, stage)
         }
     };
-    let bytes = contract.to_bytes().len();
-    if bytes > bytes_max {
-        return Err(Refusal::TooLarge { bytes, bytes_max });
-    }
     Ok(Settlement {
         job_id: task.job_id.clone(),
         ended: Ended::Task(task.task_id),

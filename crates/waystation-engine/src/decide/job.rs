@@ -43,7 +43,7 @@ pub fn new_job(
     contract.pipeline_version = Some(definition.version);
     contract.entry_stage = plan.entry_is_explicit.then(|| plan.entry.clone());
     contract.exit_stage = plan.exit;
-    let (_, next) = hand_to(definition, &plan.entry, &contract, plan.priority);
+    let (_, next) = hand_to(definition, &plan.entry, contract.to_bytes(), plan.priority);
     let created = Event {
         job_id: plan.job_id.clone(),
         kind: EventKind::Created,

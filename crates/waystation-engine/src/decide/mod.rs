@@ -5,7 +5,6 @@ mod job;
 mod outcome;
 mod requeue;
 
-use waystation_core::contract::Contract;
 use waystation_core::id::{QueueName, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{Message, Next, Priority, Task};
@@ -22,10 +21,9 @@ pub use requeue::{settle_drop, settle_requeue};
 fn hand_to(
     definition: &Definition,
     stage: &StageId,
-    contract: &Contract,
+    body: Vec<u8>,
     priority: Priority,
 ) -> (Step, Next) {
-    let body = contract.to_bytes();
     if definition.kind(stage) == Some(StageKind::Manual) {
         return (Step::Park, Next::Park(Task { stage: stage.clone(), body }));
     }

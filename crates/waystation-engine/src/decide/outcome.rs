@@ -51,13 +51,13 @@ pub enum Outcome {
 /// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
 /// largest contract that the queue takes.
 pub fn settle_outcome(
-    attempt: Attempt<'_>,
+    mut attempt: Attempt<'_>,
     outcome: Outcome,
     random: f64,
     bytes_max: usize,
 ) -> Settlement {
     match outcome {
-        Outcome::Completed(completion) => match complete(&attempt, completion, bytes_max) {
+        Outcome::Completed(completion) => match complete(&mut attempt, completion, bytes_max) {
             Ok(way) => go(attempt, way),
             Err(failure) => fail(attempt, failure),
         },
@@ -102,24 +102,34 @@ pub fn unreadable(delivery: &Delivery, stage: &StageId, why: String, now: Timest
 
 /// A job that goes on or is complete.
 struct Way {
-    contract: Contract,
+    /// The contract's wire form from now on.
+    body: Vec<u8>,
+    /// Which stage run comes next.
+    visit: u32,
     to: Option<StageId>,
     label: Label,
 }
 
+/// Takes the params out of the attempt's contract: whatever comes of it, they are needed no more.
 fn complete(
-    attempt: &Attempt<'_>,
+    attempt: &mut Attempt<'_>,
     completion: Completion,
     bytes_max: usize,
 ) -> Result<Way, Failure> {
     let stage = attempt.stage;
     check_output(stage, &completion)?;
-    let mut contract = attempt.contract.clone();
+    let before = &mut attempt.contract;
+    let visit = before.visit;
+    let mut contract = Contract {
+        retry_count: 0,
+        params: std::mem::take(&mut before.params),
+        other: std::mem::take(&mut before.other),
+        ..before.clone()
+    };
     match stage.params {
         ParamsMode::Merge => contract.params.extend(completion.output),
         ParamsMode::Replace => contract.params = completion.output,
     }
-    contract.retry_count = 0;
     let pipeline = &attempt.definition.pipeline;
     let exit = contract.exit_stage.as_ref();
     let onward = pipeline
@@ -127,23 +137,22 @@ fn complete(
         .map_err(|error| Failure::new(ErrorKind::Contract, error.to_string()))?;
     let to = match onward {
         Onward::Done => None,
-        Onward::To(next) => {
-            contract.visit += 1;
-            Some(next)
-        }
+        Onward::To(next) => Some(next),
     };
-    let bytes = contract.to_bytes().len();
-    if bytes > bytes_max {
+    contract.visit = visit + u32::from(to.is_some());
+    let body = contract.to_bytes();
+    if body.len() > bytes_max {
         return Err(Failure::new(
             ErrorKind::Contract,
             format!(
-                "the contract would be {bytes} bytes after stage `{}`, more than the {bytes_max} \
+                "the contract would be {} bytes after stage `{}`, more than the {bytes_max} \
                  allowed (hint: put the payload into a file and its name into the params)",
+                body.len(),
                 stage.id
             ),
         ));
     }
-    Ok(Way { contract, to, label: completion.label })
+    Ok(Way { body, visit: contract.visit, to, label: completion.label })
 }
 
 /// A handler returns exactly the keys that its stage declares. Other labels than `ok` tell that
@@ -178,14 +187,14 @@ fn go(attempt: Attempt<'_>, way: Way) -> Settlement {
     let definition = attempt.definition;
     let priority = attempt.delivery.priority;
     let Some(stage) = way.to else {
-        let next = Next::End { body: way.contract.to_bytes(), failure: None };
+        let next = Next::End { body: way.body, failure: None };
         return attempt.settlement(Step::Complete, next, None, completed);
     };
-    let (step, next) = hand_to(definition, &stage, &way.contract, priority);
+    let (step, next) = hand_to(definition, &stage, way.body, priority);
     let waiting = (step == Step::Park).then(|| Event {
         kind: EventKind::Waiting,
         stage: stage.clone(),
-        visit: way.contract.visit,
+        visit: way.visit,
         attempt: 1,
         detail: None,
         ..completed.clone()

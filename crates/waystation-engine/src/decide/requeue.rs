@@ -19,7 +19,7 @@ pub fn settle_requeue(
     let mut contract = Contract::parse(&letter.body)?;
     let requeued = event(letter, &contract, EventKind::Requeued, now);
     contract.retry_count = 0;
-    let (step, next) = hand_to(definition, &letter.stage, &contract, 0);
+    let (step, next) = hand_to(definition, &letter.stage, contract.to_bytes(), 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };
     Ok(Settlement {
