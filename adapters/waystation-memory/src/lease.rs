@@ -51,8 +51,8 @@ impl State {
             return Extended::Lost;
         };
         message.leased_until = Some(now.plus(duration));
-        let answer = match message.abort {
-            Some(_) => Extended::AbortRequested,
+        let answer = match message.abort.clone() {
+            Some(reason) => Extended::AbortRequested { reason },
             None => Extended::Held,
         };
         self.line(&lease.queue).insert(id, &message, now);

@@ -13,6 +13,10 @@ pub fn explain(name: &str, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
             Error::Unavailable { name, message }
         }
+        Some(ErrorCode::NotADatabase) => Error::Broken {
+            name,
+            message: "this file is not a database of SQLite (hint: name another file)".into(),
+        },
         _ => Error::Broken { name, message },
     }
 }

@@ -60,6 +60,12 @@ pub enum SubmitError {
     /// It is not said where the job starts.
     #[error(transparent)]
     Entry(#[from] waystation_core::pipeline::EntryError),
+    /// A task in the inbox has neither a priority nor a time before which it is hidden.
+    #[error(
+        "stage `{0}` is manual: its tasks cannot be delayed or given a priority \
+         (hint: leave both out)"
+    )]
+    NotAtManual(StageId),
     /// The first stage requires params that are not there.
     #[error("{0}")]
     Params(Failure),
@@ -171,6 +177,10 @@ impl Client {
             Some(entry) => entry,
             None => pipeline.default_entry(self.registry.catalog())?,
         };
+        let plain = submission.priority == 0 && submission.not_before.is_none();
+        if !plain && definition.kind(&entry) == Some(StageKind::Manual) {
+            return Err(SubmitError::NotAtManual(entry));
+        }
         if let Some(stage) = pipeline.stage(&entry) {
             decide::check_required(stage, &submission.params).map_err(SubmitError::Params)?;
         }

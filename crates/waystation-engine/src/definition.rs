@@ -34,7 +34,7 @@ pub enum DefinitionError {
         version: u32,
     },
     /// The store knows no pipeline of this name.
-    #[error("pipeline `{0}` is unknown to this store (hint: `waystation run FILE` once)")]
+    #[error("pipeline `{0}` is unknown to this store (hint: `run` or `submit` its file once)")]
     Unknown(PipelineName),
     /// The store could not be asked.
     #[error(transparent)]

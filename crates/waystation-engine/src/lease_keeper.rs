@@ -14,9 +14,6 @@ use waystation_core::settlement::Lease;
 
 use crate::stop::{Cause, Stop};
 
-/// The reason that is given when the signal's own is not known.
-const ABORT_REASON: &str = "abort was requested";
-
 /// Keeps leases. Clones share what is kept.
 #[derive(Clone)]
 pub struct LeaseKeeper {
@@ -127,9 +124,9 @@ impl LeaseKeeper {
             let Some(held) = all.get_mut(lease) else { continue };
             match answer {
                 Extended::Held => held.extended_at = now,
-                Extended::AbortRequested => {
+                Extended::AbortRequested { reason } => {
                     held.extended_at = now;
-                    held.stop.stop(Cause::Abort(ABORT_REASON.into()));
+                    held.stop.stop(Cause::Abort(reason.clone()));
                 }
                 Extended::Lost => {
                     let (queue, delivery) = (&lease.queue, lease.delivery_id);

@@ -1,6 +1,7 @@
 //! Reads a stage's settings and gathers every problem with them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use waystation_core::Params;
@@ -58,6 +59,13 @@ impl<'a> Settings<'a> {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
             other => self.wrong(name, "a text that is not empty", other),
         }
+    }
+
+    /// A folder that must be named. What is named relative to the working directory is made
+    /// absolute, since a job's params outlive the process that has this working directory.
+    pub fn folder(&mut self, name: &'static str) -> Option<PathBuf> {
+        let folder = PathBuf::from(self.text(name)?);
+        Some(std::path::absolute(&folder).unwrap_or(folder))
     }
 
     /// A yes or no.

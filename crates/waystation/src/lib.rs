@@ -41,8 +41,8 @@ pub use waystation_core::handler::{Completion, Context, Handler};
 pub use waystation_core::id::{JobId, PipelineName, StageId};
 pub use waystation_core::job::JobRecord;
 pub use waystation_engine::{
-    AnswerError, Backend, Client, Definition, Engine, EngineError, Handle, Options, Registry, Sources,
-    Submission,
+    AnswerError, Backend, Client, Definition, Engine, EngineError, Handle, Options, Registry,
+    Sources, Submission,
 };
 pub use waystation_executors::Executors;
 

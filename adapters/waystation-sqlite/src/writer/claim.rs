@@ -66,19 +66,19 @@ impl Writer {
         let until = self.now.plus(lease);
         let mut extend = self.connection.prepare_cached(
             "UPDATE message SET state = ?1, due = ?2 WHERE message_id = ?3 AND token = ?4 \
-             RETURNING abort IS NOT NULL",
+             RETURNING abort",
         )?;
         let mut extended = Vec::with_capacity(leases.len());
         for lease in leases {
-            let marked: Option<bool> = extend
+            let marked: Option<Option<String>> = extend
                 .query_row(params![LEASED, until.0, lease.delivery_id, lease.token as i64], |row| {
                     row.get(0)
                 })
                 .optional()?;
             extended.push(match marked {
                 None => Extended::Lost,
-                Some(true) => Extended::AbortRequested,
-                Some(false) => Extended::Held,
+                Some(Some(reason)) => Extended::AbortRequested { reason },
+                Some(None) => Extended::Held,
             });
         }
         Ok(extended)

@@ -28,8 +28,7 @@ impl File {
     }
 
     fn store(&self) -> Backend {
-        let options =
-            Options { payload_bytes_max: PAYLOAD_BYTES_MAX, ..Options::new(self.path()) };
+        let options = Options { payload_bytes_max: PAYLOAD_BYTES_MAX, ..Options::new(self.path()) };
         let store = Sqlite::open(options, Arc::new(self.clock.clone())).expect("the store opens");
         Backend::of(&store)
     }

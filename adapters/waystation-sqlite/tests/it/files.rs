@@ -35,7 +35,9 @@ fn file_of_somebody_else_is_refused_and_left_alone() {
     drop(raw);
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "no database at all, but long enough to be looked at").expect("a file");
-    for (path, expected) in [(strange, "not a Waystation store"), (text, "not a database")] {
+    for (path, expected) in
+        [(strange, "not a Waystation store"), (text, "not a database of SQLite")]
+    {
         let before = std::fs::read(&path).expect("readable");
         let error = open(Options::new(&path)).err().expect("refused").to_string();
         assert!(error.contains(expected), "{error}");

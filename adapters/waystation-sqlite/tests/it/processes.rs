@@ -86,7 +86,7 @@ async fn abort_by_the_other_process_reaches_the_worker() {
     assert_eq!(heard.await, (JobId::from("a"), "not wanted".to_owned()));
     let extended =
         here.extend(vec![delivery.lease], Duration::from_secs(1)).await.expect("extended");
-    assert_eq!(extended, [Extended::AbortRequested]);
+    assert_eq!(extended, [Extended::AbortRequested { reason: "not wanted".into() }]);
 }
 
 #[tokio::test]

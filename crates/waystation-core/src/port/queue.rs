@@ -47,12 +47,15 @@ pub struct Receive {
 }
 
 /// What came of extending a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extended {
     /// The lease lasts until the new moment.
     Held,
     /// The lease lasts, but somebody wants the job aborted.
-    AbortRequested,
+    AbortRequested {
+        /// Why.
+        reason: String,
+    },
     /// The lease is no longer this holder's; its settlement would be refused.
     Lost,
 }

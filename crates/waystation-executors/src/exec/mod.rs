@@ -19,7 +19,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, Command};
 use waystation_core::Params;
 use waystation_core::event::Level;
-use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::failure::{ErrorKind, Failure, MESSAGE_BYTES_MAX, truncate};
 use waystation_core::handler::{Completion, Context, Handler};
 use waystation_core::id::Label;
 use waystation_core::pipeline::Executor;
@@ -77,16 +77,16 @@ impl Handler for Exec {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let talk = async {
-            let ((), last, ()) = tokio::join!(
+            let ((), last, complaint) = tokio::join!(
                 feed(stdin, &context.contract),
                 listen(stdout.map(BufReader::new), &context),
                 relay(stderr.map(BufReader::new), &context),
             );
             let status = child.wait().await;
-            (status, last)
+            (status, last, complaint)
         };
         tokio::pin!(talk);
-        let (status, last) = tokio::select! {
+        let (status, last, complaint) = tokio::select! {
             ended = &mut talk => ended,
             () = context.cancellation.cancelled() => {
                 group.terminate();
@@ -97,7 +97,11 @@ impl Handler for Exec {
         };
         group.is_over();
         let status = status.map_err(|error| Failure::from_error(ErrorKind::Error, &error))?;
-        self.judge(status, last)
+        self.judge(status, last).map_err(|mut failure| {
+            // What a program says last is most often why it gave up.
+            failure.causes.extend(complaint);
+            failure
+        })
     }
 }
 
@@ -169,7 +173,7 @@ fn params_of(program: &str, last: Option<Line>) -> Result<Completion, Failure> {
     }
     let mut output: Params = serde_json::from_str(&line.text).map_err(|error| {
         let mut shown = line.text.clone();
-        waystation_core::failure::truncate(&mut shown, 200);
+        truncate(&mut shown, 200);
         contract(format!(
             "the last stdout line of `{program}` is not a JSON object: {error}: `{shown}`"
         ))
@@ -208,11 +212,21 @@ async fn listen<R: tokio::io::AsyncBufRead + Unpin>(
     last
 }
 
-/// Relays stderr.
-async fn relay<R: tokio::io::AsyncBufRead + Unpin>(stderr: Option<R>, context: &Context) {
-    let Some(stderr) = stderr else { return };
-    let mut lines = Lines::new(stderr);
+/// Relays stderr; gives its last line that is not empty.
+async fn relay<R: tokio::io::AsyncBufRead + Unpin>(
+    stderr: Option<R>,
+    context: &Context,
+) -> Option<String> {
+    let mut lines = Lines::new(stderr?);
+    let mut last = None;
     while let Some(line) = lines.next().await {
         context.log(Level::Info, &line.text);
+        if !line.text.trim().is_empty() {
+            last = Some(line.text);
+        }
     }
+    if let Some(last) = &mut last {
+        truncate(last, MESSAGE_BYTES_MAX);
+    }
+    last
 }

@@ -30,7 +30,7 @@ struct FileWriter {
 /// Settings: `folder`; `name` (a template); `source` (the param that names the file to copy; the
 /// params as JSON without it); `output` (the param that will name the written file); `overwrite`.
 pub fn build(settings: &mut Settings<'_>) -> Option<Executor> {
-    let folder = settings.text("folder").map(PathBuf::from);
+    let folder = settings.folder("folder");
     let source = settings.optional_text("source");
     let ending = if source.is_some() { "{name}" } else { "{job_id}.json" };
     let name = settings.optional_text("name").unwrap_or_else(|| ending.to_owned());

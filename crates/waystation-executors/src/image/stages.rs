@@ -41,7 +41,7 @@ pub fn build_warp(settings: &mut Settings<'_>) -> Option<Executor> {
 
 fn build(settings: &mut Settings<'_>, corners: Option<String>) -> Option<Executor> {
     let photo = settings.optional_text("photo").unwrap_or_else(|| "path".to_owned());
-    let folder = PathBuf::from(settings.text("folder")?);
+    let folder = settings.folder("folder")?;
     Some(Executor::Worker(Arc::new(Straighten { folder, photo, corners })))
 }
 

@@ -42,7 +42,7 @@ async fn program_may_say_nothing_or_name_a_label() {
 async fn ends_are_told_apart() {
     let cases = [
         ("exit 75", ErrorKind::Transient, "asks for a retry"),
-        ("exit 3", ErrorKind::Permanent, "`sh -c exit 3` ended with exit code 3"),
+        ("echo no disk >&2; exit 3", ErrorKind::Permanent, "ended with exit code 3: no disk"),
         ("kill -9 $$", ErrorKind::Error, "ended by signal 9"),
         ("echo nonsense", ErrorKind::Contract, "is not a JSON object"),
         ("echo '[1]'", ErrorKind::Contract, "is not a JSON object"),
@@ -51,7 +51,7 @@ async fn ends_are_told_apart() {
     for (script, kind, part) in cases {
         let failure = once("exec", sh(script), json!({})).await.expect_err(script);
         assert_eq!(failure.kind, kind, "{script}: {failure}");
-        assert!(failure.message.contains(part), "{script}: {failure}");
+        assert!(failure.to_string().contains(part), "{script}: {failure}");
     }
 }
 
@@ -68,12 +68,13 @@ async fn settings_reach_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("here"), "").expect("a file");
     let settings = json!({
-        "command": r#"test -e here && echo "{\"m\":\"$MODE\",\"k\":\"$WAYSTATION_IDEMPOTENCY_KEY\"}""#,
+        "command": r#"test -e here && echo "[\"$MODE\",\"$WAYSTATION_IDEMPOTENCY_KEY\"]" |
+                      sed 's/^/{"got":/; s/$/}/'"#,
         "directory": folder.path(),
         "environment": { "MODE": "fast" },
     });
     let output = once("exec", settings, json!({})).await.expect("completed");
-    assert_eq!(output, json!({ "m": "fast", "k": "job-1/stage/1" }));
+    assert_eq!(output, json!({ "got": ["fast", "job-1/stage/1"] }));
 }
 
 #[tokio::test]

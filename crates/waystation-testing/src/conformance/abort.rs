@@ -94,7 +94,7 @@ pub async fn running_job_is_aborted_by_its_settlement(harness: &mut dyn Harness)
     assert_eq!(backend.state("a").await, JobState::Running);
     let extended = backend.queue.extend(vec![delivery.lease.clone()], LEASE);
     let extended = bounded(extended).await.expect("the lease is extended");
-    assert_eq!(extended, [Extended::AbortRequested]);
+    assert_eq!(extended, [Extended::AbortRequested { reason: "not wanted".into() }]);
 
     // Asking again changes nothing, not even the reason.
     let again = bounded(backend.store.abort(&"a".into(), "another reason")).await;

@@ -18,10 +18,10 @@ async fn extend(backend: &Backend, lease: &Lease) -> Extended {
     let answers = bounded(backend.queue.extend(vec![lease.clone()], LEASE))
         .await
         .expect("the lease is extended");
-    let [answer] = answers[..] else {
+    let [answer] = &answers[..] else {
         panic!("one answer for one lease, not {answers:?}");
     };
-    answer
+    answer.clone()
 }
 
 /// A worker that died loses its delivery to the next one, and the job's history says so.

@@ -2,6 +2,8 @@
 
 mod flaky;
 mod handlers;
+#[cfg(test)]
+mod tests;
 
 pub use flaky::{Call, Flaky, Moment};
 pub use handlers::{FailsAtFirst, IgnoresCancellation, NeverReturns, Panics, Release, WrongOutput};

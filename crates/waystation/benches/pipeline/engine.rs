@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use waystation::{App, Completion, Context, Failure, Handler, OpenApp, Options, Params, Submission};
+use waystation::{
+    App, Completion, Context, Failure, Handler, OpenApp, Options, Params, Submission,
+};
 
 use crate::figures::{Figures, processor_seconds};
 

@@ -52,9 +52,9 @@ impl Reviewer {
         let fields = match task.stage.as_str() {
             "validate" => {
                 let found = params.get("corners").cloned().unwrap_or_default();
-                judge(serde_json::from_value(found).ok(), &truth)
+                judge(serde_json::from_value(found).ok(), &truth.corners)
             }
-            _ => json!({ "corners": truth }),
+            _ => json!({ "corners": truth.corners }),
         };
         let Value::Object(fields) = fields else { return Ok(false) };
         let answer = Answer { fields, by: Some("demo reviewer".into()) };

@@ -18,6 +18,15 @@ pub struct Roll {
     seed: u64,
 }
 
+/// The truth about a photo.
+#[derive(serde::Deserialize, serde::Serialize)]
+pub struct Truth {
+    /// Where the page's corners are, in pixels.
+    pub corners: Quad,
+    /// Whether the page can be found in it at all.
+    pub solvable: bool,
+}
+
 impl Roll {
     /// The roll of this seed in this folder.
     pub fn new(folder: &Path, seed: u64) -> Self {
@@ -66,7 +75,8 @@ impl Roll {
             return Ok(false);
         }
         let photo = photograph(self.seed, index);
-        let truth = serde_json::to_vec(&photo.corners)?;
+        let truth = Truth { corners: photo.corners, solvable: photo.solvable };
+        let truth = serde_json::to_vec(&truth)?;
         // The truth first: where there is a photo, the truth about it is there as well.
         place(&truth_path(&self.truths(), &name), &truth)?;
         let mut bytes = Vec::new();
@@ -79,8 +89,8 @@ impl Roll {
         self.folder.join("truth")
     }
 
-    /// The true corners of a photo of this folder; `None` for a photo of somebody else's.
-    pub fn truth(&self, photo_name: &str) -> Option<Quad> {
+    /// The truth about a photo of this folder; `None` for a photo of somebody else's.
+    pub fn truth(&self, photo_name: &str) -> Option<Truth> {
         let bytes = std::fs::read(truth_path(&self.truths(), photo_name)).ok()?;
         serde_json::from_slice(&bytes).ok()
     }

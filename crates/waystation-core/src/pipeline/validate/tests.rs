@@ -140,7 +140,7 @@ fn jobs_start_where_the_source_leads_or_at_the_root() {
         ("src a b", &["src > a ? x", "src > b"], Err(several(&["a", "b"]))),
         ("a b", &[], Err(several(&["a", "b"]))),
         ("src", &[], Err(EntryError::None { pipeline: "p".into() })),
-        ("a b", &["a > b", "b > a"], Ok("a".into())),
+        ("a b", &["a > b", "b > a"], Ok("a")),
     ];
     for (stages, routes, expected) in cases {
         let entry = pipeline(stages, routes).default_entry(&Fake);

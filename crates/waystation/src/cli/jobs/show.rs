@@ -1,0 +1,148 @@
+//! `waystation jobs show`.
+
+use serde_json::json;
+use waystation::core::event::{Event, LogLine};
+use waystation::core::id::{JobId, QueueName};
+use waystation::core::job::{JobRecord, TaskRecord};
+use waystation::core::port::Depth;
+use waystation::core::state::JobState;
+
+use crate::cli::exit::{Error, Outcome};
+use crate::cli::session::{Global, Session};
+use crate::cli::{out, timing};
+
+use super::{find, task_of, timeline};
+
+/// Which job to show.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The job
+    job: JobId,
+    /// The last so many log lines
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    log_lines: usize,
+}
+
+/// All that is known of a job.
+struct Known {
+    job: JobRecord,
+    events: Vec<Event>,
+    log: Vec<LogLine>,
+    task: Option<TaskRecord>,
+    /// Of its stage's queue, while it stands there.
+    depth: Option<Depth>,
+}
+
+/// Shows it.
+pub async fn run(
+    arguments: &Arguments,
+    session: &Session,
+    global: &Global,
+) -> Result<Outcome, Error> {
+    let known = gather(&arguments.job, session).await?;
+    if global.json {
+        out::json(&json!({
+            "job": known.job, "events": known.events, "log": known.log, "task": known.task,
+            "queue": known.depth,
+        }));
+        return Ok(Outcome::Done);
+    }
+    print_facts(&known, session, global);
+    let pretty = serde_json::to_string_pretty(&known.job.params).unwrap_or_default();
+    title("params");
+    for line in pretty.lines() {
+        out::line(format_args!("  {}", out::clean(line)));
+    }
+    let cut = known.log.len().saturating_sub(arguments.log_lines);
+    title("timeline (UTC)");
+    for line in timeline::lines(&known.events, &known.log[cut..], (0, 0)) {
+        out::line(format_args!("  {line}"));
+    }
+    if cut > 0 {
+        let lines = out::counted(cut, "earlier log line");
+        out::say(format_args!("{lines} left out: --log-lines {}", known.log.len()));
+    }
+    Ok(Outcome::Done)
+}
+
+async fn gather(job_id: &JobId, session: &Session) -> Result<Known, Error> {
+    let backend = session.backend();
+    let job = find(backend, job_id).await?;
+    let events = backend.store.events(job_id).await?;
+    let log = backend.store.log(job_id).await?;
+    let task = match job.state {
+        JobState::Waiting => task_of(backend, &job).await?,
+        _ => None,
+    };
+    let depth = match job.state {
+        JobState::Queued | JobState::Delayed | JobState::Retrying => {
+            let queue = QueueName::of_stage(&job.pipeline, &job.stage);
+            Some(backend.queue.depth(&queue).await?)
+        }
+        _ => None,
+    };
+    Ok(Known { job, events, log, task, depth })
+}
+
+fn print_facts(known: &Known, session: &Session, global: &Global) {
+    let job = &known.job;
+    let now = session.backend().clock.now();
+    let ago = |then| format!("{} ({} ago)", timing::moment(then), timing::lasted(now.since(then)));
+    fact("job", job.job_id.as_str());
+    let state = out::paint(job.state.as_str(), out::style_of(job.state));
+    fact("state", &format!("{state} at stage {}", job.stage));
+    fact("pipeline", &format!("{} version {}", job.pipeline, job.pipeline_version));
+    fact("submitted", &ago(job.created_at));
+    fact("changed", &ago(job.updated_at));
+    if job.deliveries > 1 {
+        fact("delivered", &format!("{} times to this stage", job.deliveries));
+    }
+    if let Some(at) = job.not_before.filter(|at| *at > now) {
+        let wait = timing::lasted(at.since(now));
+        fact("not before", &format!("{} (in {wait})", timing::moment(at)));
+    }
+    if let Some(failure) = &job.failure {
+        fact("failure", &out::clean(&format!("{}: {}", failure.kind, failure.message)));
+        for cause in &failure.causes {
+            fact("  cause", &out::clean(cause));
+        }
+    }
+    if let Some(depth) = &known.depth {
+        let Depth { ready, delayed, leased, .. } = depth;
+        fact("queue", &format!("{ready} ready, {delayed} delayed, {leased} running"));
+    }
+    if let Some(next) = next_step(known, global) {
+        fact("next", &next);
+    }
+}
+
+/// What the reader may do about it.
+fn next_step(known: &Known, global: &Global) -> Option<String> {
+    let job = &known.job;
+    match job.state {
+        JobState::Waiting => Some(match &known.task {
+            Some(task) => {
+                let command = global.command(&format!("inbox show {}", task.task_id));
+                format!("task {} waits for a person: `{command}`", task.task_id)
+            }
+            None => format!("a person answers: `{}`", global.command("inbox list")),
+        }),
+        JobState::Failed => {
+            let command = global.command(&format!("jobs retry {}", job.job_id));
+            Some(format!("`{command}` tries it again at {}", job.stage))
+        }
+        JobState::Queued if known.depth.is_some_and(|depth| depth.leased == 0) => {
+            Some("nothing runs at this stage (hint: is a `waystation run` up?)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn fact(name: &str, text: &str) {
+    out::line(format_args!("{} {text}", out::paint(&format!("{name:<10}"), out::faint())));
+}
+
+fn title(text: &str) {
+    out::line("");
+    out::line(out::paint(text, out::strong()));
+}

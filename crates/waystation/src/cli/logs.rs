@@ -1,0 +1,60 @@
+//! Logs: to stderr, above the bars.
+
+use std::io::Write;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::out;
+use super::session::Global;
+
+/// The variable that says more exactly what is logged, such as `waystation_engine=debug`.
+const VARIABLE: &str = "WAYSTATION_LOG";
+
+/// Starts the log.
+pub fn start(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = match std::env::var(VARIABLE) {
+        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
+            out::say(format_args!(
+                "{VARIABLE} `{text}` is not understood ({error}): using {level}"
+            ));
+            EnvFilter::new(level)
+        }),
+        _ => EnvFilter::new(level),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(global.verbose > 1)
+        .with_ansi(out::stderr_is_colourful())
+        .with_writer(AboveBars)
+        .init();
+}
+
+/// Writes each line above the bars.
+struct AboveBars;
+
+impl Write for AboveBars {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        out::BARS.suspend(|| std::io::stderr().write_all(buffer))?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for AboveBars {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}

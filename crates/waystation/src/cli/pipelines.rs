@@ -1,0 +1,123 @@
+//! `waystation pipelines`: check and draw pipeline files. No store is needed.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::json;
+use waystation::Executors;
+use waystation::core::pipeline::{Pipeline, Problems, Target};
+
+use super::exit::{Error, Outcome};
+use super::out;
+use super::session::{Global, read_pipeline};
+use super::table::{Cell, Table};
+
+/// What can be done with pipeline files.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Check a pipeline file: every problem at once.
+    Check {
+        /// The pipeline file
+        file: PathBuf,
+    },
+    /// Draw a pipeline file, as Mermaid text to stdout.
+    Graph {
+        /// The pipeline file
+        file: PathBuf,
+        /// Write an SVG picture here instead
+        #[arg(long, value_name = "OUT.svg")]
+        svg: Option<PathBuf>,
+    },
+}
+
+/// Does it.
+pub fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
+    match verb {
+        Verb::Check { file } => check(&file, global),
+        Verb::Graph { file, svg } => graph(&file, svg.as_deref(), global),
+    }
+}
+
+fn load(file: &Path, global: &Global) -> Result<Result<Pipeline, Problems>, Error> {
+    let text = read_pipeline(file)?;
+    let origin = file.display().to_string();
+    let environment = global.environment();
+    Ok(Pipeline::load(&origin, &text, &*environment, &Executors::standard()))
+}
+
+fn check(file: &Path, global: &Global) -> Result<Outcome, Error> {
+    let pipeline = match load(file, global)? {
+        Ok(pipeline) => pipeline,
+        Err(problems) => {
+            if global.json {
+                out::json(&problems_as_json(&problems));
+            }
+            return Err(problems.into());
+        }
+    };
+    let entry = pipeline.default_entry(&Executors::standard());
+    let stages: Vec<_> = pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
+    if global.json {
+        out::json(&json!({
+            "ok": true, "pipeline": pipeline.name, "stages": stages,
+            "routes": pipeline.routes.len(), "entry": entry.ok(),
+        }));
+        return Ok(Outcome::Done);
+    }
+    let stages = out::counted(stages.len(), "stage");
+    let routes = out::counted(pipeline.routes.len(), "route");
+    let entry = match entry {
+        Ok(entry) => format!("jobs start at {entry}"),
+        Err(error) => error.to_string(),
+    };
+    out::line(format_args!("{}: good: {stages}, {routes}, {entry}", pipeline.name));
+    let mut table = Table::new(["stage", "type", "leads to"]);
+    for stage in &pipeline.stages {
+        let leads: Vec<_> = pipeline.routes_from(&stage.id).map(|r| target(&r.to)).collect();
+        let leads = if leads.is_empty() { Target::DONE.to_owned() } else { leads.join(", ") };
+        table.row(vec![stage.id.as_str().into(), Cell::faint(&*stage.kind), leads.into()]);
+    }
+    table.print();
+    Ok(Outcome::Done)
+}
+
+fn target(target: &Target) -> &str {
+    match target {
+        Target::Stage(stage) => stage.as_str(),
+        Target::Done => Target::DONE,
+    }
+}
+
+fn problems_as_json(problems: &Problems) -> serde_json::Value {
+    let list = problems.list.iter().map(|problem| {
+        let position = problem.position;
+        json!({
+            "file": problems.origin, "line": position.map(|at| at.line),
+            "column": position.map(|at| at.column), "message": problem.message,
+            "hint": problem.hint,
+        })
+    });
+    json!({ "ok": false, "problems": list.collect::<Vec<_>>() })
+}
+
+fn graph(file: &Path, svg: Option<&Path>, global: &Global) -> Result<Outcome, Error> {
+    let pipeline = load(file, global)??;
+    let catalog = Executors::standard();
+    let mermaid = || pipeline.to_mermaid(&catalog);
+    let Some(path) = svg else {
+        if global.json {
+            out::json(&json!({ "mermaid": mermaid() }));
+        } else {
+            out::line(mermaid().trim_end());
+        }
+        return Ok(Outcome::Done);
+    };
+    std::fs::write(path, pipeline.to_svg(&catalog))
+        .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
+    if global.json {
+        out::json(&json!({ "svg": path }));
+    } else {
+        out::say(format_args!("wrote {}", path.display()));
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,223 @@
+//! What every command has at hand: the options that all share, and the store behind them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use waystation::core::id::PipelineName;
+use waystation::core::pipeline::Pipeline;
+use waystation::engine::Environment;
+use waystation::{Backend, Client, Executors, Registry, backends, environment};
+
+use super::exit::Error;
+
+const STORE_HELP: &str =
+    "The store [default: $WAYSTATION_STORE, or sqlite://waystation.db in this folder]";
+
+/// The options of every command.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    #[arg(long, global = true, value_name = "URL", help = STORE_HELP)]
+    /// The store.
+    pub store: Option<String>,
+    /// Write JSON to stdout: one document, or one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// A value for `${NAME}` in pipeline files; goes before the environment
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub sets: Vec<(String, String)>,
+    /// Log more: -v info, -vv debug, -vvv trace; `$WAYSTATION_LOG` says it finer
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// An open store and the pipelines in it.
+pub struct Session {
+    backend: Backend,
+    environment: Environment,
+    catalog: Arc<Executors>,
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("NAME=VALUE is due".to_owned()),
+    }
+}
+
+impl Global {
+    /// The store's URL.
+    pub fn url(&self) -> String {
+        let given = self.store.clone();
+        let variable = || std::env::var("WAYSTATION_STORE").ok().filter(|url| !url.is_empty());
+        given.or_else(variable).unwrap_or_else(|| backends::DEFAULT_STORE.to_owned())
+    }
+
+    /// A command that the reader may paste: it names the store when this one had to.
+    pub fn command(&self, words: &str) -> String {
+        let program = program();
+        match &self.store {
+            Some(url) => format!("{program} {words} --store {}", quoted(url)),
+            None => format!("{program} {words}"),
+        }
+    }
+
+    /// Where `${NAME}` in pipeline files gets its values from.
+    pub fn environment(&self) -> Environment {
+        environment(self.sets.iter().cloned().collect::<BTreeMap<_, _>>())
+    }
+
+    /// The text of a pipeline file that has no problems, so that no store is made for a bad one.
+    pub fn read_good_pipeline(&self, path: &Path) -> Result<String, Error> {
+        let text = read_pipeline(path)?;
+        let origin = path.display().to_string();
+        Pipeline::load(&origin, &text, &*self.environment(), &Executors::standard())?;
+        Ok(text)
+    }
+
+    /// Opens the store, and makes it when there is none.
+    pub fn open(&self) -> Result<Session, Error> {
+        let url = self.url();
+        if let Some(path) = file_of(&url)? {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                let folder = folder.display();
+                return Err(Error::usage(format!("store {url}: there is no folder {folder}")));
+            }
+        }
+        let backend = backends::open(&url)?;
+        let catalog = Arc::new(Executors::standard());
+        Ok(Session { backend, environment: self.environment(), catalog })
+    }
+
+    /// Opens a store that must be there already.
+    pub fn open_existing(&self) -> Result<Session, Error> {
+        let url = self.url();
+        if url.starts_with("memory://") {
+            let message = "is gone with the process that filled it: there is nothing to see";
+            return Err(Error::usage(format!("store {url} {message} (hint: sqlite://FILE)")));
+        }
+        if let Some(path) = file_of(&url)?.filter(|path| !path.exists()) {
+            let path = path.display();
+            return Err(Error::usage(format!(
+                "no store at {path} (hint: `waystation run PIPELINE.yaml` makes one; \
+                 --store sqlite://FILE names another)"
+            )));
+        }
+        self.open()
+    }
+}
+
+/// The file of a store that is one.
+fn file_of(url: &str) -> Result<Option<PathBuf>, Error> {
+    #[cfg(feature = "sqlite")]
+    if url.starts_with("sqlite://") {
+        let options = waystation_sqlite::Options::parse(url)
+            .map_err(|message| Error::usage(format!("store URL {message}")))?;
+        return Ok(Some(options.path));
+    }
+    let _ = url;
+    Ok(None)
+}
+
+impl Session {
+    /// The ports.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// A client that needs a value for every `${NAME}`.
+    pub fn client(&self) -> Client {
+        let catalog = Arc::clone(&self.catalog);
+        let store = Arc::clone(&self.backend.store);
+        let registry = Registry::new(store, catalog as _, Arc::clone(&self.environment));
+        Client::new(self.backend.clone(), registry)
+    }
+
+    /// A client for people's decisions about jobs of this pipeline. Where the settings of stages
+    /// need values that are not at hand here, as `${input}` of somebody else's `run --input`,
+    /// they stay as they are written: nothing runs here. Conditions and forms do need theirs.
+    pub async fn client_for(
+        &self,
+        pipeline: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Client, Error> {
+        let strict = self.client();
+        let Err(refused) = definition(&strict, pipeline, version).await else {
+            return Ok(strict);
+        };
+        let known = Arc::clone(&self.environment);
+        let lenient: Environment =
+            Arc::new(move |name| known(name).or_else(|| Some(format!("${{{name}}}"))));
+        let store = Arc::clone(&self.backend.store);
+        let registry = Registry::new(store, Arc::clone(&self.catalog) as _, lenient);
+        let client = Client::new(self.backend.clone(), registry);
+        match definition(&client, pipeline, version).await {
+            Ok(found) if !decides_by_placeholders(&found.pipeline) => Ok(client),
+            _ => Err(refused.into()),
+        }
+    }
+}
+
+async fn definition(
+    client: &Client,
+    pipeline: &PipelineName,
+    version: Option<u32>,
+) -> Result<Arc<waystation::Definition>, waystation::engine::DefinitionError> {
+    match version {
+        Some(version) => client.registry().version(pipeline, version).await,
+        None => client.registry().newest(pipeline).await,
+    }
+}
+
+/// Whether a placeholder without a value stands where a decision depends on it.
+fn decides_by_placeholders(pipeline: &Pipeline) -> bool {
+    let conditions = pipeline.routes.iter().filter_map(|route| route.when.as_ref());
+    let labels = pipeline.routes.iter().filter_map(|route| route.on.as_ref());
+    let fields = pipeline.stages.iter().flat_map(|stage| &stage.form.fields);
+    let required = pipeline.stages.iter().flat_map(|stage| &stage.required_params);
+    conditions
+        .map(waystation::core::condition::Condition::source)
+        .chain(labels.map(waystation::core::id::Label::as_str))
+        .chain(fields.map(|field| field.name.as_str()))
+        .chain(required.map(String::as_str))
+        .any(|text| text.contains("${"))
+}
+
+/// The text of a pipeline file.
+pub fn read_pipeline(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Error::usage(format!("cannot read pipeline file {}: {error}", path.display()))
+    })
+}
+
+/// How this program was called: by its path, or by its name where it is installed.
+fn program() -> String {
+    let called = std::env::args().next().filter(|called| called.contains('/'));
+    called.map_or_else(|| "waystation".to_owned(), |path| quoted(&path))
+}
+
+/// A word for the shell, in quotes when it needs them.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quoted("sqlite://a.db"), "sqlite://a.db");
+        assert_eq!(quoted("sqlite://a.db?x=1&y=2"), "'sqlite://a.db?x=1&y=2'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

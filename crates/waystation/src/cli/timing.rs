@@ -1,0 +1,59 @@
+//! Times and durations as people read them.
+
+use std::time::Duration;
+
+use waystation::core::clock::Timestamp;
+
+/// `340 ms`, `1.2 s`, `3m 20s`, `5h 10m`, `2d 4h`.
+pub fn lasted(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// `now`, `12s`, `3m`, `5h`, `2d`: for columns.
+pub fn age(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.since(then).as_secs();
+    match seconds {
+        0 => "now".to_owned(),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `2026-03-01 12:00:00.123`, in UTC.
+pub fn moment(at: Timestamp) -> String {
+    at.to_string().replacen('T', " ", 1).trim_end_matches('Z').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_and_exact_enough() {
+        let cases = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_250, "1.2 s"),
+            (200_000, "3m 20s"),
+            (18_600_000, "5h 10m"),
+            (187_200_000, "2d 4h"),
+        ];
+        for (milliseconds, expected) in cases {
+            assert_eq!(lasted(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn moments_read_like_log_lines() {
+        assert_eq!(moment(Timestamp(1_500)), "1970-01-01 00:00:01.500");
+    }
+}

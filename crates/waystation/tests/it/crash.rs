@@ -1,0 +1,123 @@
+//! The program killed again and again at random moments: nothing is lost, nothing moves twice.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use waystation::backends;
+use waystation::core::event::EventKind;
+use waystation::core::job::{JobFilter, PAGE_MAX};
+use waystation::core::state::JobState;
+
+const JOBS: usize = 500;
+const KILLS: usize = 20;
+const STAGES: [&str; 3] = ["first", "second", "third"];
+/// A killed program lived at least and at most this long, in milliseconds.
+const LIFE_MS: std::ops::Range<u64> = 20..250;
+
+fn pipeline(log: &Path) -> String {
+    let command =
+        format!("sleep 0.03; echo $WAYSTATION_JOB_ID $WAYSTATION_STAGE >> {}", log.display());
+    let stage = |id: &str| {
+        format!(
+            "  - {{ id: {id}, type: exec, concurrency: 3, max_deliveries: 100,\n      \
+             settings: {{ command: '{command}' }} }}\n"
+        )
+    };
+    format!("name: crash\nstages:\n{}", STAGES.map(stage).concat())
+}
+
+fn waystation(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
+    command.current_dir(folder).args(arguments).args(["--store", "sqlite://crash.db", "--quiet"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
+
+fn submit(folder: &Path) {
+    let mut child = waystation(folder, &["submit", "crash.yaml", "--params", "-"])
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    for number in 0..JOBS {
+        writeln!(stdin, "{{\"number\":{number}}}").expect("it reads");
+    }
+    drop(stdin);
+    assert!(child.wait().expect("it ends").success());
+}
+
+fn kill(mut child: Child) {
+    child.kill().expect("SIGKILL is sent");
+    child.wait().expect("it is gone");
+}
+
+/// How many jobs have completed, as the file tells while no program runs.
+async fn completed(folder: &Path) -> u64 {
+    let store = open(folder).store;
+    let counts = store.counts(None).await.expect("readable after a kill");
+    counts.iter().filter(|count| count.state == JobState::Completed).map(|count| count.jobs).sum()
+}
+
+fn open(folder: &Path) -> waystation::Backend {
+    let url = format!("sqlite://{}", folder.join("crash.db").display());
+    backends::open(&url).expect("the store opens after a kill")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_kills_lose_and_repeat_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let log = folder.join("executions.log");
+    std::fs::write(folder.join("crash.yaml"), pipeline(&log)).expect("written");
+    submit(folder);
+    let mut random = fastrand::Rng::with_seed(20);
+    let mut in_the_middle = 0;
+    for _ in 0..KILLS {
+        let child = waystation(folder, &["run", "crash.yaml"]).spawn().expect("it starts");
+        // The moment of the kill is what is random here; nothing is waited for.
+        std::thread::sleep(Duration::from_millis(random.u64(LIFE_MS)));
+        kill(child);
+        in_the_middle += u32::from(completed(folder).await < JOBS as u64);
+    }
+    let last = waystation(folder, &["run", "crash.yaml", "--until-idle"]).status();
+    assert!(last.expect("it ends").success());
+    check_store(folder).await;
+    let executions = check_log(&log);
+    let repeated = executions - JOBS * STAGES.len();
+    println!(
+        "{KILLS} kills, {in_the_middle} of them with jobs under way: {executions} executions, \
+         {repeated} of them repetitions"
+    );
+    assert!(in_the_middle * 2 >= KILLS as u32, "most kills came too late to mean anything");
+}
+
+/// Every job is completed, and took each step once.
+async fn check_store(folder: &Path) {
+    let store = open(folder).store;
+    let filter = JobFilter { limit: PAGE_MAX, ..JobFilter::default() };
+    let jobs = store.jobs(filter).await.expect("listed");
+    assert_eq!(jobs.len(), JOBS);
+    for job in jobs {
+        assert_eq!(job.state, JobState::Completed, "{job:?}");
+        let events = store.events(&job.job_id).await.expect("listed");
+        let steps: Vec<_> = events
+            .iter()
+            .filter(|event| event.kind == EventKind::Completed)
+            .map(|event| (event.stage.as_str(), event.visit))
+            .collect();
+        assert_eq!(steps, [(STAGES[0], 1), (STAGES[1], 2), (STAGES[2], 3)], "{}", job.job_id);
+    }
+}
+
+/// Every stage ran for every job; gives how often anything ran.
+fn check_log(log: &Path) -> usize {
+    let text = std::fs::read_to_string(log).expect("the stages wrote it");
+    let mut runs: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in text.lines() {
+        *runs.entry(line).or_default() += 1;
+    }
+    assert_eq!(runs.len(), JOBS * STAGES.len(), "a stage never ran for a job");
+    runs.values().sum()
+}

@@ -1,0 +1,12 @@
+//! The program as its users meet it: the real binary in folders of its own.
+#![cfg(test)]
+
+mod abort;
+mod bad_files;
+mod bad_input;
+mod crash;
+mod full_disk;
+mod program;
+mod signals;
+mod submit;
+mod walk;
