@@ -1,5 +1,6 @@
 //! The queue port: checks what comes in, visits the state, wakes and waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use waystation_core::port::{
     Bus, Capabilities, Depth, Error, Extended, Queue, RECEIVE_MAX, Receive, SETTLE_MAX, Signal,
 };
 use waystation_core::settlement::{
-    Delivery, Ended, Lease, NewJob, Next, Settled, Settlement, Start, Submitted,
+    Delivery, Lease, NewJob, Next, Settled, Settlement, Start, Submitted,
 };
 
 use crate::Memory;
@@ -86,13 +87,13 @@ impl Queue for Memory {
             .visit(|state, now| leases.iter().map(|held| state.extend(held, lease, now)).collect()))
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
         check_batch(settlements.len())?;
-        for settlement in &settlements {
+        for settlement in &*settlements {
             self.check_settlement(settlement)?;
         }
         let settled: Vec<_> = self.visit(|state, now| {
-            settlements.into_iter().map(|settlement| state.settle(settlement, now)).collect()
+            settlements.iter().map(|one| state.settle(one.clone(), now)).collect()
         });
         if settled.iter().any(|answer| *answer != Settled::Lost) {
             self.publish(Signal::Changed);
@@ -107,17 +108,15 @@ impl Queue for Memory {
 
 impl Memory {
     fn check_settlement(&self, settlement: &Settlement) -> Result<(), Error> {
-        let body: &[u8] = match (&settlement.next, &settlement.ended) {
-            (Next::Enqueue(message), _) => &message.body,
-            (Next::Park(task), _) => &task.body,
-            (Next::End { body, .. }, _) => body,
-            (Next::HandBack, Ended::Delivery(_)) | (Next::Drop, Ended::DeadLetter(_)) => &[],
-            (next @ (Next::HandBack | Next::Drop), ended) => {
-                return Err(Error::Broken {
-                    name: "memory".to_owned(),
-                    message: format!("{next:?} cannot be what follows on {ended:?}"),
-                });
-            }
+        if let Some(message) = settlement.senseless() {
+            let name = "memory".to_owned();
+            return Err(Error::Broken { name, message: message.to_owned() });
+        }
+        let body = match &settlement.next {
+            Next::Enqueue(message) => &message.body,
+            Next::Park(task) => &task.body,
+            Next::End { body, .. } => body,
+            Next::HandBack | Next::Drop => return Ok(()),
         };
         self.check_body(settlement.job_id.as_str(), body)
     }

@@ -47,14 +47,7 @@ impl State {
         if ends_anyway {
             return (settlement, Settled::Applied);
         }
-        let came_back_unchanged = settlement.next == Next::HandBack;
-        let mut settlement = settlement.overruled_by_abort(reason, now);
-        if let Next::End { body, .. } = &mut settlement.next
-            && came_back_unchanged
-        {
-            body.clone_from(&message.body);
-        }
-        (settlement, Settled::Aborted)
+        (settlement.overruled_by_abort(reason, now, message.body.clone()), Settled::Aborted)
     }
 
     fn apply(&mut self, settlement: Settlement, now: Timestamp) {

@@ -1,5 +1,6 @@
 //! The queue port: every call becomes one command of the writer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,9 +51,9 @@ impl Queue for Sqlite {
         self.shared.writer.ask(|reply| Command::Extend { leases, lease, reply }).await
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
         check_batch(settlements.len())?;
-        for settlement in &settlements {
+        for settlement in &*settlements {
             if let Some(message) = settlement.senseless() {
                 let name = format!("settlement of job {}", settlement.job_id);
                 return Err(Error::Broken { name, message: message.to_owned() });

@@ -140,18 +140,28 @@ impl Settlement {
         }
     }
 
-    /// The same end, but for a job that somebody wants aborted: it goes nowhere else. A job that
-    /// ends anyway ends as it would have.
+    /// The same end, but for a job that somebody wants aborted: it goes nowhere else, and stays at
+    /// the stage that it was at. A job that ends anyway ends as it would have. `held` is the body
+    /// that was delivered, which a delivery that is handed back keeps.
     #[must_use]
-    pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp) -> Self {
+    pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp, held: Vec<u8>) -> Self {
         let body = match self.next {
             Next::End { .. } | Next::Drop => return self,
             Next::Enqueue(message) => message.body,
             Next::Park(task) => task.body,
-            Next::HandBack => Vec::new(),
+            Next::HandBack => held,
         };
-        let (visit, attempt) =
-            self.events.last().map_or((1, 1), |event| (event.visit, event.attempt));
+        // Neither of the two comes to pass.
+        let untrue = [EventKind::Waiting, EventKind::HandedBack];
+        self.events.retain(|event| !untrue.contains(&event.kind));
+        // The first event is of the attempt itself; later ones may be of the next stage.
+        let (visit, attempt) = match self.events.first() {
+            Some(first) => {
+                self.stage = first.stage.clone();
+                (first.visit, first.attempt)
+            }
+            None => (1, 1),
+        };
         self.events.push(Event {
             job_id: self.job_id.clone(),
             kind: EventKind::Aborted,

@@ -255,7 +255,7 @@ impl Client {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, port::Error> {
-        let answers = self.backend.queue.settle(vec![settlement]).await?;
+        let answers = self.backend.queue.settle([settlement].into()).await?;
         Ok(answers.first().copied().unwrap_or(Settled::Lost))
     }
 }

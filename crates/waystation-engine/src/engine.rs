@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
-use waystation_core::pipeline::{Executor, StageKind};
+use waystation_core::pipeline::{Executor, Problems, StageKind};
 use waystation_core::port;
 use waystation_core::state::JobState;
 
@@ -103,6 +103,11 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
+        let unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+        if !unmet.is_empty() {
+            let origin = definition.pipeline.name.to_string();
+            return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
+        }
         let keeper = LeaseKeeper::new(options.lease);
         let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
         let drain = CancellationToken::new();

@@ -284,7 +284,7 @@ impl Writer {
                 keep(answers, reply, self.extend(&leases, lease))
             }
             Command::Settle { settlements, reply } => {
-                keep(answers, reply, self.settle_all(settlements))
+                keep(answers, reply, self.settle_all(&settlements))
             }
             Command::Abort { job_id, reason, reply } => {
                 keep(answers, reply, self.abort(&job_id, &reason))

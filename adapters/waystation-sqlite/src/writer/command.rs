@@ -1,5 +1,6 @@
 //! What the writer is asked to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -41,7 +42,7 @@ pub enum Command {
     /// Ends deliveries, tasks and dead letters.
     Settle {
         /// The settlements.
-        settlements: Vec<Settlement>,
+        settlements: Arc<[Settlement]>,
         /// Told when they are durable.
         reply: Reply<Vec<Settled>>,
     },

@@ -19,28 +19,24 @@ impl Writer {
     /// Applies settlements one after the other.
     pub(super) fn settle_all(
         &mut self,
-        settlements: Vec<Settlement>,
+        settlements: &[Settlement],
     ) -> rusqlite::Result<Vec<Settled>> {
-        settlements.into_iter().map(|settlement| self.settle(settlement)).collect()
+        settlements.iter().map(|settlement| self.settle(settlement)).collect()
     }
 
-    fn settle(&mut self, settlement: Settlement) -> rusqlite::Result<Settled> {
-        let Some(held) = self.end(&settlement)? else { return Ok(Settled::Lost) };
+    fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
+        let Some(held) = self.end(settlement)? else { return Ok(Settled::Lost) };
         let ended_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
         match held.abort {
             Some(reason) if !ended_anyway => {
-                let mut settlement = settlement.overruled_by_abort(&reason, self.now);
+                let settlement =
+                    settlement.clone().overruled_by_abort(&reason, self.now, held.body);
                 self.drop_handed_back(&settlement.ended)?;
-                if let Next::End { body, .. } = &mut settlement.next
-                    && body.is_empty()
-                {
-                    *body = held.body;
-                }
                 self.apply(held.job, &settlement)?;
                 Ok(Settled::Aborted)
             }
             _ => {
-                self.apply(held.job, &settlement)?;
+                self.apply(held.job, settlement)?;
                 Ok(Settled::Applied)
             }
         }

@@ -7,6 +7,7 @@ mod graph;
 pub mod load;
 mod model;
 mod nearest;
+mod needs;
 mod problem;
 mod routing;
 pub mod validate;

@@ -1,5 +1,6 @@
 //! The queue port: messages in, deliveries out under leases, settlements back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -108,7 +109,9 @@ pub trait Queue: Send + Sync {
     /// Each settlement is applied whole or not at all, and is durable when the call returns. A
     /// second settlement of the same thing is answered as [`Settled::Lost`]. On an error nothing
     /// of the batch was applied. If the call is dropped, all may or may not have been applied.
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error>;
+    ///
+    /// The batch is shared, not given away, so that a caller who must ask again copies nothing.
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error>;
 
     /// How much waits in a queue. A snapshot; an unknown queue is empty.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error>;

@@ -65,7 +65,7 @@ type Settling = Pin<Box<dyn Future<Output = Settlements> + Send>>;
 
 /// Settlements and what came of them.
 struct Settlements {
-    list: Vec<Settlement>,
+    list: Arc<[Settlement]>,
     result: Result<Vec<Settled>, Error>,
 }
 
@@ -195,13 +195,13 @@ impl Worker {
     /// Settles what has gathered, as one batch.
     fn settle(&mut self) -> Settling {
         let rest = self.unsettled.split_off(self.unsettled.len().min(SETTLE_MAX));
-        let list = std::mem::replace(&mut self.unsettled, rest);
+        let list: Arc<[Settlement]> = std::mem::replace(&mut self.unsettled, rest).into();
         let (queue, pause) = (Arc::clone(&self.backend.queue), self.pause);
         Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let result = queue.settle(list.clone()).await;
+            let result = queue.settle(Arc::clone(&list)).await;
             Settlements { list, result }
         })
     }
@@ -227,7 +227,7 @@ impl Worker {
                 tracing::warn!(%error, settlements = list.len(), "settling failed, trying on");
                 // The leases are kept meanwhile; the work that was done is not done again.
                 self.pause = (self.pause * 2).clamp(PAUSE, PAUSE_MAX);
-                self.unsettled.splice(0..0, list);
+                self.unsettled.splice(0..0, list.iter().cloned());
                 Ok(())
             }
             Err(error) => Err(error),

@@ -82,7 +82,7 @@ impl Backend {
     /// Settles one thing.
     pub async fn settle(&self, settlement: Settlement) -> Settled {
         let answers =
-            bounded(self.queue.settle(vec![settlement])).await.expect("the settlement is taken");
+            bounded(self.queue.settle([settlement].into())).await.expect("the settlement is taken");
         let [answer] = answers[..] else {
             panic!("one answer for one settlement, not {answers:?}");
         };
@@ -91,7 +91,7 @@ impl Backend {
 
     /// Why a settlement is not taken.
     pub async fn settle_error(&self, settlements: Vec<Settlement>) -> Error {
-        bounded(self.queue.settle(settlements)).await.expect_err("the batch is refused")
+        bounded(self.queue.settle(settlements.into())).await.expect_err("the batch is refused")
     }
 
     /// Asks for a job's abort, because it is "not wanted".

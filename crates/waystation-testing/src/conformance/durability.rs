@@ -66,7 +66,7 @@ pub async fn settled_states_survive_a_crash(harness: &mut dyn Harness) {
         end(3).fail("no such page"),
         end(4).forward_to("second"),
     ];
-    let settled = bounded(backend.queue.settle(batch)).await;
+    let settled = bounded(backend.queue.settle(batch.into())).await;
     let settled = settled.expect("the batch is taken");
     assert_eq!(settled[4], Settled::Aborted);
     let mut before = Vec::new();

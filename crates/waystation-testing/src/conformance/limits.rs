@@ -56,7 +56,7 @@ pub async fn oversized_payload_is_refused_at_settle(harness: &mut dyn Harness) {
         assert_eq!(backend.kinds(id).await.len(), 1);
     }
     let batch = vec![fine(), sample::end(&deliveries[1]).fail("too large")];
-    bounded(backend.queue.settle(batch)).await.expect("it is taken");
+    bounded(backend.queue.settle(batch.into())).await.expect("it is taken");
     assert_eq!(backend.state("a").await, JobState::Completed);
     assert_eq!(backend.state("b").await, JobState::Failed);
 }
@@ -83,7 +83,7 @@ pub async fn batches_have_a_limit(harness: &mut dyn Harness) {
     let ends: Vec<Settlement> = deliveries.iter().map(|one| sample::end(one).complete()).collect();
     check_refusal(&backend.settle_error(ends.clone()).await);
     assert_eq!(backend.state("job-0000").await, JobState::Running);
-    let settled = bounded(backend.queue.settle(ends[1..].to_vec())).await;
+    let settled = bounded(backend.queue.settle(ends[1..].into())).await;
     assert_eq!(settled.expect("it is taken").len(), SETTLE_MAX);
 }
 

@@ -72,7 +72,7 @@ pub async fn second_settlement_of_a_delivery_is_lost(harness: &mut dyn Harness) 
     assert_eq!(backend.settle(end(0).complete()).await, Settled::Lost);
 
     let batch = vec![end(0).complete(), end(1).forward_to("second"), end(1).complete()];
-    let answers = bounded(backend.queue.settle(batch)).await;
+    let answers = bounded(backend.queue.settle(batch.into())).await;
     let answers = answers.expect("the batch is taken");
     assert_eq!(answers, [Settled::Lost, Settled::Applied, Settled::Lost]);
     assert_eq!(backend.state("b").await, JobState::Queued);
@@ -101,7 +101,7 @@ pub async fn empty_batches_are_fine(harness: &mut dyn Harness) {
     let backend = harness.open().await;
     let submitted = bounded(backend.queue.submit(Vec::new(), None)).await;
     assert!(submitted.expect("it is taken").is_empty());
-    let settled = bounded(backend.queue.settle(Vec::new())).await;
+    let settled = bounded(backend.queue.settle([].into())).await;
     assert!(settled.expect("it is taken").is_empty());
     let extended = bounded(backend.queue.extend(Vec::new(), super::LEASE)).await;
     assert!(extended.expect("it is taken").is_empty());

@@ -1,8 +1,10 @@
 //! Receivers wait for work and are woken by it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use waystation_core::clock::Clock;
 use waystation_core::port::Error;
 use waystation_core::settlement::Delivery;
@@ -14,26 +16,22 @@ use crate::sample;
 /// Longer than any case lasts: whoever comes back before was woken.
 const LONG: Duration = WAIT_MAX.saturating_mul(3);
 
-/// A receiver that has looked once, found nothing, and waits.
-async fn waiting_receiver(
-    backend: &Backend,
-    stage: &str,
-) -> JoinHandle<Result<Vec<Delivery>, Error>> {
+/// A call that is under way.
+type Receiver = Pin<Box<dyn Future<Output = Result<Vec<Delivery>, Error>> + Send>>;
+
+/// A receiver that has asked, found nothing, and waits. It was polled, so that what comes next
+/// comes after it, which a task on its own would leave to the scheduler.
+async fn waiting_receiver(backend: &Backend, stage: &str) -> Receiver {
     let receive = request(stage, 1, LONG);
     let queue = backend.queue.clone();
-    let receiver = tokio::spawn(async move { queue.receive(receive).await });
-    // Whether it has come to wait by now or not: both must end well. A few turns of the
-    // scheduler make the first of the two likely.
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-        assert!(!receiver.is_finished(), "there is nothing to receive yet");
-    }
+    let mut receiver: Receiver = Box::pin(async move { queue.receive(receive).await });
+    let first = poll_fn(|context| Poll::Ready(receiver.as_mut().poll(context))).await;
+    assert!(first.is_pending(), "there is nothing to receive yet");
     receiver
 }
 
-async fn check_woken(receiver: JoinHandle<Result<Vec<Delivery>, Error>>, job_id: &str) {
-    let woken = bounded(receiver).await.expect("the receiver ends well");
-    let deliveries = woken.expect("deliveries are received");
+async fn check_woken(receiver: Receiver, job_id: &str) {
+    let deliveries = bounded(receiver).await.expect("deliveries are received");
     let ids: Vec<_> = deliveries.iter().map(job_id_of).collect();
     assert_eq!(ids, [job_id]);
 }

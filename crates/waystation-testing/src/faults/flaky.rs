@@ -129,7 +129,7 @@ impl Queue for Flaky {
         self.attempt(Call::Extend, self.inner.extend(leases, lease)).await
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
         self.attempt(Call::Settle, self.inner.settle(settlements)).await
     }
 

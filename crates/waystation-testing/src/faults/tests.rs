@@ -36,7 +36,7 @@ impl Queue for Hollow {
         Ok(Vec::new())
     }
 
-    async fn settle(&self, _: Vec<Settlement>) -> Result<Vec<Settled>, Error> {
+    async fn settle(&self, _: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
         Ok(Vec::new())
     }
 
@@ -56,7 +56,7 @@ async fn planned_faults_come_in_order_and_only_to_their_call() {
 
     let mut answers = Vec::new();
     for _ in 0..4 {
-        let answer = outer.settle(Vec::new()).await;
+        let answer = outer.settle(Arc::default()).await;
         answers.push((answer.is_ok(), inner.calls(Call::Settle)));
     }
     // The second call never came through; the third did, and its caller does not know.

@@ -117,8 +117,8 @@ impl World {
             settlements.1.push(shape(sample::end(reference), &end));
         }
         self.tell(format!("settle {:?}", settlements.1));
-        let subject = self.subject.queue.settle(settlements.0);
-        agree(subject, self.reference.queue.settle(settlements.1)).await;
+        let subject = self.subject.queue.settle(settlements.0.into());
+        agree(subject, self.reference.queue.settle(settlements.1.into())).await;
     }
 
     async fn settle_tasks(&mut self) {
@@ -132,8 +132,8 @@ impl World {
         let settlements =
             (shape(sample::answer(subject), &end), shape(sample::answer(reference), &end));
         self.tell(format!("answer {:?}", settlements.1));
-        let subject = self.subject.queue.settle(vec![settlements.0]);
-        agree(subject, self.reference.queue.settle(vec![settlements.1])).await;
+        let subject = self.subject.queue.settle([settlements.0].into());
+        agree(subject, self.reference.queue.settle([settlements.1].into())).await;
     }
 
     async fn settle_letters(&mut self) {
@@ -149,8 +149,8 @@ impl World {
             if drops { ending.drop_letter() } else { ending.requeue() }
         });
         self.tell(format!("resolve {reference:?}"));
-        let subject = self.subject.queue.settle(vec![subject]);
-        agree(subject, self.reference.queue.settle(vec![reference])).await;
+        let subject = self.subject.queue.settle([subject].into());
+        agree(subject, self.reference.queue.settle([reference].into())).await;
     }
 
     async fn extend(&mut self) {

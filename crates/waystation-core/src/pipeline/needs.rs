@@ -1,0 +1,51 @@
+//! What a pipeline asks of the queue that it runs on, held against what the queue can do.
+
+use super::{Pipeline, Problem};
+use crate::port::Capabilities;
+use crate::retry::Backoff;
+
+impl Pipeline {
+    /// Everything that this pipeline needs and a queue with these capabilities lacks. Asked
+    /// before the pipeline runs, so that nothing is ever silently done without.
+    pub fn unmet(&self, capabilities: &Capabilities) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for stage in &self.stages {
+            let waits = stage.retry.max_retries > 0 && stage.retry.backoff != Backoff::None;
+            if waits && !capabilities.delay {
+                let message = format!(
+                    "stage `{}` retries after a delay, which this queue cannot do",
+                    stage.id
+                );
+                let hint = "`retry: { backoff: none }` retries at once";
+                problems.push(Problem::new(message).hint(hint));
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Stage;
+    use crate::retry::RetryPolicy;
+
+    #[test]
+    fn delays_need_a_queue_that_can_delay() {
+        let mut capabilities = Capabilities {
+            delay: true,
+            priority: true,
+            atomic_settlement: true,
+            durable: true,
+            payload_bytes_max: 1,
+        };
+        let at_once = RetryPolicy { backoff: Backoff::None, ..RetryPolicy::default() };
+        let quick = Stage { retry: at_once, ..Stage::new("quick", "pass") };
+        let pipeline = Pipeline::chain("p", vec![quick, Stage::new("patient", "pass")]);
+        assert_eq!(pipeline.unmet(&capabilities), []);
+        capabilities.delay = false;
+        let problems = pipeline.unmet(&capabilities);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.starts_with("stage `patient` retries after a delay"));
+    }
+}
