@@ -2,6 +2,7 @@
 
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
+use waystation_core::id::JobId;
 use waystation_core::job::DeadLetterRecord;
 use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
@@ -10,17 +11,20 @@ use crate::state::{Place, State};
 
 impl State {
     /// Applies a settlement whole, or not at all.
-    pub fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
-        if !self.is_open(&settlement) {
-            return Settled::Lost;
+    pub fn settle(&mut self, mut settlement: Settlement, now: Timestamp) -> Settled {
+        let Some(job_id) = self.owner(&settlement) else { return Settled::Lost };
+        // Who could not read the contract does not know the job.
+        for event in &mut settlement.events {
+            event.job_id = job_id.clone();
         }
+        settlement.job_id = job_id;
         let (settlement, answer) = self.heed_abort(settlement, now);
         self.apply(settlement, now);
         answer
     }
 
-    /// Whether that which the settlement ends is there to be ended.
-    fn is_open(&self, settlement: &Settlement) -> bool {
+    /// Whose that is which the settlement ends, if it is there to be ended.
+    fn owner(&self, settlement: &Settlement) -> Option<JobId> {
         let job_id = match &settlement.ended {
             Ended::Delivery(lease) if self.holds(lease) => {
                 self.messages.get(&lease.delivery_id).map(|message| &message.job_id)
@@ -29,7 +33,7 @@ impl State {
             Ended::Task(id) => self.tasks.get(id).map(|task| &task.job_id),
             Ended::DeadLetter(id) => self.dead_letters.get(id).map(|letter| &letter.job_id),
         };
-        job_id == Some(&settlement.job_id)
+        job_id.cloned()
     }
 
     /// The settlement as it holds when somebody wanted the job aborted meanwhile.

@@ -12,8 +12,11 @@ use crate::options::Options;
 const APPLICATION_ID: i64 = 0x5741_5953;
 /// The layout's steps, in order. A file's `user_version` counts the ones it has.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
-/// How long to wait for another process's commit. They take milliseconds.
-const BUSY_WAIT: Duration = Duration::from_secs(30);
+/// How often to look whether another process's commit is over, and how many times. They take
+/// milliseconds; SQLite's own waits grow to a tenth of a second and would starve us beside a
+/// process that commits without a pause.
+const BUSY_NAP: Duration = Duration::from_millis(1);
+const BUSY_NAPS_MAX: i32 = 30_000;
 const PAGE_BYTES: u64 = 4096;
 const STATEMENTS_CACHED: usize = 64;
 
@@ -55,17 +58,18 @@ pub fn open_checkpointer(options: &Options) -> Result<Connection, Error> {
 /// A connection that only reads.
 pub fn open_reader(options: &Options) -> Result<Connection, Error> {
     let connection = open(options, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let name = options.path.display().to_string();
-    connection.busy_timeout(BUSY_WAIT).map_err(|error| explain(&name, &error))?;
     Ok(connection)
 }
 
 fn open(options: &Options, flags: OpenFlags) -> Result<Connection, Error> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&options.path, flags)
-        .map_err(|error| explain(&options.path.display().to_string(), &error))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    Ok(connection)
+    let open = || -> rusqlite::Result<Connection> {
+        let mut connection = Connection::open_with_flags(&options.path, flags)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        wait_for_others(&mut connection)?;
+        Ok(connection)
+    };
+    open().map_err(|error| explain(&options.path.display().to_string(), &error))
 }
 
 /// Applies the steps that the file lacks, each whole, one process at a time.
@@ -95,11 +99,10 @@ fn migrate(connection: &Connection, name: &str) -> Result<(), Error> {
 /// Looks before anything is written, so that somebody else's file is left as it is.
 fn refuse_strangers(connection: &Connection, name: &str) -> Result<(), Error> {
     let is_strange = || -> rusqlite::Result<bool> {
-        connection.busy_timeout(BUSY_WAIT)?;
-        let ours = pragma(connection, "application_id")? == APPLICATION_ID;
+        // In this order: a process that makes the store at this moment does both in one commit.
         let tables: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok(tables > 0 && !ours)
+        Ok(tables > 0 && pragma(connection, "application_id")? != APPLICATION_ID)
     };
     if !is_strange().map_err(|error| explain(name, &error))? {
         return Ok(());
@@ -108,6 +111,14 @@ fn refuse_strangers(connection: &Connection, name: &str) -> Result<(), Error> {
         name: name.to_owned(),
         message: "this SQLite file is not a Waystation store (hint: name another file)".into(),
     })
+}
+
+/// Makes a connection wait for the others' commits.
+pub fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(|naps| {
+        std::thread::sleep(BUSY_NAP);
+        naps < BUSY_NAPS_MAX
+    }))
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

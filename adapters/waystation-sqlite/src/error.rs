@@ -10,9 +10,15 @@ pub fn explain(name: &str, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full { name, message },
         // SQLite names I/O errors only by number; the system's own word follows where it has one.
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
-            Error::Unavailable { name, message }
-        }
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed
+            // As when the process has no more file descriptors.
+            | ErrorCode::CannotOpen,
+        ) => Error::Unavailable { name, message },
         Some(ErrorCode::NotADatabase) => Error::Broken {
             name,
             message: "this file is not a database of SQLite (hint: name another file)".into(),

@@ -57,6 +57,9 @@ impl Options {
             .strip_prefix("sqlite://")
             .ok_or_else(|| format!("`{url}` does not start with sqlite://"))?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if path == ":memory:" {
+            return Err(format!("`{url}`: a store in memory is memory://"));
+        }
         if path.is_empty() {
             return Err(format!("`{url}` names no file (hint: sqlite://waystation.db)"));
         }
@@ -117,6 +120,7 @@ mod tests {
         let cases = [
             ("postgres://x", "does not start with sqlite://"),
             ("sqlite://", "names no file"),
+            ("sqlite://:memory:", "is memory://"),
             ("sqlite://a?synchronous=off", "synchronous is full or normal, not `off`"),
             ("sqlite://a?payload_bytes_max=big", "a whole number of bytes, not `big`"),
             ("sqlite://a?journal=wal", "unknown option `journal`"),

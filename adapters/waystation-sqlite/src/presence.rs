@@ -31,14 +31,16 @@ impl Presence {
         Ok(Self { file, path })
     }
 
-    /// Runs `reclaim` when no other process is present, then announces this one.
+    /// Runs `expire` when no other process is present, then announces this one.
     ///
     /// Between the two locks another process may come to be alone for a moment. It finds no
     /// lease of ours, since we take none before the shared lock is held.
-    pub fn announce(&self, reclaim: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    pub fn announce(&self, expire: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         if self.file.try_lock().is_ok() {
-            reclaim()?;
+            let expired = expire();
+            // Whatever came of it: others must not be kept waiting.
             self.file.unlock().map_err(|error| broken(&self.path, &error))?;
+            expired?;
         }
         self.file.lock_shared().map_err(|error| broken(&self.path, &error))
     }

@@ -43,7 +43,7 @@ impl Queue for Sqlite {
     }
 
     async fn receive(&self, request: Receive) -> Result<Vec<Delivery>, Error> {
-        self.shared.writer.ask(|reply| Command::Receive { request, reply }).await
+        self.shared.writer.receive(request).await
     }
 
     async fn extend(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Extended>, Error> {
@@ -61,8 +61,9 @@ impl Queue for Sqlite {
             let body = match &settlement.next {
                 Next::Enqueue(message) => &message.body,
                 Next::Park(task) => &task.body,
-                Next::End { body, .. } => body,
-                Next::HandBack | Next::Drop => continue,
+                Next::End { body, failure: None } => body,
+                // What failed is kept as it was delivered, whatever the limit is by now.
+                Next::End { .. } | Next::HandBack | Next::Drop => continue,
             };
             self.check_body(settlement.job_id.as_str(), body)?;
         }

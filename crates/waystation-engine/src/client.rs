@@ -134,7 +134,9 @@ impl Client {
         &self.registry
     }
 
-    /// Submits jobs, all or none; at most [`SETTLE_MAX`] at a time are one transaction.
+    /// Submits jobs, by transactions of at most [`SETTLE_MAX`]. None of them is written when one
+    /// cannot be: only an error of the store may leave the first transactions without the rest.
+    /// Whoever wants to ask again after such an error gives each job its own id or dedupe key.
     pub async fn submit(
         &self,
         definition: &Definition,

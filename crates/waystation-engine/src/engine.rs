@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
-use waystation_core::pipeline::{Executor, Problems, StageKind};
+use waystation_core::pipeline::{Executor, Problems};
 use waystation_core::port;
 use waystation_core::state::JobState;
 
@@ -19,8 +19,8 @@ use crate::backend::Backend;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::source_worker::{self, SourceWorker};
+use crate::staff::Staff;
 use crate::stop::Cause;
-use crate::worker::{self, Worker};
 
 /// What sources do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub enum EngineError {
     /// The backend is gone for good.
     #[error(transparent)]
     Backend(#[from] port::Error),
+    /// Leases are too short to be renewed.
+    #[error("a lease of {0:?} is too short to be renewed (the shortest is {LEASE_MIN:?})")]
+    Lease(Duration),
     /// A source cannot work.
     #[error("source `{stage}` cannot work: {failure}")]
     Source {
@@ -80,6 +83,11 @@ pub enum EngineError {
     #[error("a worker of the engine broke: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }
+
+/// How often is looked for stages that need a worker and have none.
+const HIRE_INTERVAL: Duration = Duration::from_secs(15);
+/// The shortest lease: renewals must have a chance.
+const LEASE_MIN: Duration = Duration::from_millis(100);
 
 /// Runs pipelines.
 pub struct Engine;
@@ -108,33 +116,31 @@ impl Engine {
             let origin = definition.pipeline.name.to_string();
             return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
         }
+        if options.lease < LEASE_MIN {
+            return Err(EngineError::Lease(options.lease));
+        }
         let keeper = LeaseKeeper::new(options.lease);
         let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
         let drain = CancellationToken::new();
-        let mut workers = JoinSet::new();
-        for (stage, concurrency) in worker_stages(&backend, &registry, &definition).await? {
-            let options = worker::Options {
-                pipeline: definition.pipeline.name.clone(),
-                version: definition.version,
-                stage,
-                concurrency,
-                lease: options.lease,
-                grace: options.grace,
-            };
-            let (backend, registry) = (backend.clone(), registry.clone());
-            let worker = Worker::new(options, backend, registry, keeper.clone(), drain.clone());
-            workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
-        }
+        let mut staff = Staff {
+            backend: backend.clone(),
+            registry,
+            definition: Arc::clone(&definition),
+            options: options.clone(),
+            keeper,
+            drain: drain.clone(),
+            workers: JoinSet::new(),
+            stages: BTreeMap::new(),
+        };
+        staff.hire().await?;
         let sources = start_sources(&backend, &definition, options.sources, &drain);
         let sources_done = CancellationToken::new();
         let supervisor = Supervisor {
-            workers,
+            staff,
             sources,
-            keeper,
             _keeping: keeping,
             drain: drain.clone(),
             sources_done: sources_done.clone(),
-            options,
         };
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
@@ -192,36 +198,6 @@ impl Handle {
     }
 }
 
-/// Every worker stage of the pipeline and of the older versions that jobs are on, with how many
-/// attempts run at a time. The newest version that has a stage decides.
-async fn worker_stages(
-    backend: &Backend,
-    registry: &Registry,
-    definition: &Arc<Definition>,
-) -> Result<BTreeMap<StageId, usize>, EngineError> {
-    let name = &definition.pipeline.name;
-    let mut definitions = vec![Arc::clone(definition)];
-    for version in backend.store.live_versions(name).await?.into_iter().rev() {
-        if version == definition.version {
-            continue;
-        }
-        match registry.version(name, version).await {
-            Ok(older) => definitions.push(older),
-            // Its jobs go to the dead letters with this reason as they come up.
-            Err(error) => tracing::warn!(pipeline = %name, version, %error, "old version"),
-        }
-    }
-    let mut stages = BTreeMap::new();
-    for definition in &definitions {
-        for stage in &definition.pipeline.stages {
-            if definition.kind(&stage.id) == Some(StageKind::Worker) {
-                stages.entry(stage.id.clone()).or_insert(stage.concurrency);
-            }
-        }
-    }
-    Ok(stages)
-}
-
 fn start_sources(
     backend: &Backend,
     definition: &Arc<Definition>,
@@ -256,14 +232,12 @@ fn start_sources(
 
 /// Watches the workers and ends them.
 struct Supervisor {
-    workers: JoinSet<Result<(), EngineError>>,
+    staff: Staff,
     sources: JoinSet<Result<(), EngineError>>,
-    keeper: LeaseKeeper,
     _keeping: Keeping,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
     sources_done: CancellationToken,
-    options: Options,
 }
 
 impl Supervisor {
@@ -276,6 +250,7 @@ impl Supervisor {
 
     /// Until the engine is to drain, or something breaks.
     async fn watch(&mut self) -> Result<(), EngineError> {
+        let mut look_again = tokio::time::interval(HIRE_INTERVAL);
         loop {
             if self.sources.is_empty() {
                 self.sources_done.cancel();
@@ -283,27 +258,32 @@ impl Supervisor {
             tokio::select! {
                 () = self.drain.cancelled() => return Ok(()),
                 Some(ended) = self.sources.join_next() => ended??,
-                Some(ended) = self.workers.join_next() => ended??,
-                else => self.drain.cancelled().await,
+                Some(ended) = self.staff.workers.join_next() => ended??,
+                _ = look_again.tick() => match self.staff.hire().await {
+                    Err(error) if error.retryable() => {
+                        tracing::warn!(%error, "versions of living jobs are not known");
+                    }
+                    result => result?,
+                },
             }
         }
     }
 
     /// Lets what runs end; hands back what does not within the deadline.
     async fn end(&mut self) -> Result<(), EngineError> {
-        let deadline = self.options.drain;
+        let deadline = self.staff.options.drain;
         if let Ok(result) = tokio::time::timeout(deadline, self.join_all()).await {
             return result;
         }
         tracing::warn!(?deadline, "drain deadline passed, handing back what still runs");
-        self.keeper.stop_all(&Cause::Shutdown);
-        let last = self.options.grace * 2 + Duration::from_secs(1);
+        self.staff.keeper.stop_all(&Cause::Shutdown);
+        let last = self.staff.options.grace * 2 + Duration::from_secs(1);
         if let Ok(result) = tokio::time::timeout(last, self.join_all()).await {
             return result;
         }
         // Their leases run out by themselves.
         tracing::error!("workers did not end, leaving their deliveries to their leases");
-        self.workers.abort_all();
+        self.staff.workers.abort_all();
         Ok(())
     }
 
@@ -312,7 +292,7 @@ impl Supervisor {
         while let Some(ended) = self.sources.join_next().await {
             result = result.and(ended.map_err(EngineError::from).flatten());
         }
-        while let Some(ended) = self.workers.join_next().await {
+        while let Some(ended) = self.staff.workers.join_next().await {
             result = result.and(ended.map_err(EngineError::from).flatten());
         }
         result

@@ -13,6 +13,7 @@ mod definition;
 mod engine;
 mod lease_keeper;
 mod source_worker;
+mod staff;
 mod stop;
 mod worker;
 

@@ -10,7 +10,7 @@ use waystation_core::job::Checkpoint;
 use waystation_core::pipeline::{Onward, Stage};
 use waystation_core::port::Error;
 use waystation_core::settlement::{NewJob, Submitted};
-use waystation_core::source::{Discovery, Source};
+use waystation_core::source::{BATCH_MAX, Discovery, Source};
 
 use crate::backend::Backend;
 use crate::decide::{Plan, new_job};
@@ -98,13 +98,39 @@ impl SourceWorker {
     }
 
     async fn submit(&self, name: &str, found: Discovery) -> Result<usize, Ended> {
-        let planned = found.items.into_iter().map(|item| self.plan(item));
-        let jobs: Vec<NewJob> = planned.collect::<Result<_, _>>().map_err(Ended::Source)?;
+        let mut jobs = Vec::with_capacity(found.items.len());
+        for item in found.items {
+            let id = item.id.clone();
+            match self.plan(item) {
+                Ok(job) => jobs.push(job),
+                // It stops no other item, and is found again when the source starts anew.
+                Err(failure) => {
+                    tracing::error!(source = name, item = id, %failure, "item leads nowhere");
+                }
+            }
+        }
         let checkpoint =
             found.checkpoint.map(|value| Checkpoint { source: name.to_owned(), value });
-        if jobs.is_empty() && checkpoint.is_none() {
-            return Ok(0);
+        let mut created = 0;
+        let mut jobs = jobs.into_iter().peekable();
+        let mut first = checkpoint.is_some();
+        while std::mem::take(&mut first) || jobs.peek().is_some() {
+            let batch: Vec<NewJob> = jobs.by_ref().take(BATCH_MAX).collect();
+            // The checkpoint covers all of them, so that it goes with the last ones.
+            let checkpoint = if jobs.peek().is_none() { checkpoint.clone() } else { None };
+            created += self.submit_batch(name, batch, checkpoint).await?;
         }
+        Ok(created)
+    }
+
+    /// Submits jobs for as long as the store is away. An item that the store does not take is
+    /// told and left: it is found again when the source starts anew, and stops no other.
+    async fn submit_batch(
+        &self,
+        name: &str,
+        mut jobs: Vec<NewJob>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<usize, Ended> {
         loop {
             match self.backend.queue.submit(jobs.clone(), checkpoint.clone()).await {
                 Ok(submitted) => {
@@ -114,6 +140,13 @@ impl SourceWorker {
                 Err(error) if error.retryable() => {
                     tracing::warn!(source = name, %error, "found items not stored, trying on");
                     tokio::time::sleep(PAUSE).await;
+                }
+                Err(Error::TooLarge { job_id, bytes, bytes_max }) => {
+                    let large = |job: &NewJob| job.job_id.as_str() == job_id;
+                    let item =
+                        jobs.iter().find(|job| large(job)).and_then(|j| j.dedupe_key.clone());
+                    tracing::error!(source = name, ?item, bytes, bytes_max, "item is too large");
+                    jobs.retain(|job| !large(job));
                 }
                 Err(error) => return Err(Ended::Store(error)),
             }

@@ -55,13 +55,19 @@ pub fn dead_letters(
     job_id: Option<&JobId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<DeadLetterRecord>> {
-    let mut select = connection.prepare_cached(
+    // Two statements, so that one job's letters come by their index.
+    let which = if job_id.is_some() {
+        "dead_letter.job = (SELECT job_number FROM job WHERE job_id = ?1)"
+    } else {
+        "?1 IS NULL"
+    };
+    let mut select = connection.prepare_cached(&format!(
         "SELECT dead_letter_id, job.job_id, pipeline.text, stage.text, dead_letter.failure, at, \
          dead_letter.body FROM dead_letter JOIN job ON job.job_number = dead_letter.job \
          JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
          JOIN name AS stage ON stage.name_id = dead_letter.stage \
-         WHERE ?1 IS NULL OR job.job_id = ?1 ORDER BY dead_letter_id DESC LIMIT ?2",
-    )?;
+         WHERE {which} ORDER BY dead_letter_id DESC LIMIT ?2"
+    ))?;
     let rows = select.query_map(params![job_id.map(JobId::as_str), limit], |row| {
         let job_id: String = row.get(1)?;
         let pipeline: String = row.get(2)?;

@@ -9,18 +9,25 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::QueueName;
-use waystation_core::port::{Error, Signal};
+use waystation_core::port::{Error, RECEIVE_MAX, Receive, Signal};
 use waystation_core::settlement::Delivery;
 
 use super::command::{Command, Reply};
 use super::waiters::{Waiter, Waiters};
 use super::{COMMANDS_MAX, POLL};
+use crate::connection::wait_for_others;
 use crate::error::explain;
 use crate::names::Names;
 use crate::presence::Presence;
 
-/// Above this many pages of log (256 MiB) the writer waits for a checkpoint before it goes on.
+/// Above this many pages of log (256 MiB) the writer has it shortened before it goes on.
 const LOG_PAGES_MAX: u64 = 65_536;
+/// How long the writer waits for the readers of an old state, and how long it goes on before it
+/// tries again.
+const LOG_WAIT: Duration = Duration::from_millis(100);
+const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// No receiver waits longer than this at a time.
+const WAIT_MAX: Duration = Duration::from_hours(1);
 
 /// The state of the writing thread.
 pub struct Writer {
@@ -44,6 +51,8 @@ pub struct Writer {
     presence: Presence,
     present: bool,
     log_pages: Arc<AtomicU64>,
+    /// Not before this moment is shortening the log tried again.
+    log_pause: Instant,
     data_version: i64,
     returns: Sender<Command>,
 }
@@ -84,6 +93,7 @@ impl Writer {
             presence,
             present: false,
             log_pages,
+            log_pause: Instant::now(),
             data_version: 0,
             returns,
         }
@@ -154,7 +164,11 @@ impl Writer {
         Some(patience)
     }
 
-    fn welcome(&mut self, request: waystation_core::port::Receive, reply: Reply<Vec<Delivery>>) {
+    fn welcome(&mut self, request: Receive, reply: Reply<Vec<Delivery>>) {
+        if request.max == 0 {
+            let _ = reply.send(Ok(Vec::new()));
+            return;
+        }
         if !self.present
             && let Err(error) = self.announce()
         {
@@ -162,9 +176,9 @@ impl Writer {
             return;
         }
         let waiter = Waiter {
-            max: request.max.min(waystation_core::port::RECEIVE_MAX),
+            max: request.max.min(RECEIVE_MAX),
             lease: request.lease,
-            until: Instant::now() + request.wait,
+            until: Instant::now() + request.wait.min(WAIT_MAX),
             reply,
         };
         self.waiters.add(request.queue, waiter);
@@ -173,9 +187,9 @@ impl Writer {
     /// Comes into the open as a process that receives. What dead processes left under lease
     /// returns at once when this one is alone.
     fn announce(&mut self) -> Result<(), Error> {
-        let Self { presence, connection, name, clock, .. } = self;
+        let Self { presence, connection, name, .. } = self;
         presence.announce(|| {
-            super::due::reclaim_all(connection, clock.now()).map_err(|error| explain(name, &error))
+            super::due::expire_all(connection).map_err(|error| explain(name, &error))
         })?;
         self.present = true;
         self.next_due = Some(Timestamp(0));
@@ -216,7 +230,10 @@ impl Writer {
             let _ = self.connection.execute_batch("ROLLBACK");
             self.names.forget();
             self.outgoing.clear();
+            self.filled.clear();
             self.waiters.promise_all();
+            // What was due is due again, but not at once: a full disk must not be hammered.
+            self.next_due = Some(self.now.plus(POLL));
             explain(&self.name, &error)
         });
         for answer in answers {
@@ -262,12 +279,12 @@ impl Writer {
             }
         }
         done?;
-        self.release_due()?;
+        let released = self.release_due()?;
         for queue in std::mem::take(&mut self.filled) {
             self.waiters.promise(&queue);
         }
         self.serve(served)?;
-        if wrote && self.signals.receiver_count() > 0 {
+        if (wrote || released) && self.signals.receiver_count() > 0 {
             self.outgoing.push(Signal::Changed);
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -326,15 +343,29 @@ impl Writer {
 
     /// Keeps the log from growing without end while commits never pause for the checkpointer.
     fn bound_the_log(&mut self) {
-        if self.log_pages.load(Ordering::Relaxed) < LOG_PAGES_MAX {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        if pages < LOG_PAGES_MAX || Instant::now() < self.log_pause {
             return;
         }
-        let result = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
-        if let Err(error) = result {
-            tracing::warn!(store = %self.name, %error, "write-ahead log cannot be shortened");
+        self.log_pause = Instant::now() + LOG_PAUSE;
+        match restart_log(&mut self.connection) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::warn!(store = %self.name, pages, "a reader keeps the log from shrinking");
+            }
+            Err(error) => {
+                tracing::warn!(store = %self.name, pages, %error, "the log cannot be shortened");
+            }
         }
-        self.log_pages.store(0, Ordering::Relaxed);
     }
+}
+
+/// Tells whether a reader was in the way.
+fn restart_log(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(LOG_WAIT)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0));
+    wait_for_others(connection)?;
+    busy
 }
 
 /// Keeps an answer until the commit, and passes an error on.

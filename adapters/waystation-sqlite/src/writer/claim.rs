@@ -81,21 +81,28 @@ impl Writer {
                 Some(None) => Extended::Held,
             });
         }
+        drop(extend);
+        self.expect_due(until);
         Ok(extended)
     }
 
     /// Gives back deliveries that nobody received, as if they had never been handed out.
     pub(super) fn return_unwanted(&mut self, leases: &[Lease]) -> rusqlite::Result<()> {
-        let mut give_back = self.connection.prepare_cached(
-            "UPDATE message SET state = ?1, due = NULL, token = NULL, \
-             deliveries = deliveries - 1 WHERE message_id = ?2 AND token = ?3",
-        )?;
         for lease in leases {
-            give_back.execute(params![READY, lease.delivery_id, lease.token as i64])?;
-        }
-        drop(give_back);
-        for lease in leases {
-            self.note_filled(&lease.queue);
+            let marked: Option<bool> = self
+                .connection
+                .prepare_cached(
+                    "UPDATE message SET state = ?1, due = NULL, token = NULL, \
+                     deliveries = deliveries - 1 WHERE message_id = ?2 AND token = ?3 \
+                     RETURNING abort IS NOT NULL",
+                )?
+                .query_row(params![READY, lease.delivery_id, lease.token as i64], |row| row.get(0))
+                .optional()?;
+            match marked {
+                Some(true) => self.abort_reclaimed(lease.delivery_id)?,
+                Some(false) => self.note_filled(&lease.queue),
+                None => {}
+            }
         }
         Ok(())
     }

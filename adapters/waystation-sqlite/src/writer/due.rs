@@ -9,6 +9,9 @@ use waystation_core::event::EventKind;
 use super::batch::Writer;
 use super::rows::{HELD, LEASED, READY, kind_number};
 
+/// The most that becomes due in one transaction; the rest is due in the next.
+const DUE_MAX: i64 = 5_000;
+
 /// A delivery whose lease ran out.
 struct Abandoned {
     message: i64,
@@ -19,17 +22,21 @@ struct Abandoned {
 }
 
 impl Writer {
-    /// Releases what is due and finds out when the next is.
-    pub(super) fn release_due(&mut self) -> rusqlite::Result<()> {
+    /// Releases what is due, up to a limit, and finds out when the next is. Tells whether there
+    /// was anything.
+    pub(super) fn release_due(&mut self) -> rusqlite::Result<bool> {
         if self.next_due.is_none_or(|due| due > self.now) {
-            return Ok(());
+            return Ok(false);
         }
         let held = self
             .connection
             .prepare_cached(
-                "UPDATE message SET state = ?1, due = NULL WHERE state = ?2 AND due <= ?3",
+                // `state <> 0` is what lets the partial index serve.
+                "UPDATE message SET state = ?1, due = NULL WHERE message_id IN \
+                 (SELECT message_id FROM message \
+                 WHERE state <> 0 AND state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)",
             )?
-            .execute(params![READY, HELD, self.now.0])?;
+            .execute(params![READY, HELD, self.now.0, DUE_MAX])?;
         let abandoned = abandoned(&self.connection, self.now)?;
         reclaim(&self.connection, &abandoned, self.now)?;
         for lost in abandoned.iter().filter(|lost| lost.abort.is_some()) {
@@ -43,33 +50,23 @@ impl Writer {
             .prepare_cached("SELECT min(due) FROM message WHERE state <> 0")?
             .query_row([], |row| row.get::<_, Option<i64>>(0))?
             .map(Timestamp);
-        Ok(())
+        Ok(held > 0 || !abandoned.is_empty())
     }
 }
 
-/// Takes back every lease in the file. For a process that knows it is alone.
-pub fn reclaim_all(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let all = abandoned(connection, Timestamp(i64::MAX))?;
-    let result = reclaim(connection, &all, now);
-    if result.is_err() {
-        let _ = connection.execute_batch("ROLLBACK");
-        return result;
-    }
-    // Marked ones stay due: the next batch aborts them.
-    connection.execute(
-        "UPDATE message SET state = ?1, due = 0 WHERE state = ?2 AND abort IS NOT NULL",
-        params![LEASED, READY],
-    )?;
-    connection.execute_batch("COMMIT")
+/// Ends every lease in the file. For a process that knows it is alone: what was leased is due at
+/// once, and the next batch takes it back.
+pub fn expire_all(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE message SET due = 0 WHERE state <> 0 AND state = ?1", [LEASED])?;
+    Ok(())
 }
 
 fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Abandoned>> {
     let mut select = connection.prepare_cached(
         "SELECT message_id, job, deliveries, abort, body FROM message \
-         WHERE state <> 0 AND state = ?1 AND due <= ?2",
+         WHERE state <> 0 AND state = ?1 AND due <= ?2 ORDER BY due LIMIT ?3",
     )?;
-    let rows = select.query_map(params![LEASED, now.0], |row| {
+    let rows = select.query_map(params![LEASED, now.0, DUE_MAX], |row| {
         Ok(Abandoned {
             message: row.get(0)?,
             job: row.get(1)?,

@@ -23,7 +23,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 use waystation_core::clock::Clock;
-use waystation_core::port::{Error, Signal};
+use waystation_core::port::{Error, Receive, Signal};
+use waystation_core::settlement::Delivery;
 
 use crate::options::Options;
 use crate::presence::Presence;
@@ -81,9 +82,38 @@ impl Handle {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Waits for deliveries. Those that were already answered when the caller goes away return to
+    /// their queue, uncounted.
+    pub async fn receive(&self, request: Receive) -> Result<Vec<Delivery>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || Error::Closed { name: self.name.clone() };
+        let mut pending = Pending { answer, commands: self.commands.clone() };
+        self.commands.send(Command::Receive { request, reply }).map_err(|_| closed())?;
+        (&mut pending.answer).await.map_err(|_| closed())?
+    }
+
     /// Makes the writer look around.
     pub fn wake(&self) {
         let _ = self.commands.send(Command::Wake);
+    }
+}
+
+/// An answer that is waited for.
+struct Pending {
+    answer: oneshot::Receiver<Result<Vec<Delivery>, Error>>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.answer.close();
+        // Nothing is there any more when the caller got it.
+        if let Ok(Ok(deliveries)) = self.answer.try_recv()
+            && !deliveries.is_empty()
+        {
+            let leases = deliveries.into_iter().map(|delivery| delivery.lease).collect();
+            let _ = self.commands.send(Command::Return(leases));
+        }
     }
 }
 

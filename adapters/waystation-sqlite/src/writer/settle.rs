@@ -94,9 +94,6 @@ impl Writer {
             Next::Enqueue(message) => {
                 let live = self.insert_message(job, message)?;
                 self.move_job(job, settlement.state, stage, live)?;
-                if matches!(settlement.ended, Ended::DeadLetter(_)) {
-                    self.forget_failure(job)?;
-                }
             }
             Next::Park(task) => {
                 let live = self.insert_task(job, task)?;
@@ -120,6 +117,10 @@ impl Writer {
                 }
             }
             Next::Drop => {}
+        }
+        let goes_on = matches!(settlement.next, Next::Enqueue(_) | Next::Park(_));
+        if goes_on && matches!(settlement.ended, Ended::DeadLetter(_)) {
+            self.forget_failure(job)?;
         }
         self.insert_events(job, &settlement.events)?;
         self.insert_log(job, &settlement.log)

@@ -110,6 +110,9 @@ pub trait Queue: Send + Sync {
     /// second settlement of the same thing is answered as [`Settled::Lost`]. On an error nothing
     /// of the batch was applied. If the call is dropped, all may or may not have been applied.
     ///
+    /// What a settlement ends is named by its lease, task or letter alone; its `job_id` is for
+    /// messages. A body that ends with a failure is taken whatever its size.
+    ///
     /// The batch is shared, not given away, so that a caller who must ask again copies nothing.
     async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error>;
 

@@ -4,6 +4,7 @@ mod answer;
 mod job;
 mod outcome;
 mod requeue;
+mod unready;
 
 use waystation_core::id::{QueueName, StageId};
 use waystation_core::pipeline::StageKind;
@@ -14,8 +15,9 @@ use crate::definition::Definition;
 
 pub use answer::{Answer, Refusal, settle_answer};
 pub use job::{Plan, new_job};
-pub use outcome::{Attempt, Outcome, check_required, settle_outcome, unreadable};
+pub use outcome::{Attempt, Outcome, check_required, settle_outcome};
 pub use requeue::{settle_drop, settle_requeue};
+pub use unready::{Unready, refused_as_too_large};
 
 /// Takes a contract to a stage: into its queue, or into the inbox when a person does it.
 fn hand_to(

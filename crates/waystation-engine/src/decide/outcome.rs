@@ -9,7 +9,7 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
-use waystation_core::id::{JobId, Label, QueueName, StageId};
+use waystation_core::id::{Label, QueueName, StageId};
 use waystation_core::pipeline::{Onward, ParamsMode, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
@@ -66,37 +66,13 @@ pub fn settle_outcome(
             match policy.next_delay(&failure, attempt.contract.retry_count, random) {
                 Some(delay) => {
                     let not_before = attempt.ended_at.plus(delay);
-                    retry(attempt, &failure, not_before)
+                    retry(attempt, failure, not_before, bytes_max)
                 }
                 None => fail(attempt, failure),
             }
         }
         Outcome::Aborted(reason) => abort(attempt, reason),
         Outcome::HandedBack => hand_back(attempt),
-    }
-}
-
-/// The settlement of a delivery whose body is no contract: it goes to the dead letters as it is.
-pub fn unreadable(delivery: &Delivery, stage: &StageId, why: String, now: Timestamp) -> Settlement {
-    let failure = Failure::new(ErrorKind::Contract, why);
-    let job_id = JobId::from("");
-    let event = Event {
-        job_id: job_id.clone(),
-        kind: EventKind::Failed,
-        stage: stage.clone(),
-        visit: 1,
-        attempt: 1,
-        at: now,
-        detail: Some(json!(failure)),
-    };
-    Settlement {
-        job_id,
-        ended: Ended::Delivery(delivery.lease.clone()),
-        next: Next::End { body: delivery.body.clone(), failure: Some(failure) },
-        state: after(Step::Fail),
-        stage: stage.clone(),
-        events: vec![event],
-        log: Vec::new(),
     }
 }
 
@@ -204,16 +180,26 @@ fn go(attempt: Attempt<'_>, way: Way) -> Settlement {
     settlement
 }
 
-fn retry(attempt: Attempt<'_>, failure: &Failure, not_before: Timestamp) -> Settlement {
+fn retry(
+    attempt: Attempt<'_>,
+    failure: Failure,
+    not_before: Timestamp,
+    bytes_max: usize,
+) -> Settlement {
     let mut contract = attempt.contract.clone();
     contract.retry_count += 1;
+    let body = contract.to_bytes();
+    if body.len() > bytes_max {
+        // Its own count made it too large, or the limit was lowered since it came.
+        return fail(attempt, failure);
+    }
     let stage = &attempt.stage.id;
     let next = Next::Enqueue(Message {
         queue: QueueName::of_stage(&attempt.definition.pipeline.name, stage),
         stage: stage.clone(),
         priority: attempt.delivery.priority,
         not_before: Some(not_before),
-        body: contract.to_bytes(),
+        body,
     });
     let detail = json!({ "failure": failure, "not_before": not_before.to_string() });
     let retried = attempt.event(EventKind::Retried, attempt.ended_at, Some(detail));

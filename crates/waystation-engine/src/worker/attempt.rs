@@ -17,9 +17,14 @@ use waystation_core::settlement::{Delivery, Lease, Settlement};
 use super::Options;
 use super::reporter::{AttemptReporter, Said};
 use crate::backend::Backend;
-use crate::decide::{self, Outcome};
-use crate::definition::{Definition, Registry};
+use crate::decide::{self, Outcome, Unready};
+use crate::definition::{Definition, DefinitionError, Registry};
 use crate::stop::{Cause, Stop};
+
+/// The wait before the store is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a delivery is left to other processes.
+const POSTPONED: Duration = Duration::from_secs(30);
 
 /// Makes attempts at one stage.
 pub struct Attempter {
@@ -40,6 +45,12 @@ pub enum Finished {
     LeaseLost(Lease),
 }
 
+impl Finished {
+    fn settle(settlement: Settlement) -> Self {
+        Self::Settle(Box::new(settlement))
+    }
+}
+
 impl Attempter {
     /// Makes attempts at the stage of these options.
     pub fn new(options: &Options, backend: &Backend, registry: Registry) -> Self {
@@ -57,19 +68,22 @@ impl Attempter {
     /// Makes an attempt at what was delivered.
     pub async fn attempt(&self, delivery: Delivery, stop: Arc<Stop>) -> Finished {
         let started_at = self.backend.clock.now();
-        let read = Contract::parse(&delivery.body).map_err(|error| error.to_string());
-        let (contract, definition) = match read {
-            Ok(contract) => match self.definition_of(&contract).await {
-                Ok(definition) => (contract, definition),
-                Err(why) => return self.unreadable(&delivery, why),
-            },
-            Err(why) => return self.unreadable(&delivery, why),
+        let contract = match Contract::parse(&delivery.body) {
+            Ok(contract) => contract,
+            Err(why) => {
+                let unready = self.unready(&delivery, None);
+                return Finished::settle(unready.fail(why.to_string()));
+            }
         };
         let _ = stop.job_id.set(contract.job_id.clone());
+        let definition = match self.definition_of(&delivery, &contract, &stop).await {
+            Ok(definition) => definition,
+            Err(finished) => return finished,
+        };
         let Some((stage, Executor::Worker(handler))) = definition.stage(&self.stage) else {
             let version = definition.version;
             let why = format!("version {version} has no worker stage `{}`", self.stage);
-            return self.unreadable(&delivery, why);
+            return Finished::settle(self.unready(&delivery, Some(&contract)).fail(why));
         };
         let reporter = Arc::new(AttemptReporter {
             job_id: contract.job_id.clone(),
@@ -96,23 +110,58 @@ impl Attempter {
             ended_at: self.backend.clock.now(),
             log: reporter.take_log(),
         };
-        let settlement = decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max);
-        Finished::Settle(Box::new(settlement))
+        Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
     }
 
-    /// The pipeline in the job's own version.
-    async fn definition_of(&self, contract: &Contract) -> Result<Arc<Definition>, String> {
+    /// The pipeline in the job's own version. While the store cannot be asked, the attempt waits
+    /// for it. A version that cannot be made ready here is left to a process where it can: a
+    /// newer program, or one that was given the values of its names.
+    async fn definition_of(
+        &self,
+        delivery: &Delivery,
+        contract: &Contract,
+        stop: &Stop,
+    ) -> Result<Arc<Definition>, Finished> {
         let version = contract.pipeline_version.unwrap_or(self.version);
-        if let Some(known) = self.registry.known(&self.pipeline, version) {
-            return Ok(known);
+        loop {
+            if let Some(known) = self.registry.known(&self.pipeline, version) {
+                return Ok(known);
+            }
+            let error = match self.registry.version(&self.pipeline, version).await {
+                Ok(definition) => return Ok(definition),
+                Err(error) => error,
+            };
+            let unready = self.unready(delivery, Some(contract));
+            let why = format!("job is on version {version} of its pipeline: {error}");
+            match error {
+                DefinitionError::Store(error) if error.retryable() => {
+                    tracing::warn!(job = %contract.job_id, %error, "pipeline not read, trying on");
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_PAUSE) => {}
+                        cause = stop.stopped() => return Err(match cause {
+                            Cause::LeaseLost => Finished::LeaseLost(delivery.lease.clone()),
+                            _ => Finished::settle(unready.hand_back()),
+                        }),
+                    }
+                }
+                DefinitionError::UnknownVersion { .. } | DefinitionError::Unknown(_) => {
+                    return Err(Finished::settle(unready.fail(why)));
+                }
+                DefinitionError::Problems(_) | DefinitionError::Store(_) => {
+                    tracing::error!(job = %contract.job_id, why, "left to another process");
+                    let until = unready.now.plus(POSTPONED);
+                    return Err(Finished::settle(unready.postpone(&why, until)));
+                }
+            }
         }
-        let found = self.registry.version(&self.pipeline, version).await;
-        found.map_err(|error| format!("job is on version {version} of its pipeline: {error}"))
     }
 
-    fn unreadable(&self, delivery: &Delivery, why: String) -> Finished {
-        let now = self.backend.clock.now();
-        Finished::Settle(Box::new(decide::unreadable(delivery, &self.stage, why, now)))
+    fn unready<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        contract: Option<&'a Contract>,
+    ) -> Unready<'a> {
+        Unready { delivery, stage: &self.stage, contract, now: self.backend.clock.now() }
     }
 
     fn context(

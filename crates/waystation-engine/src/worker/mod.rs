@@ -6,18 +6,20 @@
 mod attempt;
 mod reporter;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::{PipelineName, QueueName, StageId};
 use waystation_core::port::{Error, RECEIVE_MAX, Receive, SETTLE_MAX};
-use waystation_core::settlement::{Delivery, Settled, Settlement};
+use waystation_core::settlement::{Delivery, Lease, Settled, Settlement};
 
 use crate::backend::Backend;
+use crate::decide::refused_as_too_large;
 use crate::definition::Registry;
 use crate::lease_keeper::LeaseKeeper;
 use crate::stop::Stop;
@@ -54,7 +56,9 @@ pub struct Worker {
     attempter: Arc<Attempter>,
     /// Cancelled when the worker is to receive nothing more.
     drain: CancellationToken,
-    running: usize,
+    attempts: JoinSet<Finished>,
+    /// What each attempt works on, in case that it breaks.
+    leases: HashMap<task::Id, Lease>,
     unsettled: Vec<Settlement>,
     /// The wait before the next settling, while settling fails.
     pause: Duration,
@@ -72,7 +76,7 @@ struct Settlements {
 /// What can happen to a worker.
 enum Event {
     Received(Result<Vec<Delivery>, Error>),
-    Ended(Vec<Finished>),
+    Ended(Result<(task::Id, Finished), JoinError>),
     Settled(Settlements),
     Drain,
 }
@@ -95,7 +99,8 @@ impl Worker {
             keeper,
             attempter,
             drain,
-            running: 0,
+            attempts: JoinSet::new(),
+            leases: HashMap::new(),
             unsettled: Vec::new(),
             pause: Duration::ZERO,
         }
@@ -103,11 +108,9 @@ impl Worker {
 
     /// Works until it is drained, or until the backend is gone for good.
     pub async fn run(mut self) -> Result<(), Error> {
-        let (finished, mut ended) = mpsc::unbounded_channel();
         let mut receiving: Option<Receiving> = None;
         let mut settling: Option<Settling> = None;
         let mut draining = false;
-        let mut batch = Vec::new();
         loop {
             if receiving.is_none() && !draining {
                 receiving = self.receive();
@@ -115,20 +118,18 @@ impl Worker {
             if settling.is_none() && !self.unsettled.is_empty() {
                 settling = Some(self.settle());
             }
-            if draining && self.running == 0 && settling.is_none() {
+            if draining && self.attempts.is_empty() && settling.is_none() {
                 return Ok(());
             }
             let event = tokio::select! {
                 () = self.drain.cancelled(), if !draining => Event::Drain,
                 result = resolve(&mut settling) => Event::Settled(result),
-                _ = ended.recv_many(&mut batch, SETTLE_MAX) => {
-                    Event::Ended(std::mem::take(&mut batch))
-                }
+                Some(ended) = self.attempts.join_next_with_id() => Event::Ended(ended),
                 result = resolve(&mut receiving) => Event::Received(result),
             };
             match event {
-                Event::Received(result) => self.received(result?, &finished),
-                Event::Ended(attempts) => self.ended(attempts),
+                Event::Received(result) => self.received(result?),
+                Event::Ended(first) => self.ended(first),
                 Event::Settled(settlements) => self.settled(settlements)?,
                 Event::Drain => {
                     draining = true;
@@ -141,7 +142,7 @@ impl Worker {
 
     /// Asks for as much as there is room for. While settlements pile up there is none.
     fn receive(&self) -> Option<Receiving> {
-        let free = self.options.concurrency.saturating_sub(self.running);
+        let free = self.options.concurrency.saturating_sub(self.attempts.len());
         if free == 0 || self.unsettled.len() >= SETTLE_MAX {
             return None;
         }
@@ -167,28 +168,40 @@ impl Worker {
         }))
     }
 
-    fn received(&mut self, deliveries: Vec<Delivery>, finished: &mpsc::UnboundedSender<Finished>) {
+    fn received(&mut self, deliveries: Vec<Delivery>) {
         let deliveries: Vec<_> =
             deliveries.into_iter().map(|delivery| (delivery, Arc::new(Stop::default()))).collect();
         self.keeper.hold(deliveries.iter().map(|(delivery, stop)| (&delivery.lease, stop.clone())));
-        self.running += deliveries.len();
         for (delivery, stop) in deliveries {
-            let (attempter, finished) = (Arc::clone(&self.attempter), finished.clone());
-            tokio::spawn(async move {
-                let ended = attempter.attempt(delivery, stop).await;
-                // The worker outlives its attempts.
-                let _ = finished.send(ended);
-            });
+            let lease = delivery.lease.clone();
+            let attempter = Arc::clone(&self.attempter);
+            let attempt = async move { attempter.attempt(delivery, stop).await };
+            self.leases.insert(self.attempts.spawn(attempt).id(), lease);
         }
     }
 
-    fn ended(&mut self, attempts: Vec<Finished>) {
-        self.running -= attempts.len();
-        for attempt in attempts {
-            match attempt {
-                Finished::Settle(settlement) => self.unsettled.push(*settlement),
-                Finished::LeaseLost(lease) => self.keeper.release(std::iter::once(&lease)),
+    /// Takes this attempt's end, and those of all that ended by now.
+    fn ended(&mut self, first: Result<(task::Id, Finished), JoinError>) {
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            match ended {
+                Ok((id, finished)) => {
+                    self.leases.remove(&id);
+                    match finished {
+                        Finished::Settle(settlement) => self.unsettled.push(*settlement),
+                        Finished::LeaseLost(lease) => self.keeper.release(std::iter::once(&lease)),
+                    }
+                }
+                Err(error) => {
+                    // A panic outside of the handler: a fault of ours, or of a destructor. The
+                    // delivery returns when its lease runs out, and is counted.
+                    tracing::error!(stage = %self.options.stage, %error, "attempt broke");
+                    if let Some(lease) = self.leases.remove(&error.id()) {
+                        self.keeper.release(std::iter::once(&lease));
+                    }
+                }
             }
+            next = self.attempts.try_join_next_with_id();
         }
     }
 
@@ -230,12 +243,33 @@ impl Worker {
                 self.unsettled.splice(0..0, list.iter().cloned());
                 Ok(())
             }
+            Err(error @ Error::TooLarge { .. }) => self.refuse_too_large(&list, error),
             Err(error) => Err(error),
         }
     }
+
+    /// Fails the job whose body the queue does not take, and settles the others as they are.
+    fn refuse_too_large(&mut self, list: &[Settlement], error: Error) -> Result<(), Error> {
+        let Error::TooLarge { job_id, .. } = &error else { return Err(error) };
+        let now = self.backend.clock.now();
+        let mut found = false;
+        let mended = list.iter().map(|settlement| {
+            if settlement.job_id.as_str() != job_id {
+                return settlement.clone();
+            }
+            found = true;
+            refused_as_too_large(settlement, &error.to_string(), now)
+        });
+        let mended: Vec<_> = mended.collect();
+        if !found {
+            return Err(error);
+        }
+        self.unsettled.splice(0..0, mended);
+        Ok(())
+    }
 }
 
-fn lease_of(settlement: &Settlement) -> Option<&waystation_core::settlement::Lease> {
+fn lease_of(settlement: &Settlement) -> Option<&Lease> {
     match &settlement.ended {
         waystation_core::settlement::Ended::Delivery(lease) => Some(lease),
         _ => None,

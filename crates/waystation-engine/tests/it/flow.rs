@@ -112,3 +112,38 @@ async fn job_stays_on_the_version_that_it_started_with() {
     assert_eq!((job.pipeline_version, job.stage.as_str()), (2, "b"));
     end(engine).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn version_that_cannot_be_made_ready_here_is_left_to_another_process() {
+    let old = "name: test\nstages: [{ id: a, type: x }]";
+    let here = World::new(old, [("x", fine())]).await;
+    let new = "name: test\nstages: [{ id: a, type: y }]";
+    let there = here.beside(new, [("y", fine())]).await;
+    let job_id = there.submit(json!({})).await;
+    let engine = here.start().await;
+    // It came up here, and was put back: neither failed nor counted.
+    let job = here.reach(&job_id, JobState::Retrying).await;
+    assert!(job.not_before.is_some());
+    assert_eq!(job.deliveries, 0);
+    let events = here.client.backend().store.events(&job_id).await.expect("readable");
+    let detail = json!(events.last().expect("an event").detail);
+    assert!(detail["postponed"].as_str().expect("why").contains("unknown type `y`"), "{detail}");
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requeued_letter_finds_a_worker_for_a_stage_that_only_its_version_has() {
+    let old = "name: test\nstages: [{ id: gone, type: x, retry: { max_retries: 0 } }]";
+    let failing = FailsAtFirst::new(1, Failure::transient("not today"));
+    let here = World::new(old, [("x", Arc::new(failing))]).await;
+    let job_id = here.submit(json!({})).await;
+    let engine = here.start().await;
+    here.reach(&job_id, JobState::Failed).await;
+    end(engine).await;
+    let new = "name: test\nstages: [{ id: other, type: x }]";
+    let there = here.beside(new, [("x", fine())]).await;
+    there.client.retry(&job_id).await.expect("requeued");
+    let engine = there.start().await;
+    there.reach(&job_id, JobState::Completed).await;
+    end(engine).await;
+}

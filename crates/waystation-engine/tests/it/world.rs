@@ -66,6 +66,25 @@ impl World {
         let mut backend = Backend::whole(memory, clock);
         let flaky = Flaky::new(Arc::clone(&backend.queue));
         backend.queue = Arc::new(flaky.clone());
+        Self::on(backend, flaky, pipeline, handlers).await
+    }
+
+    /// Another process on the same backend, with another pipeline file and other handlers.
+    pub async fn beside<const N: usize>(
+        &self,
+        pipeline: &str,
+        handlers: [(&str, Arc<dyn Handler>); N],
+    ) -> Self {
+        let backend = self.client.backend().clone();
+        Self::on(backend, self.flaky.clone(), pipeline, handlers).await
+    }
+
+    async fn on<const N: usize>(
+        backend: Backend,
+        flaky: Flaky,
+        pipeline: &str,
+        handlers: [(&str, Arc<dyn Handler>); N],
+    ) -> Self {
         let handlers = handlers.into_iter().map(|(name, code)| (name.to_owned(), code)).collect();
         let catalog = Arc::new(Handlers(handlers));
         let registry = Registry::new(Arc::clone(&backend.store), catalog, Arc::new(|_| None));

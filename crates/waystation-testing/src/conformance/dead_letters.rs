@@ -4,13 +4,35 @@ use std::time::Duration;
 
 use waystation_core::clock::Clock;
 use waystation_core::event::EventKind;
-use waystation_core::failure::ErrorKind;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::{JobId, StageId};
 use waystation_core::job::DeadLetterRecord;
-use waystation_core::settlement::Settled;
+use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 
 use super::{Backend, Harness};
 use crate::sample;
+
+/// Who cannot read a delivery does not know whose it is: the lease alone tells what ends.
+pub async fn unreadable_delivery_ends_as_a_dead_letter(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let body = b"no contract".to_vec();
+    backend.submit(sample::job("a").body(body.clone())).await;
+    let delivery = backend.take_one(sample::STAGE).await;
+    let failure = Failure::new(ErrorKind::Contract, "unreadable");
+    let settlement = Settlement {
+        job_id: JobId::from(""),
+        ended: Ended::Delivery(delivery.lease),
+        next: Next::End { body: body.clone(), failure: Some(failure) },
+        state: JobState::Failed,
+        stage: StageId::from(sample::STAGE),
+        events: Vec::new(),
+        log: Vec::new(),
+    };
+    assert_eq!(backend.settle(settlement).await, Settled::Applied);
+    assert_eq!(backend.state("a").await, JobState::Failed);
+    assert_eq!(backend.letters("a").await[0].body, body);
+}
 
 /// Fails a job that waits at the samples' first stage.
 async fn fail(backend: &Backend, job_id: &str) -> DeadLetterRecord {

@@ -9,7 +9,7 @@ use waystation_core::settlement::{Lease, Settled};
 use waystation_core::state::JobState;
 
 use super::backend::job_id_of;
-use super::{Backend, Harness, LEASE, bounded};
+use super::{Backend, Harness, LEASE, WAIT_MAX, bounded};
 use crate::sample;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -75,6 +75,24 @@ pub async fn extended_lease_does_not_run_out(harness: &mut dyn Harness) {
     }
     let settled = backend.settle(sample::end(&delivery).complete()).await;
     assert_eq!(settled, Settled::Applied);
+}
+
+/// Also a lease that was made shorter, and one that was renewed after it had run out: whoever waits
+/// gets the delivery in time, without anything else having to happen.
+pub async fn extended_lease_runs_out_when_it_is_not_extended_again(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    backend.submit(sample::job("a")).await;
+    let delivery = backend.take_one(sample::STAGE).await;
+    let short = Duration::from_millis(300);
+    let extended = bounded(backend.queue.extend(vec![delivery.lease.clone()], short)).await;
+    assert_eq!(extended.expect("extended"), [Extended::Held]);
+    let request = super::backend::request(sample::STAGE, 1, WAIT_MAX);
+    let mut waiting = backend.queue.receive(request);
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut waiting).await;
+    assert!(early.is_err(), "the lease holds");
+    harness.clock().advance(short);
+    let deliveries = bounded(waiting).await.expect("received");
+    assert_eq!(deliveries.len(), 1);
 }
 
 /// Who lost a lease hears it, in the place of that lease among the answers.

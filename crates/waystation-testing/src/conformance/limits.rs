@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waystation_core::port::{Error, RECEIVE_MAX, SETTLE_MAX};
-use waystation_core::settlement::{Lease, Next, Settlement, Submitted};
+use waystation_core::settlement::{Lease, Next, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
 
 use super::backend::request;
@@ -59,6 +59,19 @@ pub async fn oversized_payload_is_refused_at_settle(harness: &mut dyn Harness) {
     bounded(backend.queue.settle(batch.into())).await.expect("it is taken");
     assert_eq!(backend.state("a").await, JobState::Completed);
     assert_eq!(backend.state("b").await, JobState::Failed);
+}
+
+/// What was delivered can always be put with the dead letters, although the limit may be lower by
+/// now than it was when the job came.
+pub async fn failed_payload_is_kept_whatever_its_size(harness: &mut dyn Harness) {
+    let bytes_max = harness.payload_bytes_max();
+    let backend = harness.open().await;
+    backend.submit(sample::job("a")).await;
+    let delivery = backend.take_one(sample::STAGE).await;
+    let failing = sample::end(&delivery).param("big", "x".repeat(bytes_max)).fail("too large");
+    assert_eq!(backend.settle(failing).await, Settled::Applied);
+    assert_eq!(backend.state("a").await, JobState::Failed);
+    assert!(backend.letters("a").await[0].body.len() > bytes_max);
 }
 
 /// Batches of [`SETTLE_MAX`] pass; one entry more is refused whole.

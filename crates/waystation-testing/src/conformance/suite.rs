@@ -82,6 +82,7 @@ macro_rules! conformance_cases {
                     abandoned_delivery_returns,
                     abandoned_delivery_keeps_its_place,
                     extended_lease_does_not_run_out,
+                    extended_lease_runs_out_when_it_is_not_extended_again,
                     extending_a_lost_lease_says_so,
                     stale_token_is_refused,
                     expired_lease_holds_until_another_takes_it,
@@ -110,6 +111,7 @@ macro_rules! conformance_cases {
                 }
                 dead_letters::{
                     failed_job_lies_with_the_dead_letters,
+                    unreadable_delivery_ends_as_a_dead_letter,
                     requeue_brings_a_failed_job_back,
                     drop_leaves_the_job_failed,
                     dead_letters_are_listed_newest_first,
@@ -131,10 +133,12 @@ macro_rules! conformance_cases {
                     receive_notices_what_becomes_due,
                     receive_of_nothing_returns_empty_after_its_wait,
                     dropped_receive_loses_nothing,
+                    answered_receive_that_is_dropped_returns_its_deliveries,
                 }
                 limits::{
                     oversized_payload_is_refused_at_submit,
                     oversized_payload_is_refused_at_settle,
+                    failed_payload_is_kept_whatever_its_size,
                     batches_have_a_limit,
                     receive_gives_no_more_than_was_asked,
                     senseless_settlements_are_refused,

@@ -104,6 +104,19 @@ pub async fn receive_of_nothing_returns_empty_after_its_wait(harness: &mut dyn H
     assert!(began.elapsed() >= wait, "it waited");
 }
 
+/// Deliveries that were leased for a receive whose caller went away before it looked are nobody's:
+/// they return at once and uncounted.
+pub async fn answered_receive_that_is_dropped_returns_its_deliveries(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let receiver = waiting_receiver(&backend, sample::STAGE).await;
+    backend.submit(sample::job("a")).await;
+    drop(receiver);
+    let request = request(sample::STAGE, 1, WAIT_MAX / 2);
+    let deliveries = bounded(backend.queue.receive(request)).await.expect("received");
+    assert_eq!(deliveries.len(), 1, "the delivery came back");
+    assert_eq!(deliveries[0].deliveries, 1, "nobody had it before");
+}
+
 /// A receive that is given up, at whatever point, leaves its deliveries to others, at the latest
 /// when the leases run out.
 pub async fn dropped_receive_loses_nothing(harness: &mut dyn Harness) {

@@ -1,0 +1,89 @@
+//! Hires a worker for every stage that a living job may need: those of the pipeline that runs,
+//! and those of the other versions that jobs are still on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use waystation_core::id::StageId;
+use waystation_core::pipeline::StageKind;
+use waystation_core::port;
+
+use crate::backend::Backend;
+use crate::definition::{Definition, Registry};
+use crate::engine::{EngineError, Options};
+use crate::lease_keeper::LeaseKeeper;
+use crate::worker::{self, Worker};
+
+/// The workers of one engine.
+pub struct Staff {
+    /// Where they work.
+    pub backend: Backend,
+    /// What they work on.
+    pub registry: Registry,
+    /// The pipeline that runs.
+    pub definition: Arc<Definition>,
+    /// How they work.
+    pub options: Options,
+    /// Keeps their leases.
+    pub keeper: LeaseKeeper,
+    /// Cancelled when they are to receive nothing more.
+    pub drain: CancellationToken,
+    /// The workers.
+    pub workers: JoinSet<Result<(), EngineError>>,
+    /// The stages that have one.
+    pub stages: BTreeMap<StageId, usize>,
+}
+
+impl Staff {
+    /// Hires a worker for each stage that needs one and has none. To be asked again and again:
+    /// a dead letter that is tried again may need a stage that no living job needed before.
+    pub async fn hire(&mut self) -> Result<(), port::Error> {
+        for (stage, concurrency) in self.needed().await? {
+            if self.stages.contains_key(&stage) {
+                continue;
+            }
+            self.stages.insert(stage.clone(), concurrency);
+            let options = worker::Options {
+                pipeline: self.definition.pipeline.name.clone(),
+                version: self.definition.version,
+                stage,
+                concurrency,
+                lease: self.options.lease,
+                grace: self.options.grace,
+            };
+            let (backend, registry) = (self.backend.clone(), self.registry.clone());
+            let (keeper, drain) = (self.keeper.clone(), self.drain.clone());
+            let worker = Worker::new(options, backend, registry, keeper, drain);
+            self.workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
+        }
+        Ok(())
+    }
+
+    /// Every stage that needs a worker, with how many attempts run at a time. The pipeline that
+    /// runs decides, then the newest version that has the stage.
+    async fn needed(&self) -> Result<BTreeMap<StageId, usize>, port::Error> {
+        let name = &self.definition.pipeline.name;
+        let mut definitions = vec![Arc::clone(&self.definition)];
+        for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
+            if version == self.definition.version {
+                continue;
+            }
+            match self.registry.version(name, version).await {
+                Ok(other) => definitions.push(other),
+                // Its jobs are left to other processes as they come up.
+                Err(error) => tracing::warn!(pipeline = %name, version, %error, "not served here"),
+            }
+        }
+        let mut stages = BTreeMap::new();
+        for definition in &definitions {
+            for stage in &definition.pipeline.stages {
+                if definition.kind(&stage.id) == Some(StageKind::Worker) {
+                    stages.entry(stage.id.clone()).or_insert(stage.concurrency);
+                }
+            }
+        }
+        Ok(stages)
+    }
+}
