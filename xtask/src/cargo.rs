@@ -62,7 +62,7 @@ fn describes_package(name: &OsStr) -> bool {
 }
 
 /// The command as one would type it; `cargo` without the path of the toolchain's binary.
-fn shown(command: &Command) -> String {
+pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")

@@ -2,8 +2,10 @@
 //!
 //! Depends on no product crate, so that it still runs when the product does not compile.
 
+mod backends;
 mod bench;
 mod cargo;
+mod services;
 mod test;
 mod tidy;
 
@@ -18,7 +20,13 @@ Commands:
   test [arguments]    Run the whole gate; the arguments go to the test runner
   tidy                Check the rules on crates, budgets and words
   bench [arguments]   Run the pipeline benchmark; the arguments go to the benchmark
+  services up|down|status [postgres rabbitmq redis]
+                      Servers for the tests, on Debian as root; elsewhere see compose.yaml
   help                Print this page
+
+Environment of test:
+  WAYSTATION_REQUIRE  Services to bring up first, as in `postgres,redis`; without it, CI=true
+                      brings up those that every build server must have
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +54,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "test" => test::run(&cargo::workspace_root()?, rest),
         "tidy" if rest.is_empty() => tidy::run(&cargo::workspace_root()?),
         "tidy" => bail!("tidy takes no arguments, got `{}`", rest.join(" ")),
+        "services" => services::run(&cargo::workspace_root()?, rest),
         "bench" => bench::run(&cargo::workspace_root()?, rest),
         unknown => bail!("unknown command `{unknown}`\n\n{HELP}"),
     }

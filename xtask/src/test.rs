@@ -8,13 +8,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::backends::{self, Backends};
 use crate::cargo::{cargo, has_subcommand, run as run_command};
-use crate::tidy;
+use crate::{services, tidy};
 
 /// Runs every step of the gate; `arguments` go to the test runner.
 pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let start = Instant::now();
     let has_deny = has_subcommand(root, "deny");
+    let required = backends::required()?;
+    if !required.is_empty() {
+        step("services", || services::up(root, &required))?;
+    }
     step("format", || check_format(root))?;
     step("tidy", || tidy::run(root))?;
     if has_deny {
@@ -22,7 +27,10 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     }
     step("clippy", || check_clippy(root))?;
     step("doctests", || run_doctests(root))?;
-    step("tests", || run_tests(root, arguments))?;
+    let backends = Backends::look();
+    let tests = step("tests", || run_tests(root, &backends, arguments));
+    backends.tell_untested();
+    tests?;
     if !has_deny {
         eprintln!("xtask: SKIPPED dependencies: licences, bans and sources are not checked");
         eprintln!("hint: cargo install --locked cargo-deny");
@@ -70,7 +78,7 @@ fn run_doctests(root: &Path) -> anyhow::Result<()> {
     run_command(doctests)
 }
 
-fn run_tests(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+fn run_tests(root: &Path, backends: &Backends, arguments: &[String]) -> anyhow::Result<()> {
     let mut tests = cargo(root);
     if has_subcommand(root, "nextest") {
         tests.args(["nextest", "run", "--workspace", "--all-features"]);
@@ -80,6 +88,7 @@ fn run_tests(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         tests.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
     }
     tests.args(arguments);
+    backends.pass_to(&mut tests);
     run_command(tests)
 }
 

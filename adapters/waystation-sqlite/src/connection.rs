@@ -23,6 +23,7 @@ const STATEMENTS_CACHED: usize = 64;
 /// The connection that writes. Brings the file's layout up to date first.
 pub fn open_writer(options: &Options) -> Result<Connection, Error> {
     let name = options.path.display().to_string();
+    check_place(options)?;
     let connection =
         open(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     refuse_strangers(&connection, &name)?;
@@ -41,6 +42,15 @@ pub fn open_writer(options: &Options) -> Result<Connection, Error> {
     set_up().map_err(|error| explain(&name, &error))?;
     migrate(&connection, &name)?;
     Ok(connection)
+}
+
+/// Whether the file can be written where it is to be. SQLite only says that it cannot open it.
+fn check_place(options: &Options) -> Result<(), Error> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(&options.path);
+    opened.map(drop).map_err(|error| Error::Broken {
+        name: options.path.display().to_string(),
+        message: format!("the file cannot be written: {error}"),
+    })
 }
 
 /// A connection that checkpoints the write-ahead log.

@@ -23,6 +23,9 @@ pub struct Client {
     registry: Registry,
 }
 
+/// The longest job id that is taken from outside.
+const JOB_ID_BYTES_MAX: usize = 200;
+
 /// A job to be.
 #[derive(Clone, Debug, Default)]
 pub struct Submission {
@@ -60,6 +63,12 @@ pub enum SubmitError {
     /// It is not said where the job starts.
     #[error(transparent)]
     Entry(#[from] waystation_core::pipeline::EntryError),
+    /// The id is not one that people can read and paste.
+    #[error(
+        "`{}` is no job id: 1 to {JOB_ID_BYTES_MAX} bytes without control characters",
+        .0.as_str().escape_debug()
+    )]
+    JobId(JobId),
     /// A task in the inbox has neither a priority nor a time before which it is hidden.
     #[error(
         "stage `{0}` is manual: its tasks cannot be delayed or given a priority \
@@ -172,6 +181,13 @@ impl Client {
                 if kind.is_none() || kind == Some(StageKind::Source) {
                     return Err(unknown(role, stage));
                 }
+            }
+        }
+        if let Some(job_id) = &submission.job_id {
+            let text = job_id.as_str();
+            let fits = (1..=JOB_ID_BYTES_MAX).contains(&text.len());
+            if !fits || text.chars().any(char::is_control) {
+                return Err(SubmitError::JobId(job_id.clone()));
             }
         }
         let entry_is_explicit = submission.entry.is_some();

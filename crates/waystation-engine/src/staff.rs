@@ -45,6 +45,8 @@ impl Staff {
                 continue;
             }
             self.stages.insert(stage.clone(), concurrency);
+            let pipeline = &self.definition.pipeline.name;
+            tracing::info!(%pipeline, %stage, concurrency, "serving");
             let options = worker::Options {
                 pipeline: self.definition.pipeline.name.clone(),
                 version: self.definition.version,

@@ -101,6 +101,7 @@ impl Attempter {
             Err(failure) => Some(Outcome::Failed(failure)),
         };
         let Some(outcome) = outcome else { return Finished::LeaseLost(delivery.lease) };
+        tell(&contract, stage, &outcome);
         let attempt = decide::Attempt {
             definition: &definition,
             stage,
@@ -182,6 +183,19 @@ impl Attempter {
             contract: delivery.body.as_slice().into(),
             reporter,
         }
+    }
+}
+
+/// Says how an attempt ended.
+fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
+    let (job, stage, attempt) = (&contract.job_id, &stage.id, contract.retry_count + 1);
+    match outcome {
+        Outcome::Completed(completion) => {
+            tracing::debug!(%job, %stage, attempt, label = %completion.label, "completed");
+        }
+        Outcome::Failed(failure) => tracing::info!(%job, %stage, attempt, %failure, "failed"),
+        Outcome::Aborted(reason) => tracing::info!(%job, %stage, attempt, reason, "aborted"),
+        Outcome::HandedBack => tracing::info!(%job, %stage, attempt, "handed back"),
     }
 }
 

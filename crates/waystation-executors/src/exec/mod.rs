@@ -97,9 +97,17 @@ impl Handler for Exec {
         };
         group.is_over();
         let status = status.map_err(|error| Failure::from_error(ErrorKind::Error, &error))?;
+        if !status.success()
+            && let Some(line) = last.as_ref().filter(|line| is_object(line))
+        {
+            context.log(Level::Debug, &line.text);
+        }
+        // What a program says last is most often why it gave up.
+        let complaint = complaint.or_else(|| last.as_ref().map(|line| line.text.clone()));
         self.judge(status, last).map_err(|mut failure| {
-            // What a program says last is most often why it gave up.
-            failure.causes.extend(complaint);
+            if failure.kind != ErrorKind::Contract {
+                failure.causes.extend(complaint);
+            }
             failure
         })
     }
@@ -194,7 +202,8 @@ async fn feed(stdin: Option<ChildStdin>, contract: &[u8]) {
     }
 }
 
-/// Relays stdout but for its last line, which is given back.
+/// Relays stdout. The last line that may be the result is held back and given back; whatever
+/// else is said goes into the log at once.
 async fn listen<R: tokio::io::AsyncBufRead + Unpin>(
     stdout: Option<R>,
     context: &Context,
@@ -205,11 +214,20 @@ async fn listen<R: tokio::io::AsyncBufRead + Unpin>(
         if line.text.trim().is_empty() {
             continue;
         }
-        if let Some(earlier) = last.replace(line) {
+        if let Some(earlier) = last.take_if(|earlier| is_object(earlier)) {
             context.log(Level::Debug, &earlier.text);
         }
+        if !is_object(&line) {
+            context.log(Level::Debug, &line.text);
+        }
+        last = Some(line);
     }
     last
+}
+
+/// Whether a line may be the result.
+fn is_object(line: &Line) -> bool {
+    line.text.trim_start().starts_with('{')
 }
 
 /// Relays stderr; gives its last line that is not empty.

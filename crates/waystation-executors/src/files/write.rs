@@ -53,11 +53,7 @@ impl FileWriter {
     fn write(&self, context: &Context, params: &Params) -> Result<Completion, Failure> {
         let bytes = self.content(params)?;
         let target = self.folder.join(template::fill(&self.name, &context.job_id, params)?);
-        self.check_place(&target, &bytes)?;
-        place(&self.folder, &target, &bytes).map_err(|error| {
-            let message = format!("cannot write {}: {error}", target.display());
-            Failure::new(ErrorKind::Error, message)
-        })?;
+        self.place(&target, &bytes)?;
         let mut output = Params::new();
         output.insert(self.output.clone(), json!(target.display().to_string()));
         Ok(Completion::ok(output))
@@ -85,34 +81,47 @@ impl FileWriter {
         })
     }
 
-    fn check_place(&self, target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    /// Puts the file into its place, in one step: of two that come at once, one is refused.
+    fn place(&self, target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| {
+            let message = format!("cannot write {}: {error}", target.display());
+            Failure::new(ErrorKind::Error, message)
+        };
+        let file = beside(&self.folder, bytes).map_err(failed)?;
         if self.overwrite {
-            return Ok(());
+            return file.persist(target).map(drop).map_err(|error| failed(error.error));
         }
-        match std::fs::read(target) {
-            Ok(there) if there != bytes => Err(Failure::new(
-                ErrorKind::Permanent,
-                format!(
-                    "{} exists with other content (hint: `overwrite: true`, or another `name`)",
-                    target.display()
-                ),
-            )),
-            _ => Ok(()),
+        match file.persist_noclobber(target) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                // A repetition of the same attempt finds what it wrote before.
+                if std::fs::read(target).is_ok_and(|there| there == bytes) {
+                    return Ok(());
+                }
+                Err(Failure::new(
+                    ErrorKind::Permanent,
+                    format!(
+                        "{} exists with other content (hint: `overwrite: true`, or another `name`)",
+                        target.display()
+                    ),
+                ))
+            }
+            Err(error) => Err(failed(error.error)),
         }
     }
 }
 
-fn place(folder: &Path, target: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// The content in a file of its own beside its place, flushed.
+fn beside(folder: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
     #[cfg(unix)]
     {
         // Temporary files are private; a result is for everybody who may read the folder.
         use std::os::unix::fs::PermissionsExt;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
-    file.persist(target).map_err(|error| error.error)?;
-    Ok(())
+    file.as_file().sync_all()?;
+    Ok(file)
 }

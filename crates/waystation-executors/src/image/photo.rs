@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 use serde_json::Value;
 use waystation_core::Params;
 use waystation_core::failure::{ErrorKind, Failure};
@@ -38,11 +38,26 @@ pub fn read(params: &Params, param: &str) -> Result<(PathBuf, RgbImage), Failure
     limits.max_image_height = Some(SIDE_MAX);
     limits.max_alloc = Some(ALLOCATION_MAX);
     reader.limits(limits);
-    let photo = reader.decode().map_err(|error| {
-        let message = format!("{shown} is no photo that can be read (PNG or JPEG): {error}");
+    let photo = decode(reader).map_err(|error| {
+        let message = match error {
+            ImageError::Limits(_) => format!(
+                "photo {shown} is too large: at most {SIDE_MAX} pixels a side and \
+                 {ALLOCATION_MAX} bytes decoded are taken"
+            ),
+            _ => format!("{shown} is no photo that can be read (PNG or JPEG): {error}"),
+        };
         Failure::new(ErrorKind::InvalidParam, message)
     })?;
-    Ok((path, photo.into_rgb8()))
+    Ok((path, photo))
+}
+
+/// The picture as its viewers show it: turned as the camera noted.
+fn decode(reader: ImageReader<Cursor<Vec<u8>>>) -> Result<RgbImage, ImageError> {
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut photo = DynamicImage::from_decoder(decoder)?;
+    photo.apply_orientation(orientation);
+    Ok(photo.into_rgb8())
 }
 
 /// Writes a page as PNG, whole or not at all.

@@ -16,6 +16,9 @@ use super::photo;
 use crate::page::{Quad, find_page, warp_page};
 use crate::settings::Settings;
 
+/// Fewer pixels are no page that anybody could read.
+const AREA_MIN: f32 = 2_500.0;
+
 #[derive(Clone)]
 struct Straighten {
     /// Where pages go.
@@ -33,7 +36,8 @@ pub fn build_rectify(settings: &mut Settings<'_>) -> Option<Executor> {
 }
 
 /// Settings of `image.warp`: as `image.rectify`, and `corners` (the param that holds them,
-/// `corners` by default): four `[x, y]` in pixels, in any order.
+/// `corners` by default): four `[x, y]` in pixels of the photo, in any order. Corners that make no
+/// page end as `ko` with `reason`.
 pub fn build_warp(settings: &mut Settings<'_>) -> Option<Executor> {
     let corners = settings.optional_text("corners").unwrap_or_else(|| "corners".to_owned());
     build(settings, Some(corners))
@@ -60,14 +64,16 @@ impl Straighten {
         let (path, image) = photo::read(params, &self.photo)?;
         context.progress(20.0, "photo read");
         let corners = match &self.corners {
-            Some(param) => given(params, param, &image)?,
+            // A slip of somebody's hand is for somebody's hand to mend.
+            Some(param) => match given(params, param, &image) {
+                Ok(corners) => corners,
+                Err(reason) => return Ok(unable(&reason)),
+            },
             None => match find_page(&image) {
                 Ok(corners) => corners,
                 Err(reason) => {
                     context.log(Level::Warn, &format!("{}: {reason}", path.display()));
-                    let mut output = Params::new();
-                    output.insert("reason".into(), json!(reason.to_string()));
-                    return Ok(Completion::labelled("ko", output));
+                    return Ok(unable(&reason.to_string()));
                 }
             },
         };
@@ -81,13 +87,19 @@ impl Straighten {
     }
 }
 
+/// The work was not done, and why.
+fn unable(reason: &str) -> Completion {
+    let mut output = Params::new();
+    output.insert("reason".into(), json!(reason));
+    Completion::labelled("ko", output)
+}
+
 /// The corners that somebody gave.
-fn given(params: &Params, param: &str, image: &RgbImage) -> Result<Quad, Failure> {
-    let invalid = |message: String| Failure::new(ErrorKind::InvalidParam, message);
+fn given(params: &Params, param: &str, image: &RgbImage) -> Result<Quad, String> {
     let value = params.get(param).cloned().unwrap_or_default();
     let shown = value.to_string();
     let corners: Quad = serde_json::from_value(value).map_err(|error| {
-        invalid(format!("param `{param}` must be four corners [[x, y], …], not {shown}: {error}"))
+        format!("param `{param}` must be four corners [[x, y], …], not {shown}: {error}")
     })?;
     let (width, height) = image.dimensions();
     // A corner may lie beyond the edge, where the photo cut the page off, but not far.
@@ -95,10 +107,14 @@ fn given(params: &Params, param: &str, image: &RgbImage) -> Result<Quad, Failure
     let inside =
         |x: f32, y: f32| x >= -far_x && x <= 2.0 * far_x && y >= -far_y && y <= 2.0 * far_y;
     match corners.corners().iter().find(|point| !inside(point.x, point.y)) {
+        None if corners.area() < AREA_MIN => Err(format!(
+            "the corners of param `{param}` hold {:.0} pixels, too few for a page ({AREA_MIN})",
+            corners.area()
+        )),
         None => Ok(corners),
-        Some(point) => Err(invalid(format!(
+        Some(point) => Err(format!(
             "corner [{}, {}] of param `{param}` lies far outside the photo of {width} x {height}",
             point.x, point.y
-        ))),
+        )),
     }
 }

@@ -34,8 +34,8 @@ pub fn line(text: impl Display) {
     });
     match written {
         Ok(()) => {}
-        // Nobody reads any more, as with `| head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        // Nobody reads any more, as with `| head`. The work goes on: it is not the reader's to end.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         Err(error) => {
             say(format_args!("{}: cannot write to stdout: {error}", error_word()));
             std::process::exit(1);

@@ -55,6 +55,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         sources: if arguments.until_idle { Sources::Once } else { Sources::Continuous },
         ..Options::default()
     };
+    let failed_before = failed(&backend.store.counts(Some(&definition.pipeline.name)).await?);
     let mut progress = Progress::new(&backend, &definition, global).await?;
     let engine = Engine::start(backend.clone(), registry, Arc::clone(&definition), options).await?;
     greet(&definition, arguments.until_idle, global);
@@ -70,7 +71,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         None => return Ok(Outcome::StoppedAtOnce),
     }
     if arguments.until_idle {
-        return summarise(&backend, &definition, global).await;
+        return summarise(&backend, &definition, global, failed_before).await;
     }
     if !global.quiet {
         out::say("stopped: nothing runs any more");
@@ -91,7 +92,7 @@ pub(super) async fn until_stopped(
     ));
     stopper.cancel();
     signals.next().await;
-    out::say("stopped at once: what ran returns to its queue when its lease runs out");
+    out::say("stopped at once: what ran is handed out again by the next run");
 }
 
 /// The options with `--input DIR` as what it stands for.
@@ -125,17 +126,24 @@ pub(super) async fn drive(engine: Handle, until_idle: bool) -> Result<(), Error>
     Ok(engine.join().await?)
 }
 
+fn failed(counts: &[Count]) -> u64 {
+    let failed = counts.iter().filter(|count| count.state == JobState::Failed);
+    failed.map(|count| count.jobs).sum()
+}
+
 /// Says what became of the jobs, and how to go on.
 async fn summarise(
     backend: &Backend,
     definition: &Definition,
     global: &Global,
+    failed_before: u64,
 ) -> Result<Outcome, Error> {
     let counts = backend.store.counts(Some(&definition.pipeline.name)).await?;
     let sum = |wanted: &dyn Fn(JobState) -> bool| -> u64 {
         counts.iter().filter(|count| wanted(count.state)).map(|count| count.jobs).sum()
     };
-    let failed = sum(&|state| state == JobState::Failed);
+    // Failures of earlier runs have been told.
+    let failed = failed(&counts).saturating_sub(failed_before);
     let waiting = sum(&|state| state == JobState::Waiting);
     let moving = sum(&|state| !state.is_terminal() && state != JobState::Waiting);
     if global.json {

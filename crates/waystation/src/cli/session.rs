@@ -94,17 +94,24 @@ impl Global {
         Ok(Session { backend, environment: self.environment(), catalog })
     }
 
+    /// A store that ends with the process is of no use to commands that come and go.
+    pub fn refuse_fleeting_store(&self) -> Result<(), Error> {
+        let url = self.url();
+        if !url.starts_with("memory://") {
+            return Ok(());
+        }
+        let message = "is gone with the process that filled it";
+        Err(Error::usage(format!("store {url} {message} (hint: sqlite://FILE)")))
+    }
+
     /// Opens a store that must be there already.
     pub fn open_existing(&self) -> Result<Session, Error> {
+        self.refuse_fleeting_store()?;
         let url = self.url();
-        if url.starts_with("memory://") {
-            let message = "is gone with the process that filled it: there is nothing to see";
-            return Err(Error::usage(format!("store {url} {message} (hint: sqlite://FILE)")));
-        }
         if let Some(path) = file_of(&url)?.filter(|path| !path.exists()) {
             let path = path.display();
             return Err(Error::usage(format!(
-                "no store at {path} (hint: `waystation run PIPELINE.yaml` makes one; \
+                "no store at {path} (hint: `run` and `submit` make one; \
                  --store sqlite://FILE names another)"
             )));
         }

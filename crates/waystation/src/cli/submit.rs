@@ -15,6 +15,9 @@ use super::input::Objects;
 use super::session::Global;
 use super::{out, watch};
 
+/// A year.
+const DELAY_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
+
 /// What `submit` is told.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -37,6 +40,7 @@ pub struct Arguments {
     priority: i16,
     /// Not before so many seconds
     #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=DELAY_SECONDS_MAX))]
     delay_seconds: Option<u64>,
     /// The job's id, instead of a new one
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -84,6 +88,7 @@ async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Definitio
         || path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|e| end == *e));
     if path.is_file() || looks_like_a_file {
         let text = global.read_good_pipeline(path)?;
+        global.refuse_fleeting_store()?;
         let client = global.open()?.client();
         let definition = client.registry().install(named, &text).await?;
         return Ok((client, definition));
@@ -129,7 +134,7 @@ fn after(error: Error, submitted: usize) -> Error {
         0 => error,
         count => {
             let jobs = out::counted(count, "job");
-            error.with(&format!(" ({jobs} before that: submitted; the next {SETTLE_MAX}: not)"))
+            error.with(&format!(" ({jobs} before that: submitted; what follows: not)"))
         }
     }
 }
@@ -142,7 +147,10 @@ fn tell<'a>(answer: &'a Submitted, global: &Global) -> &'a JobId {
     match (global.json, answer) {
         (true, _) => out::json(&json!({ "job_id": job_id, "submitted": word })),
         (false, Submitted::Created(_)) => out::line(job_id),
-        (false, Submitted::Duplicate(_)) => out::line(format_args!("{job_id} duplicate")),
+        (false, Submitted::Duplicate(_)) => {
+            out::line(job_id);
+            out::hint(format_args!("job {job_id} is there already: nothing was submitted"));
+        }
     }
     job_id
 }
