@@ -14,8 +14,9 @@ const REQUIRE: &str = "WAYSTATION_REQUIRE";
 /// What a build server must have when nothing else is said: nothing, until an adapter's tests
 /// need a server.
 const REQUIRED_IN_CI: &str = "";
-/// The services that tests exist for. Only these are missed when they do not answer.
-const TESTED: &[&str] = &[];
+/// The services that tests exist for, and the package whose tests need nothing else. Without the
+/// service these tests are left out, and the run says so.
+const TESTED: &[(&str, &str)] = &[("postgres", "waystation-postgres")];
 
 /// The services that this run must have, from the environment.
 ///
@@ -31,14 +32,16 @@ pub fn required() -> anyhow::Result<Vec<&'static Service>> {
 pub struct Backends {
     found: Vec<&'static Service>,
     missing: Vec<String>,
+    left_out: Vec<&'static str>,
 }
 
 impl Backends {
     /// Looks which services answer now.
     pub fn look() -> Self {
-        let mut backends = Self { found: Vec::new(), missing: Vec::new() };
-        let tested = |service: &&Service| TESTED.contains(&service.name) && !is_set(service);
-        for service in ALL.iter().copied().filter(tested) {
+        let mut backends = Self { found: Vec::new(), missing: Vec::new(), left_out: Vec::new() };
+        for (tested, package) in TESTED {
+            let service = ALL.iter().copied().find(|service| service.name == *tested);
+            let Some(service) = service.filter(|service| !is_set(service)) else { continue };
             let Service { name, port, .. } = service;
             let why = match probe(service) {
                 Answer::Serves => {
@@ -48,16 +51,26 @@ impl Backends {
                 Answer::Nothing => format!("nothing answers on 127.0.0.1:{port}"),
                 Answer::Unfit(why) => why,
             };
-            backends.missing.push(format!("{name} ({why})"));
+            backends.missing.push(format!("{name}, and so {package} ({why})"));
+            backends.left_out.push(package);
         }
         backends
     }
 
-    /// Tells the command, and so the tests, where the services are.
+    /// Tells the command, and so the tests, where the services are, and leaves out the packages
+    /// whose service is not there.
     pub fn pass_to(&self, command: &mut Command) {
+        for package in &self.left_out {
+            command.args(["--exclude", package]);
+        }
         for service in &self.found {
             command.env(service.variable, service.url);
         }
+    }
+
+    /// Whether every service that tests exist for is there, found or named by the caller.
+    pub fn are_all_there(&self) -> bool {
+        self.missing.is_empty()
     }
 
     /// Says what was not tested, if there is such a thing.

@@ -80,15 +80,24 @@ fn run_doctests(root: &Path) -> anyhow::Result<()> {
 
 fn run_tests(root: &Path, backends: &Backends, arguments: &[String]) -> anyhow::Result<()> {
     let mut tests = cargo(root);
-    if has_subcommand(root, "nextest") {
+    let has_nextest = has_subcommand(root, "nextest");
+    if has_nextest {
         tests.args(["nextest", "run", "--workspace", "--all-features"]);
     } else {
         eprintln!("xtask: FALLING BACK to cargo test: no limit on a test's time, no test groups");
         eprintln!("hint: cargo install --locked cargo-nextest");
         tests.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
     }
-    tests.args(arguments);
     backends.pass_to(&mut tests);
+    // Tests that need a server are ignored where there may be none.
+    let with_ignored = backends.are_all_there();
+    if with_ignored && has_nextest {
+        tests.args(["--run-ignored", "all"]);
+    }
+    tests.args(arguments);
+    if with_ignored && !has_nextest {
+        tests.args(["--", "--include-ignored"]);
+    }
     run_command(tests)
 }
 

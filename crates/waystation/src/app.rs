@@ -110,7 +110,7 @@ impl App {
 
     /// Opens the store and installs the pipeline in it.
     pub async fn open(self) -> Result<OpenApp, AppError> {
-        let backend = backends::open(&self.store)?;
+        let backend = backends::open(&self.store).await?;
         let environment = environment(BTreeMap::new());
         let catalog = Arc::new(self.executors);
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);

@@ -45,8 +45,9 @@ pub enum OpenError {
     },
 }
 
-/// Opens the backend that a URL names: `sqlite://FILE`, or `memory://` for trying things out.
-pub fn open(url: &str) -> Result<Backend, OpenError> {
+/// Opens the backend that a URL names: `sqlite://FILE`, `postgres://USER:PASSWORD@HOST/DATABASE`,
+/// or `memory://` for trying things out.
+pub async fn open(url: &str) -> Result<Backend, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Some((scheme, _)) = url.split_once("://") else {
         let hint = "has no scheme (hint: sqlite://waystation.db)";
@@ -55,10 +56,11 @@ pub fn open(url: &str) -> Result<Backend, OpenError> {
     match scheme {
         "memory" => Ok(Backend::whole(waystation_memory::Memory::new(Arc::clone(&clock)), clock)),
         "sqlite" => sqlite(url, clock),
+        "postgres" | "postgresql" => postgres(url, clock).await,
         _ => Err(OpenError::UnknownScheme {
-            url: url.to_owned(),
+            url: shown(url),
             scheme: scheme.to_owned(),
-            known: "sqlite, memory".to_owned(),
+            known: "sqlite, postgres, memory".to_owned(),
         }),
     }
 }
@@ -71,7 +73,49 @@ fn sqlite(url: &str, clock: Arc<dyn Clock>) -> Result<Backend, OpenError> {
     Ok(Backend::whole(store, clock))
 }
 
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Backend, OpenError> {
+    let refused = |message| OpenError::Url(format!("`{}`: {message}", shown(url)));
+    let options = waystation_postgres::Options::parse(url).map_err(refused)?;
+    let opened = waystation_postgres::Postgres::open(options, Arc::clone(&clock)).await;
+    let store = opened.map_err(|source| OpenError::Port { url: shown(url), source })?;
+    Ok(Backend::whole(store, clock))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(url: &str, _clock: Arc<dyn Clock>) -> Result<Backend, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "postgres" })
+}
+
+/// A URL for messages: without its password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((who, place)) => {
+            let user = who.split_once(':').map_or(who, |(user, _)| user);
+            format!("{scheme}://{user}@{place}")
+        }
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(url: &str, _clock: Arc<dyn Clock>) -> Result<Backend, OpenError> {
     Err(OpenError::LeftOut { url: url.to_owned(), feature: "sqlite" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, expected) in [
+            ("postgres://me:se@cret@db/jobs", "postgres://me@db/jobs"),
+            ("postgres://db/jobs", "postgres://db/jobs"),
+            ("sqlite://a.db", "sqlite://a.db"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
 }

@@ -46,7 +46,7 @@ enum Act {
 
 /// Does it.
 pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
-    let session = global.open_existing()?;
+    let session = global.open_existing().await?;
     match verb {
         Verb::List { pipeline } => list(pipeline.as_ref(), &session, global).await,
         Verb::Retry(Which { all: true, .. }) => retry_all(&session, None, global).await,

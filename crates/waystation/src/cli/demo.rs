@@ -51,7 +51,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let roll = Roll::new(&arguments.data_dir, arguments.seed);
     let global = &with_places(global, &arguments, &roll);
     take_photos(&arguments, &roll, global)?;
-    let session = global.open()?;
+    let session = global.open().await?;
     let backend = session.backend().clone();
     let client = session.client();
     let definition = client.registry().install("the demo's pipeline", PIPELINE).await?;

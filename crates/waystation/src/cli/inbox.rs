@@ -44,7 +44,7 @@ pub enum Verb {
 
 /// Does it.
 pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
-    let session = global.open_existing()?;
+    let session = global.open_existing().await?;
     match verb {
         Verb::List { pipeline } => list(pipeline.as_ref(), &session, global).await,
         Verb::Show { id } => show(id, &session, global).await,

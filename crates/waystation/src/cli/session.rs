@@ -61,7 +61,7 @@ impl Global {
     pub fn command(&self, words: &str) -> String {
         let program = program();
         match &self.store {
-            Some(url) => format!("{program} {words} --store {}", quoted(url)),
+            Some(url) => format!("{program} {words} --store {}", quoted(&backends::shown(url))),
             None => format!("{program} {words}"),
         }
     }
@@ -80,7 +80,7 @@ impl Global {
     }
 
     /// Opens the store, and makes it when there is none.
-    pub fn open(&self) -> Result<Session, Error> {
+    pub async fn open(&self) -> Result<Session, Error> {
         let url = self.url();
         if let Some(path) = file_of(&url)? {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -89,7 +89,7 @@ impl Global {
                 return Err(Error::usage(format!("store {url}: there is no folder {folder}")));
             }
         }
-        let backend = backends::open(&url)?;
+        let backend = backends::open(&url).await?;
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
     }
@@ -105,7 +105,7 @@ impl Global {
     }
 
     /// Opens a store that must be there already.
-    pub fn open_existing(&self) -> Result<Session, Error> {
+    pub async fn open_existing(&self) -> Result<Session, Error> {
         self.refuse_fleeting_store()?;
         let url = self.url();
         if let Some(path) = file_of(&url)?.filter(|path| !path.exists()) {
@@ -115,7 +115,7 @@ impl Global {
                  --store sqlite://FILE names another)"
             )));
         }
-        self.open()
+        self.open().await
     }
 }
 

@@ -89,12 +89,12 @@ async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Definitio
     if path.is_file() || looks_like_a_file {
         let text = global.read_good_pipeline(path)?;
         global.refuse_fleeting_store()?;
-        let client = global.open()?.client();
+        let client = global.open().await?.client();
         let definition = client.registry().install(named, &text).await?;
         return Ok((client, definition));
     }
     let name = PipelineName::from(named);
-    let client = global.open_existing()?.client_for(&name, None).await?;
+    let client = global.open_existing().await?.client_for(&name, None).await?;
     let definition = client.registry().newest(&name).await?;
     Ok((client, definition))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -29,15 +29,21 @@ fn pipeline(log: &Path) -> String {
     format!("name: crash\nstages:\n{}", STAGES.map(stage).concat())
 }
 
-fn waystation(folder: &Path, arguments: &[&str]) -> Command {
+/// A folder to work in and a store to work on.
+struct Site {
+    folder: PathBuf,
+    store: String,
+}
+
+fn waystation(site: &Site, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
-    command.current_dir(folder).args(arguments).args(["--store", "sqlite://crash.db", "--quiet"]);
+    command.current_dir(&site.folder).args(arguments).args(["--store", &site.store, "--quiet"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
     command
 }
 
-fn submit(folder: &Path) {
-    let mut child = waystation(folder, &["submit", "crash.yaml", "--params", "-"])
+fn submit(site: &Site) {
+    let mut child = waystation(site, &["submit", "crash.yaml", "--params", "-"])
         .spawn()
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");
@@ -53,37 +59,52 @@ fn kill(mut child: Child) {
     child.wait().expect("it is gone");
 }
 
-/// How many jobs have completed, as the file tells while no program runs.
-async fn completed(folder: &Path) -> u64 {
-    let store = open(folder).store;
+/// How many jobs have completed, as the store tells while no program runs.
+async fn completed(site: &Site) -> u64 {
+    let store = open(site).await.store;
     let counts = store.counts(None).await.expect("readable after a kill");
     counts.iter().filter(|count| count.state == JobState::Completed).map(|count| count.jobs).sum()
 }
 
-fn open(folder: &Path) -> waystation::Backend {
-    let url = format!("sqlite://{}", folder.join("crash.db").display());
-    backends::open(&url).expect("the store opens after a kill")
+async fn open(site: &Site) -> waystation::Backend {
+    backends::open(&site.store).await.expect("the store opens after a kill")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_kills_lose_and_repeat_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
-    let log = folder.join("executions.log");
-    std::fs::write(folder.join("crash.yaml"), pipeline(&log)).expect("written");
-    submit(folder);
+    let store = format!("sqlite://{}", folder.path().join("crash.db").display());
+    kill_again_and_again(Site { folder: folder.path().to_owned(), store }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server, named by WAYSTATION_TEST_POSTGRES"]
+async fn crash_kills_lose_and_repeat_nothing_on_postgres() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = std::env::var("WAYSTATION_TEST_POSTGRES").expect("a server is named");
+    let schema = format!("crash_{}", std::process::id());
+    let store = format!("{server}?schema={schema}");
+    kill_again_and_again(Site { folder: folder.path().to_owned(), store }).await;
+}
+
+async fn kill_again_and_again(site: Site) {
+    let log = site.folder.join("executions.log");
+    std::fs::write(site.folder.join("crash.yaml"), pipeline(&log)).expect("written");
+    submit(&site);
     let mut random = fastrand::Rng::with_seed(20);
     let mut in_the_middle = 0;
+    // Where a dead process's leases are not seen to be so, they run out soon.
+    let run = ["run", "crash.yaml", "--lease-seconds", "1"];
     for _ in 0..KILLS {
-        let child = waystation(folder, &["run", "crash.yaml"]).spawn().expect("it starts");
+        let child = waystation(&site, &run).spawn().expect("it starts");
         // The moment of the kill is what is random here; nothing is waited for.
         std::thread::sleep(Duration::from_millis(random.u64(LIFE_MS)));
         kill(child);
-        in_the_middle += u32::from(completed(folder).await < JOBS as u64);
+        in_the_middle += u32::from(completed(&site).await < JOBS as u64);
     }
-    let last = waystation(folder, &["run", "crash.yaml", "--until-idle"]).status();
+    let last = waystation(&site, &["run", "crash.yaml", "--until-idle"]).status();
     assert!(last.expect("it ends").success());
-    check_store(folder).await;
+    check_store(&site).await;
     let executions = check_log(&log);
     let repeated = executions - JOBS * STAGES.len();
     println!(
@@ -94,8 +115,8 @@ async fn crash_kills_lose_and_repeat_nothing() {
 }
 
 /// Every job is completed, and took each step once.
-async fn check_store(folder: &Path) {
-    let store = open(folder).store;
+async fn check_store(site: &Site) {
+    let store = open(site).await.store;
     let filter = JobFilter { limit: PAGE_MAX, ..JobFilter::default() };
     let jobs = store.jobs(filter).await.expect("listed");
     assert_eq!(jobs.len(), JOBS);

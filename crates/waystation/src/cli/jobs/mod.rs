@@ -56,7 +56,7 @@ pub struct Retry {
 
 /// Does it.
 pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
-    let session = global.open_existing()?;
+    let session = global.open_existing().await?;
     match verb {
         Verb::List(arguments) => list::run(arguments, &session, global).await,
         Verb::Show(arguments) => show::run(&arguments, &session, global).await,

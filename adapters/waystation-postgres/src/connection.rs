@@ -1,0 +1,78 @@
+//! Connections, and how the schema comes to be.
+
+use tokio::sync::mpsc;
+use tokio_postgres::{AsyncMessage, Client, NoTls};
+use waystation_core::port::Error;
+
+use crate::error::explain;
+use crate::options::Options;
+
+/// The layout's steps, in order.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
+/// One process brings the layout up to date at a time: the lock's number, "WAYS".
+const MIGRATION_LOCK: i64 = 0x5741_5953;
+
+/// Opens a connection whose statements see our schema first. Notifications go to `notices`.
+pub async fn connect(
+    options: &Options,
+    notices: Option<mpsc::UnboundedSender<String>>,
+) -> Result<Client, Error> {
+    let name = options.name();
+    let (client, mut connection) =
+        options.config.connect(NoTls).await.map_err(|error| explain(&name, &error))?;
+    tokio::spawn(async move {
+        loop {
+            let next = std::future::poll_fn(|context| connection.poll_message(context));
+            let Some(message) = next.await else { return };
+            match message {
+                Ok(AsyncMessage::Notification(notice)) => {
+                    if let Some(notices) = &notices {
+                        let _ = notices.send(notice.payload().to_owned());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "connection to PostgreSQL lost");
+                    return;
+                }
+            }
+        }
+    });
+    client
+        .batch_execute(&format!("SET search_path TO {}", options.schema))
+        .await
+        .map_err(|error| explain(&name, &error))?;
+    Ok(client)
+}
+
+/// Brings the schema up to date, one process at a time.
+pub async fn migrate(client: &mut Client, options: &Options) -> Result<(), Error> {
+    let name = options.name();
+    let known = MIGRATIONS.len() as i64;
+    let schema = &options.schema;
+    let run = async {
+        let transaction = client.transaction().await?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+        transaction
+            .batch_execute(&format!(
+                "CREATE SCHEMA IF NOT EXISTS {schema}; \
+                 CREATE TABLE IF NOT EXISTS {schema}.layout (version bigint NOT NULL);"
+            ))
+            .await?;
+        let row = transaction.query_one("SELECT max(version) FROM layout", &[]).await?;
+        let found: i64 = row.get::<_, Option<i64>>(0).unwrap_or(0);
+        for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+            transaction.batch_execute(step).await?;
+        }
+        if found < known {
+            transaction.execute("INSERT INTO layout VALUES ($1)", &[&known]).await?;
+        }
+        transaction.commit().await?;
+        Ok(found)
+    };
+    let found = run.await.map_err(|error: tokio_postgres::Error| explain(&name, &error))?;
+    if found > known {
+        return Err(Error::NewerVersion { name, found, known });
+    }
+    Ok(())
+}

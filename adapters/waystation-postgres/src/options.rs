@@ -1,0 +1,110 @@
+//! Which database, which schema, and what limits.
+
+use tokio_postgres::Config;
+
+use crate::error::chain;
+
+/// How a database is used.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it is and who we are there.
+    pub config: Config,
+    /// The schema that holds our tables. Made when it is absent.
+    pub schema: String,
+    /// The largest contract, in bytes.
+    pub payload_bytes_max: usize,
+}
+
+/// The schema unless the URL names one.
+pub const SCHEMA: &str = "waystation";
+/// The largest contract unless the URL says otherwise.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+const SCHEMA_BYTES_MAX: usize = 40;
+
+impl Options {
+    /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
+    /// ours: `schema=NAME` and `payload_bytes_max=N`. The error names what was not understood.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut schema = SCHEMA.to_owned();
+        let mut payload_bytes_max = PAYLOAD_BYTES_MAX;
+        let mut theirs = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "schema" => schema = checked(value)?,
+                "payload_bytes_max" => {
+                    payload_bytes_max = value.parse().map_err(|_| {
+                        format!("payload_bytes_max is a whole number of bytes, not `{value}`")
+                    })?;
+                }
+                _ => theirs.push(pair),
+            }
+        }
+        let url = if theirs.is_empty() {
+            base.to_owned()
+        } else {
+            format!("{base}?{}", theirs.join("&"))
+        };
+        let mut config: Config = url.parse().map_err(|error| chain(&error))?;
+        if config.get_application_name().is_none() {
+            config.application_name("waystation");
+        }
+        Ok(Self { config, schema, payload_bytes_max })
+    }
+
+    /// The database in messages: without its password.
+    pub fn name(&self) -> String {
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .map(|host| match host {
+                tokio_postgres::config::Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            })
+            .collect();
+        let database = self.config.get_dbname().unwrap_or("(default)");
+        format!("postgres {}/{database} schema {}", hosts.join(","), self.schema)
+    }
+}
+
+/// A schema's name goes into statements as it is, so that it is held to plain letters.
+fn checked(name: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if starts && name.len() <= SCHEMA_BYTES_MAX && name.chars().all(plain) {
+        return Ok(name.to_owned());
+    }
+    Err(format!(
+        "schema is made of at most {SCHEMA_BYTES_MAX} of a-z, 0-9 and _, a letter first, \
+         not `{name}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_is_read_and_the_password_is_not_shown() {
+        let url = "postgres://me:secret@db.example:5433/jobs?schema=mine&connect_timeout=3";
+        let options = Options::parse(url).expect("a good URL");
+        assert_eq!(options.schema, "mine");
+        assert_eq!(options.config.get_ports(), [5433]);
+        assert_eq!(options.name(), "postgres db.example/jobs schema mine");
+    }
+
+    #[test]
+    fn bad_urls_name_what_is_wrong() {
+        for (url, part) in [
+            ("postgres://h/d?schema=Robert');--", "not `Robert');--`"),
+            ("postgres://h/d?payload_bytes_max=x", "not `x`"),
+            ("postgres://h/d?nonsense=1", "nonsense"),
+        ] {
+            let error = Options::parse(url).expect_err(url);
+            assert!(error.contains(part), "{url}: {error}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Jobs and how many there are of them.
+
+use tokio_postgres::Row;
+use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
+use waystation_core::id::{JobId, PipelineName, StageId};
+use waystation_core::job::{Count, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::port::Error;
+use waystation_core::state::JobState;
+
+use super::Reader;
+use crate::rows::state_number;
+
+/// State numbers: `waiting` is 4, the terminal ones are 6 and above; a leased message is in 1.
+const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
+     updated_at, failure, now_body, deliveries, held_until, job_number FROM ( \
+     SELECT job.*, CASE WHEN message.state = 1 AND message.due > $1 THEN 2::smallint \
+     ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
+     message.deliveries, CASE WHEN message.state = 2 THEN message.due END AS held_until FROM job \
+     LEFT JOIN message ON job.state < 6 AND job.state <> 4 AND message.job = job.job_number \
+     LEFT JOIN task ON job.state = 4 AND task.job = job.job_number) AS shown";
+
+impl Reader {
+    /// A job.
+    pub async fn job(&self, job_id: &JobId, now: Timestamp) -> Result<Option<JobRecord>, Error> {
+        let sql = format!("{SELECT} WHERE job_id = $2");
+        let rows = self.rows(&sql, &[&now.0, &job_id.as_str()]).await?;
+        rows.first().map(|row| self.record(row)).transpose()
+    }
+
+    /// A page of jobs, newest first.
+    pub async fn jobs(&self, filter: &JobFilter, now: Timestamp) -> Result<Vec<JobRecord>, Error> {
+        let before = match &filter.before {
+            None => i64::MAX,
+            Some(job_id) => match self.number(job_id).await? {
+                Some(number) => number,
+                None => return Ok(Vec::new()),
+            },
+        };
+        let sql = format!(
+            "{SELECT} WHERE job_number < $2 AND ($3::text IS NULL OR pipeline = $3) \
+             AND ($4::text IS NULL OR stage = $4) AND ($5::smallint IS NULL OR now_state = $5) \
+             ORDER BY job_number DESC LIMIT $6"
+        );
+        let pipeline = filter.pipeline.as_ref().map(PipelineName::as_str);
+        let stage = filter.stage.as_ref().map(StageId::as_str);
+        let state = filter.state.map(state_number);
+        let limit = filter.limit.min(PAGE_MAX) as i64;
+        let rows = self.rows(&sql, &[&now.0, &before, &pipeline, &stage, &state, &limit]).await?;
+        rows.iter().map(|row| self.record(row)).collect()
+    }
+
+    /// The number of a job.
+    pub(super) async fn number(&self, job_id: &JobId) -> Result<Option<i64>, Error> {
+        let sql = "SELECT job_number FROM job WHERE job_id = $1";
+        Ok(self.rows(sql, &[&job_id.as_str()]).await?.first().map(|row| row.get(0)))
+    }
+
+    fn record(&self, row: &Row) -> Result<JobRecord, Error> {
+        let body: Option<&[u8]> = row.get(8);
+        // A body that is no contract is shown as what it is: without params.
+        let params = body.and_then(|body| Contract::parse(body).ok()).map(|one| one.params);
+        Ok(JobRecord {
+            job_id: JobId::from(row.get::<_, String>(0)),
+            pipeline: PipelineName::from(row.get::<_, String>(1)),
+            pipeline_version: row.get::<_, i32>(2) as u32,
+            state: self.nth(row.get(3), &JobState::ALL, "state")?,
+            stage: StageId::from(row.get::<_, String>(4)),
+            created_at: Timestamp(row.get(5)),
+            updated_at: Timestamp(row.get(6)),
+            not_before: row.get::<_, Option<i64>>(10).map(Timestamp),
+            deliveries: row.get::<_, Option<i32>>(9).unwrap_or(0) as u32,
+            failure: self.failure(row.get(7))?,
+            params: params.unwrap_or_default(),
+        })
+    }
+
+    /// How many jobs stand where. What lives is counted in the queues and the inbox, what has
+    /// ended in an index that holds nothing else.
+    pub async fn counts(
+        &self,
+        pipeline: Option<&PipelineName>,
+        now: Timestamp,
+    ) -> Result<Vec<Count>, Error> {
+        let sql = "SELECT stage, state, sum(jobs)::bigint FROM ( \
+             SELECT job.stage, CASE WHEN message.state = 1 AND message.due > $1 THEN 2::smallint \
+             ELSE job.state END AS state, count(*) AS jobs \
+             FROM message JOIN job ON job.job_number = message.job \
+             WHERE $2::text IS NULL OR job.pipeline = $2 GROUP BY 1, 2 \
+             UNION ALL SELECT stage, 4::smallint, count(*) FROM task \
+             WHERE $2::text IS NULL OR pipeline = $2 GROUP BY 1 \
+             UNION ALL SELECT stage, state, count(*) FROM job \
+             WHERE state >= 6 AND ($2::text IS NULL OR pipeline = $2) GROUP BY 1, 2 \
+             ) AS counted GROUP BY 1, 2 ORDER BY stage COLLATE \"C\", state";
+        let pipeline = pipeline.map(PipelineName::as_str);
+        let rows = self.rows(sql, &[&now.0, &pipeline]).await?;
+        let count = |row: &Row| {
+            Ok(Count {
+                stage: StageId::from(row.get::<_, String>(0)),
+                state: self.nth(row.get(1), &JobState::ALL, "state")?,
+                jobs: row.get::<_, i64>(2) as u64,
+            })
+        };
+        rows.iter().map(count).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! The store port: writes go through the writer, reads through a connection of their own.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use waystation_core::event::{Event, LogLine};
+use waystation_core::id::{JobId, PipelineName};
+use waystation_core::job::{
+    Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+};
+use waystation_core::port::{Abort, Error, Store};
+
+use crate::Postgres;
+use crate::writer::Command;
+
+#[async_trait]
+impl Store for Postgres {
+    async fn put_pipeline(&self, name: &PipelineName, source: &str) -> Result<u32, Error> {
+        let (name, source) = (name.clone(), source.to_owned());
+        self.shared.writer.ask(|reply| Command::PutPipeline { name, source, reply }).await
+    }
+
+    async fn pipeline(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Option<PipelineRecord>, Error> {
+        self.shared.reader.pipeline(name, version).await
+    }
+
+    async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error> {
+        self.shared.reader.live_versions(name).await
+    }
+
+    async fn job(&self, job_id: &JobId) -> Result<Option<JobRecord>, Error> {
+        self.shared.reader.job(job_id, self.shared.clock.now()).await
+    }
+
+    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
+        self.shared.reader.jobs(&filter, self.shared.clock.now()).await
+    }
+
+    async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {
+        self.shared.reader.counts(pipeline, self.shared.clock.now()).await
+    }
+
+    async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error> {
+        self.shared.reader.events(job_id).await
+    }
+
+    async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error> {
+        self.shared.reader.log(job_id).await
+    }
+
+    async fn task(&self, task_id: i64) -> Result<Option<TaskRecord>, Error> {
+        self.shared.reader.task(task_id).await
+    }
+
+    async fn tasks(
+        &self,
+        pipeline: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, Error> {
+        self.shared.reader.tasks(pipeline, limit.min(PAGE_MAX)).await
+    }
+
+    async fn dead_letters(
+        &self,
+        job_id: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterRecord>, Error> {
+        self.shared.reader.dead_letters(job_id, limit.min(PAGE_MAX)).await
+    }
+
+    async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
+        let (job_id, reason) = (job_id.clone(), reason.to_owned());
+        self.shared.writer.ask(|reply| Command::Abort { job_id, reason, reply }).await
+    }
+
+    async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
+        self.shared.reader.checkpoint(source).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Aborting jobs: at once where nobody works on them, by a mark where somebody does. And keeping
+//! pipelines' texts by version.
+
+use serde_json::json;
+use waystation_core::contract::Contract;
+use waystation_core::event::EventKind;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::{JobId, PipelineName};
+use waystation_core::port::Abort;
+use waystation_core::state::{JobState, Step, transition};
+
+use super::batch::{Result, Writer};
+use super::sets::End;
+use crate::rows::kind_number;
+
+impl Writer {
+    /// Aborts a job. The job's row is locked first: whoever settles it at the same time has
+    /// either ended before, or comes after.
+    pub(super) async fn abort(&mut self, job_id: &JobId, reason: &str) -> Result<Abort> {
+        let sql = "SELECT job_number, stage, state FROM job WHERE job_id = $1 FOR UPDATE";
+        let rows = self.link.rows(sql, &[&job_id.as_str()]).await?;
+        let Some(row) = rows.first() else { return Ok(Abort::Unknown) };
+        let (job, stage): (i64, String) = (row.get(0), row.get(1));
+        let state = JobState::ALL.get(row.get::<_, i16>(2) as usize).copied();
+        let state = state.unwrap_or(JobState::Failed);
+        if transition(state, Step::Abort).is_err() {
+            return Ok(Abort::TooLate);
+        }
+        let rows = if state == JobState::Waiting {
+            self.link.rows("DELETE FROM task WHERE job = $1 RETURNING body", &[&job]).await?
+        } else {
+            let mark = "UPDATE message SET abort = coalesce(abort, $1) \
+                 WHERE job = $2 AND state = 1 AND due > $3";
+            if self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {
+                self.aborts.push((job_id.clone(), reason.to_owned()));
+                return Ok(Abort::Requested);
+            }
+            self.link.rows("DELETE FROM message WHERE job = $1 RETURNING body", &[&job]).await?
+        };
+        let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        self.end_aborted(job, &stage, reason, &body).await?;
+        Ok(Abort::Done)
+    }
+
+    /// Ends a marked job whose worker is gone.
+    pub(super) async fn abort_reclaimed(
+        &mut self,
+        message: i64,
+        job: i64,
+        reason: &str,
+    ) -> Result<()> {
+        let sql = "DELETE FROM message WHERE message_id = $1 RETURNING body";
+        let rows = self.link.rows(sql, &[&message]).await?;
+        let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let rows = self.link.rows("SELECT stage FROM job WHERE job_number = $1", &[&job]).await?;
+        let stage: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        self.end_aborted(job, &stage, reason, &body).await
+    }
+
+    async fn end_aborted(
+        &mut self,
+        job: i64,
+        stage: &str,
+        reason: &str,
+        body: &[u8],
+    ) -> Result<()> {
+        let failure = Failure::new(ErrorKind::Aborted, reason);
+        let state = JobState::Aborted;
+        self.end_jobs(&[End { job, state, stage, failure: Some(&failure), body }]).await?;
+        let (visit, attempt) = Contract::parse(body)
+            .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
+        let detail = json!({ "reason": reason }).to_string();
+        let sql = "INSERT INTO event (job, kind, stage, visit, attempt, at, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let kind = kind_number(EventKind::Aborted);
+        let (visit, attempt) = (visit as i32, attempt as i32);
+        self.link
+            .run(sql, &[&job, &kind, &stage, &visit, &attempt, &self.now.0, &detail])
+            .await
+            .map(drop)
+    }
+
+    /// The version of this text: the newest one's when it is the same, the next otherwise. Two
+    /// processes that put the same text at once meet at the primary key, and one tries again.
+    pub(super) async fn put_pipeline(&mut self, name: &PipelineName, source: &str) -> Result<u32> {
+        let sql = "SELECT version, source FROM pipeline WHERE name = $1 \
+             ORDER BY version DESC LIMIT 1";
+        let rows = self.link.rows(sql, &[&name.as_str()]).await?;
+        let version = match rows.first() {
+            Some(row) if row.get::<_, &str>(1) == source => return Ok(row.get::<_, i32>(0) as u32),
+            Some(row) => row.get::<_, i32>(0) + 1,
+            None => 1,
+        };
+        let sql = "INSERT INTO pipeline (name, version, source) VALUES ($1, $2, $3)";
+        self.link.run(sql, &[&name.as_str(), &version, &source]).await?;
+        Ok(version as u32)
+    }
+}

@@ -1,0 +1,97 @@
+//! Taking deliveries under leases, making leases last, and giving deliveries back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use waystation_core::clock::Timestamp;
+use waystation_core::id::QueueName;
+use waystation_core::port::Extended;
+use waystation_core::settlement::{Delivery, Lease};
+
+use super::batch::{Result, Writer};
+
+const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
+     WHERE queue = $1 AND state = 0 ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+     UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
+     token = nextval('lease_token') FROM taken WHERE message.message_id = taken.message_id \
+     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body";
+
+impl Writer {
+    /// Leases up to `max` messages of a queue: highest priority first, then as they came.
+    pub(super) async fn claim(
+        &mut self,
+        queue: &QueueName,
+        max: usize,
+        lease: Duration,
+    ) -> Result<Vec<Delivery>> {
+        let until = self.now.plus(lease);
+        let rows = self.link.rows(CLAIM, &[&queue.as_str(), &(max as i64), &until.0]).await?;
+        let mut deliveries: Vec<Delivery> = rows
+            .iter()
+            .map(|row| Delivery {
+                lease: Lease {
+                    queue: queue.clone(),
+                    delivery_id: row.get(0),
+                    token: row.get::<_, i64>(1) as u64,
+                },
+                priority: row.get::<_, i16>(2).saturating_neg(),
+                deliveries: row.get::<_, i32>(3) as u32,
+                enqueued_at: Timestamp(row.get(4)),
+                body: row.get(5),
+            })
+            .collect();
+        // RETURNING promises no order.
+        deliveries.sort_unstable_by_key(|delivery| {
+            (-i32::from(delivery.priority), delivery.lease.delivery_id)
+        });
+        if !deliveries.is_empty() {
+            self.expect_due(until);
+        }
+        Ok(deliveries)
+    }
+
+    /// Makes leases last from now.
+    pub(super) async fn extend(
+        &mut self,
+        leases: &[Lease],
+        lease: Duration,
+    ) -> Result<Vec<Extended>> {
+        let until = self.now.plus(lease);
+        let (ids, tokens) = columns(leases);
+        let sql = "UPDATE message SET state = 1, due = $3 \
+             FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token) \
+             WHERE message_id = held.id AND message.token = held.token \
+             RETURNING message_id, message.token, abort";
+        let rows = self.link.rows(sql, &[&ids, &tokens, &until.0]).await?;
+        let marks: HashMap<(i64, i64), Option<String>> =
+            rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+        self.expect_due(until);
+        let answer = |lease: &Lease| match marks.get(&(lease.delivery_id, lease.token as i64)) {
+            None => Extended::Lost,
+            Some(None) => Extended::Held,
+            Some(Some(reason)) => Extended::AbortRequested { reason: reason.clone() },
+        };
+        Ok(leases.iter().map(answer).collect())
+    }
+
+    /// Gives back deliveries that nobody received, as if they had never been handed out.
+    pub(super) async fn return_unwanted(&mut self, leases: &[Lease]) -> Result<()> {
+        let (ids, tokens) = columns(leases);
+        let sql = "UPDATE message SET state = 0, due = NULL, token = NULL, \
+             deliveries = deliveries - 1 \
+             FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token) \
+             WHERE message_id = held.id AND message.token = held.token \
+             RETURNING message_id, queue, job, abort";
+        for row in self.link.rows(sql, &[&ids, &tokens]).await? {
+            match row.get::<_, Option<String>>(3) {
+                Some(reason) => self.abort_reclaimed(row.get(0), row.get(2), &reason).await?,
+                None => self.note_filled(&QueueName::from(row.get::<_, String>(1))),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn columns(leases: &[Lease]) -> (Vec<i64>, Vec<i64>) {
+    leases.iter().map(|lease| (lease.delivery_id, lease.token as i64)).unzip()
+}

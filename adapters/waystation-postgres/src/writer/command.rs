@@ -1,0 +1,73 @@
+//! What the writer is asked to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use waystation_core::id::{JobId, PipelineName};
+use waystation_core::job::Checkpoint;
+use waystation_core::port::{Abort, Error, Extended, Receive};
+use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// One call of a port.
+pub enum Command {
+    /// Creates jobs.
+    Submit {
+        /// The jobs.
+        jobs: Vec<NewJob>,
+        /// The source's place.
+        checkpoint: Option<Checkpoint>,
+        /// Told when it is durable.
+        reply: Reply<Vec<Submitted>>,
+    },
+    /// Takes deliveries, or waits for some.
+    Receive {
+        /// What is wanted.
+        request: Receive,
+        /// Given the deliveries.
+        reply: Reply<Vec<Delivery>>,
+    },
+    /// Makes leases last.
+    Extend {
+        /// The leases.
+        leases: Vec<Lease>,
+        /// For this long from now.
+        lease: Duration,
+        /// Told what came of each.
+        reply: Reply<Vec<Extended>>,
+    },
+    /// Ends deliveries, tasks and dead letters.
+    Settle {
+        /// The settlements.
+        settlements: Arc<[Settlement]>,
+        /// Told when they are durable.
+        reply: Reply<Vec<Settled>>,
+    },
+    /// Aborts a job.
+    Abort {
+        /// The job.
+        job_id: JobId,
+        /// Why.
+        reason: String,
+        /// Told what came of it.
+        reply: Reply<Abort>,
+    },
+    /// Keeps a pipeline's text.
+    PutPipeline {
+        /// Its name.
+        name: PipelineName,
+        /// The text.
+        source: String,
+        /// Told the version.
+        reply: Reply<u32>,
+    },
+    /// Deliveries that nobody waited for any more: back with them, uncounted.
+    Return(Vec<Lease>),
+    /// What another process, or this one, told by `NOTIFY`.
+    Notice(String),
+    /// Finish what is there and end.
+    Stop,
+}

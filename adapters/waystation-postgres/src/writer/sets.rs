@@ -1,0 +1,169 @@
+//! Rows that more than one command writes, a set at a time.
+
+use waystation_core::event::{Event, LogLine};
+use waystation_core::failure::Failure;
+use waystation_core::settlement::{Message, Task};
+use waystation_core::state::JobState;
+
+use super::batch::{Result, Writer};
+use crate::rows::{HELD, READY, failure_text, kind_number, level_number, state_number};
+
+/// A job that goes on.
+pub struct Move<'a> {
+    /// The job's number.
+    pub job: i64,
+    /// Its state from now on.
+    pub state: JobState,
+    /// Its stage from now on.
+    pub stage: &'a str,
+}
+
+/// A job that ends.
+pub struct End<'a> {
+    /// The job's number.
+    pub job: i64,
+    /// Its last state.
+    pub state: JobState,
+    /// Its last stage.
+    pub stage: &'a str,
+    /// Why it failed or was aborted.
+    pub failure: Option<&'a Failure>,
+    /// Its last contract.
+    pub body: &'a [u8],
+}
+
+impl Writer {
+    /// Puts messages into their queues, in this order.
+    pub(super) async fn insert_messages(&mut self, messages: &[(i64, &Message)]) -> Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let now = self.now;
+        let held = |message: &Message| message.not_before.filter(|moment| *moment > now);
+        let queues: Vec<&str> =
+            messages.iter().map(|(_, message)| message.queue.as_str()).collect();
+        let ranks: Vec<i16> =
+            messages.iter().map(|(_, message)| message.priority.saturating_neg()).collect();
+        let states: Vec<i16> = messages
+            .iter()
+            .map(|(_, message)| if held(message).is_some() { HELD } else { READY })
+            .collect();
+        let dues: Vec<Option<i64>> =
+            messages.iter().map(|(_, message)| held(message).map(|moment| moment.0)).collect();
+        let jobs: Vec<i64> = messages.iter().map(|(job, _)| *job).collect();
+        let bodies: Vec<&[u8]> =
+            messages.iter().map(|(_, message)| message.body.as_slice()).collect();
+        let sql = "INSERT INTO message (queue, rank, state, due, job, body, enqueued_at) \
+             SELECT queue, rank, state, due, job, body, $7 \
+             FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], \
+             $6::bytea[]) WITH ORDINALITY AS new (queue, rank, state, due, job, body, place) \
+             ORDER BY place";
+        self.link.run(sql, &[&queues, &ranks, &states, &dues, &jobs, &bodies, &now.0]).await?;
+        for (_, message) in messages {
+            match held(message) {
+                Some(moment) => self.expect_due(moment),
+                None => self.note_filled(&message.queue),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens tasks in the inbox, in this order.
+    pub(super) async fn insert_tasks(&mut self, tasks: &[(i64, &Task)]) -> Result<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = tasks.iter().map(|(job, _)| *job).collect();
+        let stages: Vec<&str> = tasks.iter().map(|(_, task)| task.stage.as_str()).collect();
+        let bodies: Vec<&[u8]> = tasks.iter().map(|(_, task)| task.body.as_slice()).collect();
+        let sql = "INSERT INTO task (job, pipeline, stage, created_at, body) \
+             SELECT new.job, job.pipeline, new.stage, $4, new.body \
+             FROM unnest($1::bigint[], $2::text[], $3::bytea[]) \
+             WITH ORDINALITY AS new (job, stage, body, place) \
+             JOIN job ON job.job_number = new.job ORDER BY place";
+        self.link.run(sql, &[&jobs, &stages, &bodies, &self.now.0]).await.map(drop)
+    }
+
+    /// Writes down what happened, in this order.
+    pub(super) async fn insert_events(&mut self, events: &[(i64, &Event)]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = events.iter().map(|(job, _)| *job).collect();
+        let kinds: Vec<i16> = events.iter().map(|(_, event)| kind_number(event.kind)).collect();
+        let stages: Vec<&str> = events.iter().map(|(_, event)| event.stage.as_str()).collect();
+        let visits: Vec<i32> = events.iter().map(|(_, event)| event.visit as i32).collect();
+        let attempts: Vec<i32> = events.iter().map(|(_, event)| event.attempt as i32).collect();
+        let moments: Vec<i64> = events.iter().map(|(_, event)| event.at.0).collect();
+        let details: Vec<Option<String>> = events
+            .iter()
+            .map(|(_, event)| event.detail.as_ref().map(ToString::to_string))
+            .collect();
+        let sql = "INSERT INTO event (job, kind, stage, visit, attempt, at, detail) \
+             SELECT job, kind, stage, visit, attempt, at, detail \
+             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::integer[], \
+             $5::integer[], $6::bigint[], $7::text[]) \
+             WITH ORDINALITY AS new (job, kind, stage, visit, attempt, at, detail, place) \
+             ORDER BY place";
+        self.link
+            .run(sql, &[&jobs, &kinds, &stages, &visits, &attempts, &moments, &details])
+            .await
+            .map(drop)
+    }
+
+    /// Writes down what attempts said, in this order.
+    pub(super) async fn insert_log(&mut self, log: &[(i64, &LogLine)]) -> Result<()> {
+        if log.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = log.iter().map(|(job, _)| *job).collect();
+        let stages: Vec<&str> = log.iter().map(|(_, line)| line.stage.as_str()).collect();
+        let attempts: Vec<i32> = log.iter().map(|(_, line)| line.attempt as i32).collect();
+        let moments: Vec<i64> = log.iter().map(|(_, line)| line.at.0).collect();
+        let levels: Vec<i16> = log.iter().map(|(_, line)| level_number(line.level)).collect();
+        // A text of PostgreSQL holds no NUL.
+        let lines: Vec<String> =
+            log.iter().map(|(_, line)| line.line.replace('\0', "\u{fffd}")).collect();
+        let sql = "INSERT INTO log (job, stage, attempt, at, level, line) \
+             SELECT job, stage, attempt, at, level, line \
+             FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[], $5::smallint[], \
+             $6::text[]) WITH ORDINALITY AS new (job, stage, attempt, at, level, line, place) \
+             ORDER BY place";
+        self.link.run(sql, &[&jobs, &stages, &attempts, &moments, &levels, &lines]).await.map(drop)
+    }
+
+    /// Moves jobs that go on.
+    pub(super) async fn move_jobs(&mut self, moves: &[Move<'_>]) -> Result<()> {
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = moves.iter().map(|one| one.job).collect();
+        let states: Vec<i16> = moves.iter().map(|one| state_number(one.state)).collect();
+        let stages: Vec<&str> = moves.iter().map(|one| one.stage).collect();
+        let sql = "UPDATE job SET state = new.state, stage = new.stage, updated_at = $4 \
+             FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS new (job, state, stage) \
+             WHERE job_number = new.job";
+        self.link.run(sql, &[&jobs, &states, &stages, &self.now.0]).await.map(drop)
+    }
+
+    /// Ends jobs.
+    pub(super) async fn end_jobs(&mut self, ends: &[End<'_>]) -> Result<()> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = ends.iter().map(|one| one.job).collect();
+        let states: Vec<i16> = ends.iter().map(|one| state_number(one.state)).collect();
+        let stages: Vec<&str> = ends.iter().map(|one| one.stage).collect();
+        let failures: Vec<Option<String>> =
+            ends.iter().map(|one| one.failure.map(failure_text)).collect();
+        let bodies: Vec<&[u8]> = ends.iter().map(|one| one.body).collect();
+        let sql = "UPDATE job SET state = new.state, stage = new.stage, updated_at = $6, \
+             failure = new.failure, body = new.body \
+             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bytea[]) \
+             AS new (job, state, stage, failure, body) WHERE job_number = new.job";
+        self.link
+            .run(sql, &[&jobs, &states, &stages, &failures, &bodies, &self.now.0])
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,204 @@
+//! Settlements: a batch ends in one statement a kind, fenced by what each ends.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use waystation_core::id::QueueName;
+use waystation_core::settlement::{Ended, Next, Settled, Settlement};
+use waystation_core::state::JobState;
+
+use super::batch::{Result, Writer};
+use super::sets::{End, Move};
+use crate::rows::failure_text;
+
+/// What was there to be ended.
+struct Held {
+    job: i64,
+    /// Why somebody wants the job aborted.
+    abort: Option<String>,
+    body: Vec<u8>,
+}
+
+const END_DELIVERIES: &str = "DELETE FROM message USING \
+     unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+     WHERE message_id = ended.id AND message.token = ended.token \
+     RETURNING message_id, ended.token, job, abort, NULL::bytea";
+const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL, \
+     deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+     WHERE message_id = ended.id AND message.token = ended.token \
+     RETURNING message_id, ended.token, job, abort, body";
+const END_TASKS: &str = "DELETE FROM task WHERE task_id = ANY($1) \
+     RETURNING task_id, 0::bigint, job, NULL::text, NULL::bytea";
+const END_LETTERS: &str = "DELETE FROM dead_letter WHERE dead_letter_id = ANY($1) \
+     RETURNING dead_letter_id, 0::bigint, job, NULL::text, NULL::bytea";
+
+impl Writer {
+    /// Applies settlements, each whole or not at all.
+    pub(super) async fn settle_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+        let mut held = self.end_all(settlements).await?;
+        let mut answers = vec![Settled::Lost; settlements.len()];
+        let mut overruled: Vec<Option<Settlement>> = vec![None; settlements.len()];
+        let mut gone = Vec::new();
+        for (place, settlement) in settlements.iter().enumerate() {
+            let Some(held) = held[place].as_mut() else { continue };
+            answers[place] = Settled::Applied;
+            let ended_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
+            let Some(reason) = held.abort.take().filter(|_| !ended_anyway) else { continue };
+            answers[place] = Settled::Aborted;
+            if let (Ended::Delivery(lease), Next::HandBack) = (&settlement.ended, &settlement.next)
+            {
+                gone.push(lease.delivery_id);
+            }
+            let body = std::mem::take(&mut held.body);
+            let aborted = settlement.clone().overruled_by_abort(&reason, self.now, body);
+            overruled[place] = Some(aborted);
+        }
+        if !gone.is_empty() {
+            // An aborted job does not come back to its queue, also when it was handed back.
+            let sql = "DELETE FROM message WHERE message_id = ANY($1)";
+            self.link.run(sql, &[&gone]).await?;
+        }
+        let applied: Vec<(i64, &Settlement)> = settlements
+            .iter()
+            .zip(&overruled)
+            .zip(&held)
+            .filter_map(|((settlement, aborted), held)| {
+                Some((held.as_ref()?.job, aborted.as_ref().unwrap_or(settlement)))
+            })
+            .collect();
+        self.apply(&applied).await?;
+        Ok(answers)
+    }
+
+    /// Takes away what the settlements end, where it is still there to be ended.
+    async fn end_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Option<Held>>> {
+        let mut ends: [Kind; 4] = Default::default();
+        for (place, settlement) in settlements.iter().enumerate() {
+            let (kind, id, token) = match (&settlement.ended, &settlement.next) {
+                (Ended::Delivery(lease), Next::HandBack) => (1, lease.delivery_id, lease.token),
+                (Ended::Delivery(lease), _) => (0, lease.delivery_id, lease.token),
+                (Ended::Task(id), _) => (2, *id, 0),
+                (Ended::DeadLetter(id), _) => (3, *id, 0),
+            };
+            // Of two that end the same delivery, in whatever way, the first one counts.
+            let other = kind ^ 1;
+            if kind < 2 && ends[other].places.contains_key(&(id, token as i64)) {
+                continue;
+            }
+            ends[kind].add(id, token as i64, place);
+        }
+        let mut held: Vec<Option<Held>> = settlements.iter().map(|_| None).collect();
+        let statements = [END_DELIVERIES, HAND_BACK, END_TASKS, END_LETTERS];
+        for (kind, (ends, sql)) in ends.iter().zip(statements).enumerate() {
+            if ends.ids.is_empty() {
+                continue;
+            }
+            let rows = if kind < 2 {
+                self.link.rows(sql, &[&ends.ids, &ends.tokens]).await?
+            } else {
+                self.link.rows(sql, &[&ends.ids]).await?
+            };
+            for row in rows {
+                if let Some(place) = ends.places.get(&(row.get(0), row.get(1))) {
+                    held[*place] = Some(Held::read(&row));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    async fn apply(&mut self, settlements: &[(i64, &Settlement)]) -> Result<()> {
+        let mut messages = Vec::new();
+        let mut tasks = Vec::new();
+        let mut moves = Vec::new();
+        let mut ends = Vec::new();
+        let mut revived = Vec::new();
+        let mut filled: Vec<QueueName> = Vec::new();
+        for (job, settlement) in settlements {
+            let stage = settlement.stage.as_str();
+            let onward = Move { job: *job, state: settlement.state, stage };
+            match &settlement.next {
+                Next::Enqueue(message) => {
+                    messages.push((*job, message));
+                    moves.push(onward);
+                }
+                Next::Park(task) => {
+                    tasks.push((*job, task));
+                    moves.push(onward);
+                }
+                Next::HandBack => {
+                    if let Ended::Delivery(lease) = &settlement.ended {
+                        filled.push(lease.queue.clone());
+                    }
+                    moves.push(onward);
+                }
+                Next::End { body, failure } => {
+                    let (state, failure) = (settlement.state, failure.as_ref());
+                    ends.push(End { job: *job, state, stage, failure, body });
+                }
+                Next::Drop => continue,
+            }
+            if matches!(settlement.ended, Ended::DeadLetter(_)) {
+                revived.push(*job);
+            }
+        }
+        if !revived.is_empty() {
+            let sql = "UPDATE job SET failure = NULL, body = NULL WHERE job_number = ANY($1)";
+            self.link.run(sql, &[&revived]).await?;
+        }
+        self.insert_messages(&messages).await?;
+        self.insert_tasks(&tasks).await?;
+        self.move_jobs(&moves).await?;
+        self.end_jobs(&ends).await?;
+        self.insert_letters(&ends).await?;
+        for queue in filled {
+            self.note_filled(&queue);
+        }
+        let all = settlements.iter();
+        let events: Vec<_> =
+            all.flat_map(|(job, one)| one.events.iter().map(|event| (*job, event))).collect();
+        self.insert_events(&events).await?;
+        let all = settlements.iter();
+        let log: Vec<_> =
+            all.flat_map(|(job, one)| one.log.iter().map(|line| (*job, line))).collect();
+        self.insert_log(&log).await
+    }
+
+    /// Failed jobs lie with the dead letters.
+    async fn insert_letters(&mut self, ends: &[End<'_>]) -> Result<()> {
+        for end in ends.iter().filter(|end| end.state == JobState::Failed) {
+            let Some(failure) = end.failure else { continue };
+            let sql = "INSERT INTO dead_letter (job, stage, failure, at, body) \
+                 VALUES ($1, $2, $3, $4, $5)";
+            let text = failure_text(failure);
+            self.link.run(sql, &[&end.job, &end.stage, &text, &self.now.0, &end.body]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What settlements of one kind end, and whose settlement each is.
+#[derive(Default)]
+struct Kind {
+    ids: Vec<i64>,
+    tokens: Vec<i64>,
+    places: HashMap<(i64, i64), usize>,
+}
+
+impl Kind {
+    /// A second settlement of the same thing in one batch is lost.
+    fn add(&mut self, id: i64, token: i64, place: usize) {
+        if let std::collections::hash_map::Entry::Vacant(entry) = self.places.entry((id, token)) {
+            entry.insert(place);
+            self.ids.push(id);
+            self.tokens.push(token);
+        }
+    }
+}
+
+impl Held {
+    fn read(row: &Row) -> Self {
+        let body: Option<Vec<u8>> = row.get(4);
+        Self { job: row.get(2), abort: row.get(3), body: body.unwrap_or_default() }
+    }
+}

@@ -1,0 +1,5 @@
+//! PostgreSQL, held against the promises of the ports. The server is named by
+//! `WAYSTATION_TEST_POSTGRES`; `cargo xtask services up postgres` starts one.
+#![cfg(test)]
+
+mod conformance;
