@@ -17,7 +17,7 @@ fn bad_submissions_are_refused() {
         (&[], "stage `detect` requires params: `image` is absent"),
         (&["--params", r#"{"image": ""}"#], "`image` is an empty text"),
         (&["--priority", "high"], "invalid value 'high'"),
-        (&["--store", "nosql://x"], "unknown scheme `nosql` (known: sqlite, memory)"),
+        (&["--store", "nosql://x"], "unknown scheme `nosql` (known: sqlite, postgres, memory)"),
         (&["--store", "x.db"], "has no scheme (hint: sqlite://waystation.db)"),
         (&["--store", "sqlite://no/such/folder/x.db"], "there is no folder no/such/folder"),
         (&["--set", "nothing"], "NAME=VALUE is due"),
