@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 use waystation_core::clock::{Clock, Timestamp};
-use waystation_core::port::{Error, SIGNALS_MAX, Signal};
+use waystation_core::port::{SIGNALS_MAX, Signal};
 
 use crate::state::State;
 
@@ -67,16 +67,5 @@ impl Memory {
         // since each is changed by calls that do not panic half-way.
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut state, self.shared.clock.now())
-    }
-
-    fn check_body(&self, job_id: &str, body: &[u8]) -> Result<(), Error> {
-        if body.len() <= self.payload_bytes_max {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            job_id: job_id.to_owned(),
-            bytes: body.len(),
-            bytes_max: self.payload_bytes_max,
-        })
     }
 }

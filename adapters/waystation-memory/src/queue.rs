@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use waystation_core::id::QueueName;
 use waystation_core::job::Checkpoint;
 use waystation_core::port::{
-    Bus, Capabilities, Depth, Error, Extended, Queue, RECEIVE_MAX, Receive, SETTLE_MAX, Signal,
+    Bus, Capabilities, Depth, Error, Extended, Queue, RECEIVE_MAX, Receive, Signal, check_batch,
+    check_jobs, check_settlements,
 };
-use waystation_core::settlement::{
-    Delivery, Lease, NewJob, Next, Settled, Settlement, Start, Submitted,
-};
+use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
 
 use crate::Memory;
 
@@ -36,14 +35,7 @@ impl Queue for Memory {
         jobs: Vec<NewJob>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Vec<Submitted>, Error> {
-        check_batch(jobs.len())?;
-        for job in &jobs {
-            let body = match &job.start {
-                Start::Queue(message) => &message.body,
-                Start::Inbox(task) => &task.body,
-            };
-            self.check_body(job.job_id.as_str(), body)?;
-        }
+        check_jobs(&jobs, self.payload_bytes_max)?;
         let submitted = self.visit(|state, now| state.submit(jobs, checkpoint, now));
         if submitted.iter().any(|answer| matches!(answer, Submitted::Created(_))) {
             self.publish(Signal::Changed);
@@ -88,10 +80,7 @@ impl Queue for Memory {
     }
 
     async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
-        check_batch(settlements.len())?;
-        for settlement in &*settlements {
-            self.check_settlement(settlement)?;
-        }
+        check_settlements(&settlements, self.payload_bytes_max)?;
         let settled: Vec<_> = self.visit(|state, now| {
             settlements.iter().map(|one| state.settle(one.clone(), now)).collect()
         });
@@ -104,28 +93,4 @@ impl Queue for Memory {
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
         Ok(self.visit(|state, now| state.depth(queue, now)))
     }
-}
-
-impl Memory {
-    fn check_settlement(&self, settlement: &Settlement) -> Result<(), Error> {
-        if let Some(message) = settlement.senseless() {
-            let name = "memory".to_owned();
-            return Err(Error::Broken { name, message: message.to_owned() });
-        }
-        let body = match &settlement.next {
-            Next::Enqueue(message) => &message.body,
-            Next::Park(task) => &task.body,
-            Next::End { body, failure: None } => body,
-            // What failed is kept as it was delivered, whatever the limit is by now.
-            Next::End { .. } | Next::HandBack | Next::Drop => return Ok(()),
-        };
-        self.check_body(settlement.job_id.as_str(), body)
-    }
-}
-
-fn check_batch(entries: usize) -> Result<(), Error> {
-    if entries <= SETTLE_MAX {
-        return Ok(());
-    }
-    Err(Error::BatchTooLarge { entries, entries_max: SETTLE_MAX })
 }

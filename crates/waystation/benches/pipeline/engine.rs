@@ -1,6 +1,5 @@
 //! The engine with everything on: states, events, leases, retries.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -26,20 +25,17 @@ pub struct Drain {
     pub processor_us: f64,
 }
 
-fn app(folder: &Path, stages: usize, synchronous: &str) -> App {
-    let store = format!("sqlite://{}/engine.db?synchronous={synchronous}", folder.display());
-    let app = App::new("bench").store(&store);
-    (0..stages).fold(app, |app, stage| {
+fn app(store: &str, stages: usize) -> App {
+    (0..stages).fold(App::new("bench").store(store), |app, stage| {
         let id = format!("stage-{stage}");
         app.settings(json!({ "id": id, "type": "pass", "concurrency": CONCURRENCY }))
     })
 }
 
-/// Submits jobs, then starts the engine and takes them through the stages.
-pub fn drain(jobs: usize, stages: usize, synchronous: &str) -> Result<Drain> {
+/// Submits jobs to a fresh store, then starts the engine and takes them through the stages.
+pub fn drain(jobs: usize, stages: usize, store: &str) -> Result<Drain> {
     runtime()?.block_on(async {
-        let folder = tempfile::tempdir()?;
-        let app = app(folder.path(), stages, synchronous).open().await?;
+        let app = app(store, stages).open().await?;
         let processor = processor_seconds();
         let started = Instant::now();
         submit(&app, jobs).await?;
@@ -86,15 +82,10 @@ impl Handler for Stamp {
 }
 
 /// Submits jobs to an idle engine one by one; gives milliseconds from submit to handler.
-pub fn latency(samples: usize, synchronous: &str) -> Result<Figures> {
+pub fn latency(samples: usize, store: &str) -> Result<Figures> {
     runtime()?.block_on(async {
-        let folder = tempfile::tempdir()?;
         let stamp = Arc::new(Stamp(Mutex::new(None)));
-        let app = App::new("latency")
-            .store(&format!("sqlite://{}/l.db?synchronous={synchronous}", folder.path().display()))
-            .handler("stamp", stamp.clone())
-            .open()
-            .await?;
+        let app = App::new("latency").store(store).handler("stamp", stamp.clone()).open().await?;
         let engine = app.start(Options::default()).await?;
         let mut waits = Vec::with_capacity(samples);
         for _ in 0..samples {
