@@ -103,6 +103,7 @@ impl State {
         let message = self.messages.get_mut(&id)?;
         message.token = Some(token);
         message.leased_until = Some(until);
+        message.leased_at = Some(now);
         message.deliveries = message.deliveries.saturating_add(1);
         let delivery = Delivery {
             lease: Lease { queue: message.queue.clone(), delivery_id: id, token },

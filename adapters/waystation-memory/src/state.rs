@@ -74,6 +74,8 @@ pub(crate) struct QueuedMessage {
     /// Who may settle it: the last one that it was handed to, unless that one gave it back.
     pub token: Option<u64>,
     pub leased_until: Option<Timestamp>,
+    /// When it was handed out last.
+    pub leased_at: Option<Timestamp>,
     /// Why somebody wants its job aborted.
     pub abort: Option<String>,
 }
@@ -113,6 +115,7 @@ impl State {
             deliveries: 0,
             token: None,
             leased_until: None,
+            leased_at: None,
             abort: None,
         };
         self.line(&queued.queue).insert(id, &queued, now);
@@ -188,6 +191,9 @@ impl State {
             not_before: message
                 .and_then(|message| message.not_before)
                 .filter(|moment| held_back && *moment > now),
+            running_since: message
+                .and_then(|message| message.leased_at)
+                .filter(|_| state == JobState::Running),
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
             params: params_of(self.body(job)),

@@ -29,6 +29,9 @@ pub struct JobRecord {
     /// Not before this moment, when it is delayed or retrying.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Since when a worker has it, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_since: Option<Timestamp>,
     /// How often the present stage run was delivered to a worker.
     pub deliveries: u32,
     /// Why it failed, when it did.

@@ -31,6 +31,7 @@ CREATE TABLE message (
     state       smallint NOT NULL,
     due         bigint,
     token       bigint,
+    leased_at   bigint,
     deliveries  integer NOT NULL DEFAULT 0,
     job         bigint NOT NULL,
     enqueued_at bigint NOT NULL,

@@ -13,10 +13,12 @@ use crate::rows::state_number;
 
 /// State numbers: `waiting` is 4, the terminal ones are 6 and above; a leased message is in 1.
 const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
-     updated_at, failure, now_body, deliveries, held_until, job_number FROM ( \
+     updated_at, failure, now_body, deliveries, held_until, job_number, leased_at FROM ( \
      SELECT job.*, CASE WHEN message.state = 1 AND message.due > $1 THEN 2::smallint \
      ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
-     message.deliveries, CASE WHEN message.state = 2 THEN message.due END AS held_until FROM job \
+     message.deliveries, CASE WHEN message.state = 2 THEN message.due END AS held_until, \
+     CASE WHEN message.state = 1 AND message.due > $1 THEN message.leased_at END AS leased_at \
+     FROM job \
      LEFT JOIN message ON job.state < 6 AND job.state <> 4 AND message.job = job.job_number \
      LEFT JOIN task ON job.state = 4 AND task.job = job.job_number) AS shown";
 
@@ -69,6 +71,7 @@ impl Reader {
             created_at: Timestamp(row.get(5)),
             updated_at: Timestamp(row.get(6)),
             not_before: row.get::<_, Option<i64>>(10).map(Timestamp),
+            running_since: row.get::<_, Option<i64>>(12).map(Timestamp),
             deliveries: row.get::<_, Option<i32>>(9).unwrap_or(0) as u32,
             failure: self.failure(row.get(7))?,
             params: params.unwrap_or_default(),

@@ -13,7 +13,8 @@ use super::batch::{Result, Writer};
 const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
      WHERE queue = $1 AND state = 0 ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
      UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
-     token = nextval('lease_token') FROM taken WHERE message.message_id = taken.message_id \
+     token = nextval('lease_token'), leased_at = $4 \
+     FROM taken WHERE message.message_id = taken.message_id \
      RETURNING message.message_id, token, rank, deliveries, enqueued_at, body";
 
 impl Writer {
@@ -25,7 +26,8 @@ impl Writer {
         lease: Duration,
     ) -> Result<Vec<Delivery>> {
         let until = self.now.plus(lease);
-        let rows = self.link.rows(CLAIM, &[&queue.as_str(), &(max as i64), &until.0]).await?;
+        let rows =
+            self.link.rows(CLAIM, &[&queue.as_str(), &(max as i64), &until.0, &self.now.0]).await?;
         let mut deliveries: Vec<Delivery> = rows
             .iter()
             .map(|row| Delivery {

@@ -39,6 +39,7 @@ CREATE TABLE message (
     state       INTEGER NOT NULL,
     due         INTEGER,
     token       INTEGER,
+    leased_at   INTEGER,
     deliveries  INTEGER NOT NULL DEFAULT 0,
     job         INTEGER NOT NULL,
     enqueued_at INTEGER NOT NULL,

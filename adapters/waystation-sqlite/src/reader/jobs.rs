@@ -15,7 +15,8 @@ const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      CASE WHEN message.state = 1 AND message.due > ?1 THEN 2 ELSE job.state END AS now_state, \
      stage.text, job.created_at, job.updated_at, job.failure, \
      coalesce(message.body, task.body, job.body), message.deliveries, \
-     CASE WHEN message.state = 2 THEN message.due END \
+     CASE WHEN message.state = 2 THEN message.due END, \
+     CASE WHEN message.state = 1 AND message.due > ?1 THEN message.leased_at END \
      FROM job \
      JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
      JOIN name AS stage ON stage.name_id = job.stage \
@@ -91,6 +92,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         created_at: Timestamp(row.get(5)?),
         updated_at: Timestamp(row.get(6)?),
         not_before: row.get::<_, Option<i64>>(10)?.map(Timestamp),
+        running_since: row.get::<_, Option<i64>>(11)?.map(Timestamp),
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
         params: params.unwrap_or_default(),

@@ -13,7 +13,7 @@ use super::rows::{LEASED, READY};
 
 // The token is random, so that a number which another row had before cannot be mistaken for it.
 const CLAIM: &str = "UPDATE message SET state = 1, due = ?3, deliveries = deliveries + 1, \
-     token = random() & 0x7fffffffffffffff \
+     token = random() & 0x7fffffffffffffff, leased_at = ?4 \
      WHERE message_id IN (SELECT message_id FROM message WHERE queue = ?1 AND state = 0 \
      ORDER BY rank, message_id LIMIT ?2) \
      RETURNING message_id, token, rank, deliveries, enqueued_at, body";
@@ -29,7 +29,7 @@ impl Writer {
         let number = self.names.number(&self.connection, queue.as_str())?;
         let until = self.now.plus(lease);
         let mut claim = self.connection.prepare_cached(CLAIM)?;
-        let mut rows = claim.query(params![number, max as i64, until.0])?;
+        let mut rows = claim.query(params![number, max as i64, until.0, self.now.0])?;
         let mut deliveries = Vec::new();
         while let Some(row) = rows.next()? {
             let rank: i64 = row.get(2)?;

@@ -59,10 +59,14 @@ pub async fn job_is_running_while_it_is_leased(harness: &mut dyn Harness) {
     backend.submit(sample::job("a").param("n", 1)).await;
     let job = backend.job("a").await;
     assert_eq!((job.state, job.deliveries), (JobState::Queued, 0));
+    assert_eq!(job.running_since, None);
+    harness.clock().advance(std::time::Duration::from_secs(1));
 
     let delivery = backend.take_one(sample::STAGE).await;
     let job = backend.job("a").await;
     assert_eq!((job.state, job.deliveries), (JobState::Running, 1));
+    let now = waystation_core::clock::Clock::now(harness.clock());
+    assert_eq!(job.running_since, Some(now));
     assert_eq!(job.params["n"], 1);
 
     harness.clock().advance(super::LEASE + Duration::from_millis(1));

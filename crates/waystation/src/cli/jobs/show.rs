@@ -94,6 +94,9 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     fact("pipeline", &format!("{} version {}", job.pipeline, job.pipeline_version));
     fact("submitted", &ago(job.created_at));
     fact("changed", &ago(job.updated_at));
+    if let Some(since) = job.running_since {
+        fact("running", &format!("since {}", ago(since)));
+    }
     if job.deliveries > 1 {
         fact("delivered", &format!("{} times to this stage", job.deliveries));
     }
