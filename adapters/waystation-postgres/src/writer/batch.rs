@@ -327,11 +327,13 @@ impl Writer {
             }
         }
         self.waiters.promise_all();
+        // What it found due is due again.
+        self.next_due = Some(Timestamp(0));
     }
 
     /// Receivers hear of the trouble as well: they know how long to wait before they ask again.
     fn take_back(&mut self, error: &Error) {
-        self.next_due = Some(Timestamp(0));
+        self.put_back();
         self.waiters.fail(error);
     }
 

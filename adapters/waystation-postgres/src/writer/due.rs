@@ -9,13 +9,15 @@ use waystation_core::id::QueueName;
 use super::batch::{Result, Writer};
 use crate::rows::kind_number;
 
-// The token stays: until somebody else gets the delivery, its late holder may still settle it.
+// At most so many in one transaction; the rest is due in the next. The token stays: until
+// somebody else gets the delivery, its late holder may still settle it.
 const RECLAIM: &str = "UPDATE message SET state = 0, due = NULL WHERE message_id IN \
-     (SELECT message_id FROM message WHERE state <> 0 AND due <= $1 FOR UPDATE SKIP LOCKED) \
+     (SELECT message_id FROM message WHERE state <> 0 AND due <= $1 ORDER BY due LIMIT 5000 \
+     FOR UPDATE SKIP LOCKED) \
      RETURNING message_id, queue, job, deliveries, abort, body, token IS NOT NULL";
 
 impl Writer {
-    /// Releases what is due and finds out when the next is.
+    /// Releases what is due, up to a limit, and finds out when the next is.
     pub(super) async fn release_due(&mut self) -> Result<()> {
         if self.next_due.is_none_or(|due| due > self.now) {
             return Ok(());
