@@ -69,7 +69,7 @@ impl State {
                 }
                 None
             }
-            Next::Drop => {
+            Next::Drop | Next::HandOver => {
                 self.close(ended);
                 None
             }

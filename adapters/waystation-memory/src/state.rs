@@ -197,6 +197,7 @@ impl State {
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
             params: params_of(self.body(job)),
+            body: self.body(job).to_vec(),
         }
     }
 }

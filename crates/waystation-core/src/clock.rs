@@ -19,6 +19,13 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Reads RFC 3339, or the same without an offset, which is then taken for UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let exact = text.parse::<jiff::Timestamp>();
+        let moment = exact.or_else(|_| format!("{}Z", text.trim()).parse());
+        moment.ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// How long after `earlier` this moment is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -48,5 +55,24 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn moments_are_read_with_and_without_an_offset() {
+        let moment = Some(Timestamp(1_700_000_000_123));
+        for text in [
+            "2023-11-14T22:13:20.123Z",
+            "2023-11-14T22:13:20.123456+00:00",
+            "2023-11-14T23:13:20.123+01:00",
+            "2023-11-14T22:13:20.123456",
+        ] {
+            assert_eq!(Timestamp::parse(text), moment, "{text}");
+        }
+        assert_eq!(Timestamp::parse("yesterday"), None);
     }
 }

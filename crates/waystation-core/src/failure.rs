@@ -36,6 +36,27 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::MissingParam,
+        Self::InvalidParam,
+        Self::NotFound,
+        Self::Validation,
+        Self::Contract,
+        Self::Transient,
+        Self::Timeout,
+        Self::Aborted,
+        Self::Poison,
+        Self::Panic,
+        Self::Permanent,
+        Self::Error,
+    ];
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Whether another attempt may end differently.
     pub fn retryable(self) -> bool {
         matches!(self, Self::Transient | Self::Timeout | Self::Panic | Self::Error)

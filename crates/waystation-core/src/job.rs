@@ -39,6 +39,9 @@ pub struct JobRecord {
     pub failure: Option<Failure>,
     /// Its params as they stand now.
     pub params: Params,
+    /// Its contract as it stands now.
+    #[serde(skip)]
+    pub body: Vec<u8>,
 }
 
 /// A job waiting at a manual stage.

@@ -13,6 +13,7 @@ pub mod form;
 pub mod handler;
 pub mod id;
 pub mod job;
+pub mod journal;
 pub mod pipeline;
 pub mod port;
 pub mod retry;

@@ -93,6 +93,9 @@ pub enum Next {
     },
     /// Nothing but the end of the dead letter: the job stays failed.
     Drop,
+    /// A broker has the message now, and keeps it. The ledger remembers what was handed over until
+    /// the journal tells what became of it.
+    HandOver,
 }
 
 /// The one act that ends a delivery, a task or a dead letter.
@@ -100,6 +103,10 @@ pub enum Next {
 pub struct Settlement {
     /// The job.
     pub job_id: JobId,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// The version that it stays on.
+    pub pipeline_version: u32,
     /// What it ends.
     pub ended: Ended,
     /// What becomes of the job.
@@ -126,12 +133,15 @@ pub enum Settled {
 }
 
 impl Settlement {
-    /// Why this settlement can mean nothing, if so: only a delivery can be handed back, and only
-    /// a dead letter can be dropped. Every queue refuses such a batch before it writes.
+    /// Why this settlement can mean nothing, if so: only a delivery can be handed back or over,
+    /// and only a dead letter can be dropped. Every queue refuses such a batch before it writes.
     pub fn senseless(&self) -> Option<&'static str> {
         match (&self.ended, &self.next) {
             (Ended::Task(_) | Ended::DeadLetter(_), Next::HandBack) => {
                 Some("only a delivery can be handed back")
+            }
+            (Ended::Task(_) | Ended::DeadLetter(_), Next::HandOver) => {
+                Some("only a delivery can be handed over to a broker")
             }
             (Ended::Delivery(_) | Ended::Task(_), Next::Drop) => {
                 Some("only a dead letter can be dropped")
@@ -146,7 +156,7 @@ impl Settlement {
     #[must_use]
     pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp, held: Vec<u8>) -> Self {
         let body = match self.next {
-            Next::End { .. } | Next::Drop => return self,
+            Next::End { .. } | Next::Drop | Next::HandOver => return self,
             Next::Enqueue(message) => message.body,
             Next::Park(task) => task.body,
             Next::HandBack => held,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use waystation_core::id::{PipelineName, StageId};
+use waystation_core::id::{PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage, StageKind};
 use waystation_core::port::{self, Store};
 
@@ -47,11 +47,20 @@ impl Definition {
         Some((self.pipeline.stage(id)?, self.executors.get(id)?))
     }
 
+    /// The queue of a stage.
+    pub fn queue_of(&self, id: &StageId) -> QueueName {
+        match self.pipeline.stage(id) {
+            Some(stage) => self.pipeline.queue_of(stage),
+            None => QueueName::of_stage(&self.pipeline.name, id),
+        }
+    }
+
     /// What kind of step a stage is.
     pub fn kind(&self, id: &StageId) -> Option<StageKind> {
         Some(match self.executors.get(id)? {
             Executor::Worker(_) => StageKind::Worker,
             Executor::Manual => StageKind::Manual,
+            Executor::Foreign => StageKind::Foreign,
             Executor::Source(_) => StageKind::Source,
         })
     }

@@ -3,7 +3,7 @@
 //! States: *running*, *draining* (nothing more is received; what runs may end within the drain
 //! deadline, and is handed back after it), ended.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Options {
     pub drain: Duration,
     /// What sources do.
     pub sources: Sources,
+    /// Only these stages are served here; all unless given. Sources belong to the stages.
+    pub stages: Option<Vec<StageId>>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             sources: Sources::default(),
+            stages: None,
         }
     }
 }
@@ -130,10 +133,10 @@ impl Engine {
             keeper,
             drain: drain.clone(),
             workers: JoinSet::new(),
-            stages: BTreeMap::new(),
+            stages: BTreeSet::new(),
         };
         staff.hire().await?;
-        let sources = start_sources(&backend, &definition, options.sources, &drain);
+        let sources = start_sources(&backend, &definition, &options, &drain);
         let sources_done = CancellationToken::new();
         let supervisor = Supervisor {
             staff,
@@ -201,11 +204,15 @@ impl Handle {
 fn start_sources(
     backend: &Backend,
     definition: &Arc<Definition>,
-    mode: Sources,
+    options: &Options,
     drain: &CancellationToken,
 ) -> JoinSet<Result<(), EngineError>> {
     let mut sources = JoinSet::new();
+    let mode = options.sources;
     for stage in &definition.pipeline.stages {
+        if options.stages.as_ref().is_some_and(|served| !served.contains(&stage.id)) {
+            continue;
+        }
         let Some((_, Executor::Source(source))) = definition.stage(&stage.id) else { continue };
         let worker = SourceWorker {
             definition: Arc::clone(definition),

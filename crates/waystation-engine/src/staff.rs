@@ -1,12 +1,12 @@
 //! Hires a worker for every stage that a living job may need: those of the pipeline that runs,
 //! and those of the other versions that jobs are still on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use waystation_core::id::StageId;
+use waystation_core::id::{QueueName, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port;
 
@@ -33,24 +33,32 @@ pub struct Staff {
     /// The workers.
     pub workers: JoinSet<Result<(), EngineError>>,
     /// The stages that have one.
-    pub stages: BTreeMap<StageId, usize>,
+    pub stages: BTreeSet<StageId>,
+}
+
+/// Where a worker works.
+struct Post {
+    queue: QueueName,
+    concurrency: usize,
 }
 
 impl Staff {
     /// Hires a worker for each stage that needs one and has none. To be asked again and again:
     /// a dead letter that is tried again may need a stage that no living job needed before.
     pub async fn hire(&mut self) -> Result<(), port::Error> {
-        for (stage, concurrency) in self.needed().await? {
-            if self.stages.contains_key(&stage) {
+        for (stage, post) in self.needed().await? {
+            if self.stages.contains(&stage) {
                 continue;
             }
-            self.stages.insert(stage.clone(), concurrency);
+            let concurrency = post.concurrency;
+            self.stages.insert(stage.clone());
             let pipeline = &self.definition.pipeline.name;
             tracing::info!(%pipeline, %stage, concurrency, "serving");
             let options = worker::Options {
                 pipeline: self.definition.pipeline.name.clone(),
                 version: self.definition.version,
                 stage,
+                queue: post.queue,
                 concurrency,
                 lease: self.options.lease,
                 grace: self.options.grace,
@@ -63,9 +71,9 @@ impl Staff {
         Ok(())
     }
 
-    /// Every stage that needs a worker, with how many attempts run at a time. The pipeline that
-    /// runs decides, then the newest version that has the stage.
-    async fn needed(&self) -> Result<BTreeMap<StageId, usize>, port::Error> {
+    /// Every stage that needs a worker here. The pipeline that runs decides how it works, then the
+    /// newest version that has the stage.
+    async fn needed(&self) -> Result<BTreeMap<StageId, Post>, port::Error> {
         let name = &self.definition.pipeline.name;
         let mut definitions = vec![Arc::clone(&self.definition)];
         for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
@@ -81,8 +89,11 @@ impl Staff {
         let mut stages = BTreeMap::new();
         for definition in &definitions {
             for stage in &definition.pipeline.stages {
-                if definition.kind(&stage.id) == Some(StageKind::Worker) {
-                    stages.entry(stage.id.clone()).or_insert(stage.concurrency);
+                let served = self.options.stages.as_ref().is_none_or(|all| all.contains(&stage.id));
+                if served && definition.kind(&stage.id) == Some(StageKind::Worker) {
+                    let queue = definition.queue_of(&stage.id);
+                    let post = Post { queue, concurrency: stage.concurrency };
+                    stages.entry(stage.id.clone()).or_insert(post);
                 }
             }
         }

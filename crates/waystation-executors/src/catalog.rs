@@ -21,6 +21,7 @@ const READY_MADE: &[(&str, StageKind, Build)] = &[
     ("image.rectify", StageKind::Worker, crate::image::build_rectify),
     #[cfg(feature = "images")]
     ("image.warp", StageKind::Worker, crate::image::build_warp),
+    ("foreign", StageKind::Foreign, build_foreign),
     ("manual", StageKind::Manual, build_manual),
     ("pass", StageKind::Worker, pass::build),
 ];
@@ -83,4 +84,9 @@ impl Catalog for Executors {
 #[expect(clippy::unnecessary_wraps, reason = "one shape for every builder")]
 fn build_manual(_settings: &mut Settings<'_>) -> Option<Executor> {
     Some(Executor::Manual)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one shape for every builder")]
+fn build_foreign(_settings: &mut Settings<'_>) -> Option<Executor> {
+    Some(Executor::Foreign)
 }

@@ -325,6 +325,7 @@ impl Ending {
         let events = vec![self.event(EventKind::Requeued, None)];
         let mut again = self;
         again.contract.retry_count = 0;
+        again.contract.visit += 1;
         let next = again.enqueue(None);
         again.settle(Step::Requeue, next, events)
     }
@@ -334,6 +335,8 @@ impl Ending {
         let events = vec![self.event(EventKind::Dropped, None)];
         Settlement {
             job_id: self.contract.job_id.clone(),
+            pipeline: self.contract.pipeline.clone().expect("samples have one"),
+            pipeline_version: self.contract.pipeline_version.unwrap_or(1),
             ended: self.ended,
             next: Next::Drop,
             state: JobState::Failed,
@@ -373,6 +376,8 @@ impl Ending {
     fn settle(self, step: Step, next: Next, events: Vec<Event>) -> Settlement {
         Settlement {
             job_id: self.contract.job_id.clone(),
+            pipeline: self.contract.pipeline.clone().expect("samples have one"),
+            pipeline_version: self.contract.pipeline_version.unwrap_or(1),
             ended: self.ended,
             next,
             state: transition(self.from, step).expect("the sample takes a legal step"),

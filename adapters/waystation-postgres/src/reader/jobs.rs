@@ -75,6 +75,7 @@ impl Reader {
             deliveries: row.get::<_, Option<i32>>(9).unwrap_or(0) as u32,
             failure: self.failure(row.get(7))?,
             params: params.unwrap_or_default(),
+            body: body.unwrap_or_default().to_vec(),
         })
     }
 

@@ -136,7 +136,7 @@ impl Writer {
                     let (state, failure) = (settlement.state, failure.as_ref());
                     ends.push(End { job: *job, state, stage, failure, body });
                 }
-                Next::Drop => continue,
+                Next::Drop | Next::HandOver => continue,
             }
             if matches!(settlement.ended, Ended::DeadLetter(_)) {
                 revived.push(*job);

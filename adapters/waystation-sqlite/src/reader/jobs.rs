@@ -82,7 +82,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     let stage: String = row.get(4)?;
     let body: Option<Vec<u8>> = row.get(8)?;
     // A body that is no contract is shown as what it is: without params.
-    let params = body.and_then(|body| Contract::parse(&body).ok()).map(|contract| contract.params);
+    let body = body.unwrap_or_default();
+    let params = Contract::parse(&body).ok().map(|contract| contract.params);
     Ok(JobRecord {
         job_id: JobId::from(job_id),
         pipeline: PipelineName::from(pipeline),
@@ -96,6 +97,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
         params: params.unwrap_or_default(),
+        body,
     })
 }
 

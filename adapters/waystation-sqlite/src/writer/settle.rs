@@ -116,7 +116,7 @@ impl Writer {
                         .execute(params![job, stage, failure_text(failure), self.now.0, body])?;
                 }
             }
-            Next::Drop => {}
+            Next::Drop | Next::HandOver => {}
         }
         let goes_on = matches!(settlement.next, Next::Enqueue(_) | Next::Park(_));
         if goes_on && matches!(settlement.ended, Ended::DeadLetter(_)) {

@@ -15,6 +15,9 @@ pub enum StageKind {
     Manual,
     /// It finds items and makes jobs.
     Source,
+    /// A program that is none of ours does it: it takes from the stage's queue and forwards by
+    /// itself.
+    Foreign,
 }
 
 /// The code behind a stage.
@@ -26,6 +29,8 @@ pub enum Executor {
     Manual,
     /// It finds items and makes jobs.
     Source(Arc<dyn Source>),
+    /// A program that is none of ours does it.
+    Foreign,
 }
 
 /// Knows the types that stages may have. The facade makes one of the ready-made executors and

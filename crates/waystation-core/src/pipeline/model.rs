@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Params;
 use crate::condition::Condition;
 use crate::form::Form;
-use crate::id::{Label, PipelineName, StageId};
+use crate::id::{Label, PipelineName, QueueName, StageId};
 use crate::retry::RetryPolicy;
 
 /// A named graph of stages.
@@ -44,6 +44,8 @@ pub struct Stage {
     pub concurrency: usize,
     /// After this many deliveries without an end the job is taken for poison.
     pub max_deliveries: u32,
+    /// The queue that it reads, where that is not `pipeline.stage`.
+    pub queue: Option<QueueName>,
     /// What a person's answer must hold, at a manual stage.
     pub form: Form,
 }
@@ -102,6 +104,7 @@ impl Stage {
             timeout: None,
             concurrency: Self::CONCURRENCY,
             max_deliveries: Self::MAX_DELIVERIES,
+            queue: None,
             form: Form::default(),
         }
     }
@@ -132,6 +135,12 @@ impl Pipeline {
     /// The stage of this name.
     pub fn stage(&self, id: &StageId) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == *id)
+    }
+
+    /// The queue that a stage reads.
+    pub fn queue_of(&self, stage: &Stage) -> QueueName {
+        let default = || QueueName::of_stage(&self.name, &stage.id);
+        stage.queue.clone().unwrap_or_else(default)
     }
 
     /// The routes out of a stage, in the order that they are tried.

@@ -36,7 +36,7 @@ pub fn check_settlements(settlements: &[Settlement], bytes_max: usize) -> Result
             Next::Park(task) => &task.body,
             Next::End { body, failure: None } => body,
             // What failed is kept as it was delivered, whatever the limit is by now.
-            Next::End { .. } | Next::HandBack | Next::Drop => return Ok(()),
+            Next::End { .. } | Next::HandBack | Next::Drop | Next::HandOver => return Ok(()),
         };
         check_body(settlement.job_id.as_str(), body, bytes_max)
     })

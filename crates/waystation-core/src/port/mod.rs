@@ -1,14 +1,17 @@
-//! The three ports that adapters implement, cut along the commit boundary.
+//! The ports that adapters implement, cut along the commit boundary: queue, store and bus, and
+//! two more that join a broker's queue with a store.
 //!
 //! Ports are `dyn`, batch-first and narrow. Everything that a user could also do by hand in two
 //! calls is not in them.
 
 mod bus;
+mod ledger;
 mod limits;
 mod queue;
 mod store;
 
 pub use bus::{Bus, SIGNALS_MAX, Signal, Subscription};
+pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
 pub use queue::{Capabilities, Depth, Extended, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
 pub use store::{Abort, Store};

@@ -104,6 +104,8 @@ pub fn settle_answer(
     };
     Ok(Settlement {
         job_id: task.job_id.clone(),
+        pipeline: task.pipeline.clone(),
+        pipeline_version: definition.version,
         ended: Ended::Task(task.task_id),
         next,
         // Every step taken here is allowed from `waiting`.

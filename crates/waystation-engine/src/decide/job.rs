@@ -64,7 +64,7 @@ pub fn new_job(
             Start::Queue(message)
         }
         // `hand_to` gives no others.
-        Next::HandBack | Next::End { .. } | Next::Drop => {
+        Next::HandBack | Next::End { .. } | Next::Drop | Next::HandOver => {
             unreachable!("a new job starts somewhere")
         }
     };

@@ -6,7 +6,7 @@ mod outcome;
 mod requeue;
 mod unready;
 
-use waystation_core::id::{QueueName, StageId};
+use waystation_core::id::StageId;
 use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{Message, Next, Priority, Task};
 use waystation_core::state::Step;
@@ -29,7 +29,7 @@ fn hand_to(
     if definition.kind(stage) == Some(StageKind::Manual) {
         return (Step::Park, Next::Park(Task { stage: stage.clone(), body }));
     }
-    let queue = QueueName::of_stage(&definition.pipeline.name, stage);
+    let queue = definition.queue_of(stage);
     let message = Message { queue, stage: stage.clone(), priority, not_before: None, body };
     (Step::Enqueue, Next::Enqueue(message))
 }

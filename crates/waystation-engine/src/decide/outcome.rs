@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
-use waystation_core::id::{Label, QueueName, StageId};
+use waystation_core::id::{Label, StageId};
 use waystation_core::pipeline::{Onward, ParamsMode, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
@@ -83,7 +83,8 @@ struct Way {
     /// Which stage run comes next.
     visit: u32,
     to: Option<StageId>,
-    label: Label,
+    /// What the stage gave, and its label when it is not `ok`.
+    detail: Option<Value>,
 }
 
 /// Takes the params out of the attempt's contract: whatever comes of it, they are needed no more.
@@ -102,6 +103,7 @@ fn complete(
         other: std::mem::take(&mut before.other),
         ..before.clone()
     };
+    let detail = told(&completion);
     match stage.params {
         ParamsMode::Merge => contract.params.extend(completion.output),
         ParamsMode::Replace => contract.params = completion.output,
@@ -128,7 +130,19 @@ fn complete(
             ),
         ));
     }
-    Ok(Way { body, visit: contract.visit, to, label: completion.label })
+    Ok(Way { body, visit: contract.visit, to, detail })
+}
+
+/// What the event of a completed stage tells beside that.
+fn told(completion: &Completion) -> Option<Value> {
+    let mut detail = Params::new();
+    if completion.label != Label::ok() {
+        detail.insert("label".to_owned(), json!(completion.label));
+    }
+    if !completion.output.is_empty() {
+        detail.insert("response".to_owned(), Value::Object(completion.output.clone()));
+    }
+    (!detail.is_empty()).then_some(Value::Object(detail))
 }
 
 /// A handler returns exactly the keys that its stage declares. Other labels than `ok` tell that
@@ -158,8 +172,7 @@ fn check_output(stage: &Stage, completion: &Completion) -> Result<(), Failure> {
 }
 
 fn go(attempt: Attempt<'_>, way: Way) -> Settlement {
-    let detail = (way.label != Label::ok()).then(|| json!({ "label": way.label }));
-    let completed = attempt.event(EventKind::Completed, attempt.ended_at, detail);
+    let completed = attempt.event(EventKind::Completed, attempt.ended_at, way.detail);
     let definition = attempt.definition;
     let priority = attempt.delivery.priority;
     let Some(stage) = way.to else {
@@ -195,7 +208,7 @@ fn retry(
     }
     let stage = &attempt.stage.id;
     let next = Next::Enqueue(Message {
-        queue: QueueName::of_stage(&attempt.definition.pipeline.name, stage),
+        queue: attempt.definition.pipeline.queue_of(attempt.stage),
         stage: stage.clone(),
         priority: attempt.delivery.priority,
         not_before: Some(not_before),
@@ -242,6 +255,8 @@ impl Attempt<'_> {
         let started = self.event(EventKind::Started, self.started_at, None);
         Settlement {
             job_id: self.contract.job_id,
+            pipeline: self.definition.pipeline.name.clone(),
+            pipeline_version: self.definition.version,
             ended: Ended::Delivery(self.delivery.lease.clone()),
             next,
             state: after(step),

@@ -10,7 +10,8 @@ use waystation_core::state::{JobState, Step, transition};
 use super::hand_to;
 use crate::definition::Definition;
 
-/// Tries the job again at the stage where it failed: a new epoch of attempts.
+/// Tries the job again at the stage where it failed: a new epoch of attempts, which is a new stage
+/// run, so that no attempt of the old one is taken for one of the new.
 pub fn settle_requeue(
     definition: &Definition,
     letter: &DeadLetterRecord,
@@ -19,11 +20,14 @@ pub fn settle_requeue(
     let mut contract = Contract::parse(&letter.body)?;
     let requeued = event(letter, &contract, EventKind::Requeued, now);
     contract.retry_count = 0;
+    contract.visit += 1;
     let (step, next) = hand_to(definition, &letter.stage, contract.to_bytes(), 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };
     Ok(Settlement {
         job_id: letter.job_id.clone(),
+        pipeline: letter.pipeline.clone(),
+        pipeline_version: definition.version,
         ended: Ended::DeadLetter(letter.dead_letter_id),
         next,
         state,
@@ -40,6 +44,8 @@ pub fn settle_drop(letter: &DeadLetterRecord, now: Timestamp) -> Settlement {
         .unwrap_or_else(|_| Contract::new(letter.job_id.clone(), waystation_core::Params::new()));
     Settlement {
         job_id: letter.job_id.clone(),
+        pipeline: letter.pipeline.clone(),
+        pipeline_version: contract.pipeline_version.unwrap_or(0),
         ended: Ended::DeadLetter(letter.dead_letter_id),
         next: Next::Drop,
         state: JobState::Failed,

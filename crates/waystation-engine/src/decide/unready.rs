@@ -6,7 +6,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
@@ -14,6 +14,10 @@ use waystation_core::state::{JobState, Step, transition};
 pub struct Unready<'a> {
     /// What was delivered.
     pub delivery: &'a Delivery,
+    /// Of which pipeline.
+    pub pipeline: &'a PipelineName,
+    /// In the version that contracts without one are taken for.
+    pub version: u32,
     /// At which stage.
     pub stage: &'a StageId,
     /// Its contract.
@@ -66,6 +70,8 @@ impl Unready<'_> {
     fn settlement(&self, step: Step, next: Next, events: Vec<Event>) -> Settlement {
         Settlement {
             job_id: self.job_id(),
+            pipeline: self.pipeline.clone(),
+            pipeline_version: self.version(),
             ended: Ended::Delivery(self.delivery.lease.clone()),
             next,
             // Each step taken here is allowed from `running`.
@@ -74,6 +80,11 @@ impl Unready<'_> {
             events,
             log: Vec::new(),
         }
+    }
+
+    fn version(&self) -> u32 {
+        let told = self.contract.and_then(|contract| contract.pipeline_version);
+        told.unwrap_or(self.version)
     }
 
     /// The job, where its contract could be read. The queue goes by the lease.
@@ -90,7 +101,7 @@ pub fn refused_as_too_large(settlement: &Settlement, why: &str, now: Timestamp) 
         Next::Enqueue(message) => message.body,
         Next::Park(task) => task.body,
         Next::End { body, .. } => body,
-        Next::HandBack | Next::Drop => Vec::new(),
+        Next::HandBack | Next::Drop | Next::HandOver => Vec::new(),
     };
     // The attempt began; what it brought does not count.
     refused.events.truncate(1);

@@ -162,7 +162,14 @@ impl Attempter {
         delivery: &'a Delivery,
         contract: Option<&'a Contract>,
     ) -> Unready<'a> {
-        Unready { delivery, stage: &self.stage, contract, now: self.backend.clock.now() }
+        Unready {
+            delivery,
+            pipeline: &self.pipeline,
+            version: self.version,
+            stage: &self.stage,
+            contract,
+            now: self.backend.clock.now(),
+        }
     }
 
     fn context(

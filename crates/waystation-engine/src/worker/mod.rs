@@ -39,6 +39,8 @@ pub struct Options {
     pub version: u32,
     /// The stage.
     pub stage: StageId,
+    /// Its queue.
+    pub queue: QueueName,
     /// How many attempts run at a time.
     pub concurrency: usize,
     /// How long leases last between renewals.
@@ -90,7 +92,7 @@ impl Worker {
         keeper: LeaseKeeper,
         drain: CancellationToken,
     ) -> Self {
-        let queue = QueueName::of_stage(&options.pipeline, &options.stage);
+        let queue = options.queue.clone();
         let attempter = Arc::new(Attempter::new(&options, &backend, registry));
         Self {
             options,

@@ -22,6 +22,8 @@ pub async fn unreadable_delivery_ends_as_a_dead_letter(harness: &mut dyn Harness
     let failure = Failure::new(ErrorKind::Contract, "unreadable");
     let settlement = Settlement {
         job_id: JobId::from(""),
+        pipeline: sample::PIPELINE.into(),
+        pipeline_version: 1,
         ended: Ended::Delivery(delivery.lease),
         next: Next::End { body: body.clone(), failure: Some(failure) },
         state: JobState::Failed,

@@ -62,7 +62,7 @@ impl<'a> Graph<'a> {
             let shape = match catalog.kind(stage) {
                 Some(StageKind::Manual) => Shape::Manual,
                 Some(StageKind::Source) => Shape::Source,
-                Some(StageKind::Worker) | None => Shape::Worker,
+                Some(StageKind::Worker | StageKind::Foreign) | None => Shape::Worker,
             };
             graph.nodes.push(Node { name: stage.id.as_str(), kind: &stage.kind, shape });
         }

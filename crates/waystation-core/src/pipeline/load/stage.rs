@@ -4,10 +4,11 @@ use super::fields::Fields;
 use super::node::{Node, Value, to_params};
 use super::{COUNT_MAX, Place};
 use crate::form::{Field, Form};
+use crate::id::QueueName;
 use crate::pipeline::{ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "id",
     "type",
     "settings",
@@ -15,6 +16,7 @@ const KEYS: [&str; 11] = [
     "timeout_seconds",
     "concurrency",
     "max_deliveries",
+    "queue",
     "required_params",
     "output_params",
     "params",
@@ -66,6 +68,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     if let Some(count) = fields.whole("max_deliveries", 1..=COUNT_MAX, problems) {
         stage.max_deliveries = count;
     }
+    stage.queue = fields.text("queue", problems).map(QueueName::from);
     stage.form = read_form(&fields, problems);
     let settings = fields.get("settings");
     let settings_read = settings.is_none_or(|settings| {

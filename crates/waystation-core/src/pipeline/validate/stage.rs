@@ -29,6 +29,9 @@ pub(super) fn check(
             );
             findings.stage(index, "form", Problem::new(message));
         }
+        if let Some(problem) = check_queue(pipeline, index, kind) {
+            findings.stage(index, "queue", problem);
+        }
         if scope.unbuilt.contains(&index) {
             continue;
         }
@@ -38,6 +41,34 @@ pub(super) fn check(
             findings.stage(index, &key, problem);
         }
     }
+}
+
+/// The longest name of a queue, in bytes: brokers take 255, and delays and dead letters need an
+/// ending of their own.
+const QUEUE_BYTES_MAX: usize = 200;
+
+fn check_queue(pipeline: &Pipeline, index: usize, kind: StageKind) -> Option<Problem> {
+    let stage = &pipeline.stages[index];
+    let queue = stage.queue.as_ref()?.as_str();
+    if !matches!(kind, StageKind::Worker | StageKind::Foreign) {
+        let message =
+            format!("stage `{}` has a queue, but its type `{}` reads none", stage.id, stage.kind);
+        return Some(Problem::new(message));
+    }
+    let fits = (1..=QUEUE_BYTES_MAX).contains(&queue.len());
+    if !fits || queue.chars().any(char::is_control) {
+        return Some(Problem::new(format!(
+            "`queue` of stage `{}` must be 1 to {QUEUE_BYTES_MAX} bytes without control \
+             characters, not `{}`",
+            stage.id,
+            queue.escape_debug()
+        )));
+    }
+    let earlier =
+        pipeline.stages[..index].iter().find(|other| pipeline.queue_of(other).as_str() == queue)?;
+    let message =
+        format!("stages `{}` and `{}` read the same queue `{queue}`", earlier.id, stage.id);
+    Some(Problem::new(message).hint("each stage needs a queue of its own"))
 }
 
 fn check_ids(pipeline: &Pipeline, findings: &mut Findings) {
