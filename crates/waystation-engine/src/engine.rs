@@ -16,6 +16,7 @@ use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
+use crate::broker::Clerks;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::source_worker::{self, SourceWorker};
@@ -138,8 +139,10 @@ impl Engine {
         staff.hire().await?;
         let sources = start_sources(&backend, &definition, &options, &drain);
         let sources_done = CancellationToken::new();
+        let clerks = Clerks::start(&staff, &backend);
         let supervisor = Supervisor {
             staff,
+            clerks,
             sources,
             _keeping: keeping,
             drain: drain.clone(),
@@ -240,6 +243,7 @@ fn start_sources(
 /// Watches the workers and ends them.
 struct Supervisor {
     staff: Staff,
+    clerks: Clerks,
     sources: JoinSet<Result<(), EngineError>>,
     _keeping: Keeping,
     drain: CancellationToken,
@@ -266,6 +270,7 @@ impl Supervisor {
                 () = self.drain.cancelled() => return Ok(()),
                 Some(ended) = self.sources.join_next() => ended??,
                 Some(ended) = self.staff.workers.join_next() => ended??,
+                Some(ended) = self.clerks.ended() => ended?,
                 _ = look_again.tick() => match self.staff.hire().await {
                     Err(error) if error.retryable() => {
                         tracing::warn!(%error, "versions of living jobs are not known");
@@ -278,6 +283,13 @@ impl Supervisor {
 
     /// Lets what runs end; hands back what does not within the deadline.
     async fn end(&mut self) -> Result<(), EngineError> {
+        let result = self.end_work().await;
+        // What the workers settled last is still to be written down.
+        self.clerks.finish().await;
+        result
+    }
+
+    async fn end_work(&mut self) -> Result<(), EngineError> {
         let deadline = self.staff.options.drain;
         if let Ok(result) = tokio::time::timeout(deadline, self.join_all()).await {
             return result;

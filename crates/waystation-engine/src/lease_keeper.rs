@@ -18,8 +18,20 @@ use crate::stop::{Cause, Stop};
 #[derive(Clone)]
 pub struct LeaseKeeper {
     held: Arc<Mutex<HashMap<Lease, Held>>>,
+    wanted: Arc<Mutex<HashMap<JobId, Wanted>>>,
     lease: Duration,
 }
+
+/// An abort that was announced. With a broker the job may be met only later.
+struct Wanted {
+    reason: String,
+    heard_at: Instant,
+}
+
+/// How long an announced abort is remembered. Those that are still wanted are announced again.
+const WANTED_FOR: Duration = Duration::from_secs(60);
+/// The most that are remembered.
+const WANTED_MAX: usize = 10_000;
 
 struct Held {
     stop: Arc<Stop>,
@@ -35,7 +47,7 @@ pub struct Keeping {
 impl LeaseKeeper {
     /// Keeps leases of this length, nothing yet.
     pub fn new(lease: Duration) -> Self {
-        Self { held: Arc::default(), lease }
+        Self { held: Arc::default(), wanted: Arc::default(), lease }
     }
 
     /// Starts the thread that renews.
@@ -138,7 +150,23 @@ impl LeaseKeeper {
         }
     }
 
+    /// Why somebody wants this job aborted, if that was announced.
+    pub fn wanted_abort(&self, job_id: &JobId) -> Option<String> {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.get(job_id).map(|wanted| wanted.reason.clone())
+    }
+
+    fn remember(&self, job_id: &JobId, reason: &str) {
+        let heard_at = Instant::now();
+        let mut all = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, wanted| heard_at.duration_since(wanted.heard_at) < WANTED_FOR);
+        if all.len() < WANTED_MAX {
+            all.insert(job_id.clone(), Wanted { reason: reason.to_owned(), heard_at });
+        }
+    }
+
     fn abort(&self, job_id: &JobId, reason: &str) {
+        self.remember(job_id, reason);
         for held in self.held().values() {
             if held.stop.job_id.get() == Some(job_id) {
                 held.stop.stop(Cause::Abort(reason.to_owned()));

@@ -7,6 +7,7 @@
 //! there.
 
 mod backend;
+mod broker;
 mod client;
 pub mod decide;
 mod definition;
@@ -18,6 +19,7 @@ mod stop;
 mod worker;
 
 pub use backend::Backend;
+pub use broker::Books;
 pub use client::{AnswerError, Client, JobError, Submission, SubmitError};
 pub use definition::{Definition, DefinitionError, Environment, Registry};
 pub use engine::{Engine, EngineError, Handle, Options, Sources};

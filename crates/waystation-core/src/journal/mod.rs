@@ -17,7 +17,7 @@ use crate::state::JobState;
 use crate::{Params, contract};
 
 pub use verdict::{Standing, Verdict, verdict};
-pub use wire::{Unreadable, decode, encode, encode_created, encode_running};
+pub use wire::{Unreadable, decode, encode, encode_created};
 
 /// What a worker tells of one attempt at a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,8 +80,16 @@ pub enum Change {
 }
 
 impl Entry {
-    /// The entry of a settlement that a broker carried out.
+    /// The entry of a settlement that a broker carried out. Where the delivery could not be read,
+    /// and so belongs to nobody, its job gets an id of its own.
     pub fn of(settlement: &Settlement, now: Timestamp) -> Self {
+        let mut settlement = settlement.clone();
+        if settlement.job_id.as_str().is_empty() {
+            settlement.job_id = JobId::new(format!("unreadable-{}", JobId::generate()));
+            for event in &mut settlement.events {
+                event.job_id = settlement.job_id.clone();
+            }
+        }
         let first = settlement.events.first();
         let step = Step {
             stage: first.map_or(&settlement.stage, |event| &event.stage).clone(),
@@ -90,15 +98,15 @@ impl Entry {
             at: first.map_or(now, |event| event.at),
         };
         Self {
-            job_id: settlement.job_id.clone(),
-            origin: Some((settlement.pipeline.clone(), settlement.pipeline_version)),
+            job_id: settlement.job_id,
+            origin: Some((settlement.pipeline, settlement.pipeline_version)),
             step,
-            events: settlement.events.clone(),
-            log: settlement.log.clone(),
+            events: settlement.events,
+            log: settlement.log,
             change: Change::Landed {
                 state: settlement.state,
-                stage: settlement.stage.clone(),
-                next: settlement.next.clone(),
+                stage: settlement.stage,
+                next: settlement.next,
             },
         }
     }

@@ -153,27 +153,6 @@ pub fn encode_created(job: &NewJob) -> Vec<Vec<u8>> {
     })
 }
 
-/// The event of a delivery that a worker has at this moment, by what it was delivered. `None` when
-/// the body is no contract.
-pub fn encode_running(
-    body: &[u8],
-    stage: &StageId,
-    origin: Option<&(PipelineName, u32)>,
-    at: Timestamp,
-) -> Option<Vec<u8>> {
-    let contract = crate::contract::Contract::parse(body).ok()?;
-    let event = Event {
-        job_id: contract.job_id,
-        kind: EventKind::Started,
-        stage: stage.clone(),
-        visit: contract.visit,
-        attempt: contract.retry_count.saturating_add(1),
-        at,
-        detail: None,
-    };
-    Some(to_bytes(&WireEvent::of(&event, origin)))
-}
-
 /// The entries of a post: of one event, or of a list of them. Events of one settlement follow each
 /// other, and become one entry. Progress is passed over: it is not what the journal is for.
 pub fn decode(post: &[u8], now: Timestamp) -> Result<Vec<Entry>, Unreadable> {

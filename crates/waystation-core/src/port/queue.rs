@@ -10,6 +10,7 @@ use super::Error;
 use crate::clock::Timestamp;
 use crate::id::QueueName;
 use crate::job::Checkpoint;
+use crate::journal::Entry;
 use crate::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
 
 /// The most deliveries of one [`Queue::receive`].
@@ -115,6 +116,20 @@ pub trait Queue: Send + Sync {
     ///
     /// The batch is shared, not given away, so that a caller who must ask again copies nothing.
     async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error>;
+
+    /// Tells the journal that an attempt has begun and goes on, which only a queue apart from its
+    /// store has to be told. Not promised to arrive; the settlement tells the start again.
+    async fn began(&self, entry: Entry) -> Result<(), Error> {
+        let _ = entry;
+        Ok(())
+    }
+
+    /// This process receives nothing more from this queue: what was fetched ahead for it returns,
+    /// uncounted. Queues that fetch nothing ahead have nothing to do.
+    async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
+        let _ = queue;
+        Ok(())
+    }
 
     /// How much waits in a queue. A snapshot; an unknown queue is empty.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error>;

@@ -15,12 +15,12 @@ use crate::definition::Definition;
 
 pub use answer::{Answer, Refusal, settle_answer};
 pub use job::{Plan, new_job};
-pub use outcome::{Attempt, Outcome, check_required, settle_outcome};
+pub use outcome::{Attempt, Outcome, check_required, running, settle_outcome};
 pub use requeue::{settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 
 /// Takes a contract to a stage: into its queue, or into the inbox when a person does it.
-fn hand_to(
+pub fn hand_to(
     definition: &Definition,
     stage: &StageId,
     body: Vec<u8>,

@@ -9,7 +9,8 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
-use waystation_core::id::{Label, StageId};
+use waystation_core::id::{Label, PipelineName, StageId};
+use waystation_core::journal::{self, Change, Entry};
 use waystation_core::pipeline::{Onward, ParamsMode, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
@@ -264,6 +265,33 @@ impl Attempt<'_> {
             events: vec![started, last],
             log: self.log,
         }
+    }
+}
+
+/// What the journal is told of an attempt that goes on.
+pub fn running(
+    contract: &Contract,
+    stage: &Stage,
+    origin: (PipelineName, u32),
+    at: Timestamp,
+) -> Entry {
+    let (visit, attempt) = (contract.visit, contract.retry_count + 1);
+    let event = Event {
+        job_id: contract.job_id.clone(),
+        kind: EventKind::Started,
+        stage: stage.id.clone(),
+        visit,
+        attempt,
+        at,
+        detail: None,
+    };
+    Entry {
+        job_id: contract.job_id.clone(),
+        origin: Some(origin),
+        step: journal::Step { stage: stage.id.clone(), visit: Some(visit), attempt, at },
+        events: vec![event],
+        log: Vec::new(),
+        change: Change::Running,
     }
 }
 

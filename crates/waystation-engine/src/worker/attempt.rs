@@ -1,5 +1,6 @@
 //! One attempt: read the contract, find the stage, check, execute, decide.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use waystation_core::Params;
+use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Context, Handler, Reporter};
@@ -19,10 +21,13 @@ use super::reporter::{AttemptReporter, Said};
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
+use crate::lease_keeper::LeaseKeeper;
 use crate::stop::{Cause, Stop};
 
 /// The wait before the store is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// An attempt that takes longer than this is told of while it runs.
+const TOLD_AFTER: Duration = Duration::from_millis(250);
 /// How long a delivery is left to other processes.
 const POSTPONED: Duration = Duration::from_secs(30);
 
@@ -35,6 +40,7 @@ pub struct Attempter {
     bytes_max: usize,
     backend: Backend,
     registry: Registry,
+    keeper: LeaseKeeper,
 }
 
 /// An attempt that is over.
@@ -53,8 +59,14 @@ impl Finished {
 
 impl Attempter {
     /// Makes attempts at the stage of these options.
-    pub fn new(options: &Options, backend: &Backend, registry: Registry) -> Self {
+    pub fn new(
+        options: &Options,
+        backend: &Backend,
+        registry: Registry,
+        keeper: LeaseKeeper,
+    ) -> Self {
         Self {
+            keeper,
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
@@ -93,12 +105,18 @@ impl Attempter {
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
-        let outcome = match admit(stage, &delivery, &contract.params) {
+        let admitted = match self.keeper.wanted_abort(&contract.job_id) {
+            Some(reason) => Err(Outcome::Aborted(reason)),
+            None => admit(stage, &delivery, &contract.params).map_err(Outcome::Failed),
+        };
+        let outcome = match admitted {
             Ok(()) => {
                 let context = self.context(&contract, stage, &delivery, reporter.clone());
-                execute(handler, context, contract.params.clone(), stage, &stop, self.grace).await
+                let params = contract.params.clone();
+                let work = execute(handler, context, params, stage, &stop, self.grace);
+                self.tell_if_long(work, &definition, stage, &contract, started_at).await
             }
-            Err(failure) => Some(Outcome::Failed(failure)),
+            Err(outcome) => Some(outcome),
         };
         let Some(outcome) = outcome else { return Finished::LeaseLost(delivery.lease) };
         tell(&contract, stage, &outcome);
@@ -112,6 +130,36 @@ impl Attempter {
             log: reporter.take_log(),
         };
         Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
+    }
+
+    /// Tells the journal that an attempt has begun, unless it ends at once.
+    async fn tell_if_long<T>(
+        &self,
+        work: impl Future<Output = T>,
+        definition: &Definition,
+        stage: &Stage,
+        contract: &Contract,
+        at: Timestamp,
+    ) -> T {
+        if self.backend.queue.capabilities().atomic_settlement {
+            return work.await;
+        }
+        tokio::pin!(work);
+        if let Ok(ended) = tokio::time::timeout(TOLD_AFTER, &mut work).await {
+            return ended;
+        }
+        let origin = (definition.pipeline.name.clone(), definition.version);
+        let entry = decide::running(contract, stage, origin, at);
+        let telling = async {
+            if let Err(error) = self.backend.queue.began(entry).await {
+                tracing::debug!(job = %contract.job_id, %error, "that it runs is not told");
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = work => ended,
+            never = telling => never,
+        }
     }
 
     /// The pipeline in the job's own version. While the store cannot be asked, the attempt waits

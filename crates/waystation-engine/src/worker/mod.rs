@@ -67,6 +67,7 @@ pub struct Worker {
 }
 
 type Receiving = Pin<Box<dyn Future<Output = Result<Vec<Delivery>, Error>> + Send>>;
+type Leaving = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Settling = Pin<Box<dyn Future<Output = Settlements> + Send>>;
 
 /// Settlements and what came of them.
@@ -93,7 +94,7 @@ impl Worker {
         drain: CancellationToken,
     ) -> Self {
         let queue = options.queue.clone();
-        let attempter = Arc::new(Attempter::new(&options, &backend, registry));
+        let attempter = Arc::new(Attempter::new(&options, &backend, registry, keeper.clone()));
         Self {
             options,
             queue,
@@ -112,6 +113,7 @@ impl Worker {
     pub async fn run(mut self) -> Result<(), Error> {
         let mut receiving: Option<Receiving> = None;
         let mut settling: Option<Settling> = None;
+        let mut leaving: Option<Leaving> = None;
         let mut draining = false;
         loop {
             if receiving.is_none() && !draining {
@@ -120,7 +122,8 @@ impl Worker {
             if settling.is_none() && !self.unsettled.is_empty() {
                 settling = Some(self.settle());
             }
-            if draining && self.attempts.is_empty() && settling.is_none() {
+            let quiet = self.attempts.is_empty() && settling.is_none();
+            if draining && quiet && leaving.is_none() {
                 return Ok(());
             }
             let event = tokio::select! {
@@ -128,6 +131,7 @@ impl Worker {
                 result = resolve(&mut settling) => Event::Settled(result),
                 Some(ended) = self.attempts.join_next_with_id() => Event::Ended(ended),
                 result = resolve(&mut receiving) => Event::Received(result),
+                () = resolve(&mut leaving) => continue,
             };
             match event {
                 Event::Received(result) => self.received(result?),
@@ -137,9 +141,20 @@ impl Worker {
                     draining = true;
                     // What was leased for a receive that is dropped returns uncounted.
                     receiving = None;
+                    leaving = Some(self.leave());
                 }
             }
         }
+    }
+
+    /// Gives back what the queue fetched ahead, beside what goes on here.
+    fn leave(&self) -> Leaving {
+        let (backend, queue) = (Arc::clone(&self.backend.queue), self.queue.clone());
+        Box::pin(async move {
+            if let Err(error) = backend.leave(&queue).await {
+                tracing::warn!(%queue, %error, "what was fetched ahead returns by itself");
+            }
+        })
     }
 
     /// Asks for as much as there is room for. While settlements pile up there is none.

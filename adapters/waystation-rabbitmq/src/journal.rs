@@ -1,0 +1,158 @@
+//! The journal port: the durable queue of events, which one tracker at a time reads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Confirmation, ExchangeKind};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use waystation_core::port::{Error, Journal, POSTS_MAX, Post};
+
+use crate::RabbitMq;
+use crate::error::explain_declare;
+use crate::line::{Line, Receipt};
+use crate::link::{Link, Session};
+use crate::publisher::{self, Outgoing, REASON};
+use crate::topology::{QueueKey, events};
+
+/// How long nothing is announced after nobody was there to hear it.
+const NOBODY_PAUSE: Duration = Duration::from_secs(10);
+
+/// What was read and is not done.
+#[derive(Default)]
+pub struct Reading {
+    posts: Mutex<HashMap<u64, (Receipt, Vec<u8>)>>,
+    next: std::sync::atomic::AtomicU64,
+    announcer: tokio::sync::Mutex<Announcer>,
+}
+
+/// Announces events to whoever bound a queue to their exchange.
+#[derive(Default)]
+struct Announcer {
+    declared_in: std::sync::Weak<Session>,
+    silent_until: Option<Instant>,
+}
+
+#[async_trait]
+impl Journal for RabbitMq {
+    async fn read(&self, max: usize, wait: Duration) -> Result<Vec<Post>, Error> {
+        let taken = self.journal_line().take(max.min(POSTS_MAX), wait).await;
+        let reading = &self.shared.reading;
+        let mut posts = reading.posts();
+        let post = |(receipt, fetched): (Receipt, crate::line::Fetched)| {
+            let number = reading.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            posts.insert(number, (receipt, fetched.body.clone()));
+            Post { receipt: number, body: fetched.body }
+        };
+        Ok(taken.into_iter().map(post).collect())
+    }
+
+    async fn done(&self, receipts: &[u64]) -> Result<(), Error> {
+        let line = self.journal_line();
+        let posts: Vec<_> = {
+            let mut posts = self.shared.reading.posts();
+            receipts.iter().filter_map(|receipt| posts.remove(receipt)).collect()
+        };
+        let ours: Vec<_> = posts.into_iter().filter(|(receipt, _)| line.holds(*receipt)).collect();
+        let bodies: Vec<&[u8]> = ours.iter().map(|(_, body)| body.as_slice()).collect();
+        if let Err(error) = self.shared.reading.announce(&self.shared.link, &bodies).await {
+            tracing::warn!(%error, "events are not announced");
+        }
+        let receipts: Vec<_> = ours.iter().map(|(receipt, _)| *receipt).collect();
+        receipts.iter().for_each(|receipt| drop(line.close(*receipt)));
+        line.acknowledge(&receipts).await;
+        Ok(())
+    }
+
+    async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error> {
+        let line = self.journal_line();
+        let Some((receipt, body)) = self.shared.reading.posts().remove(&receipt) else {
+            return Ok(());
+        };
+        let link = &self.shared.link;
+        let refused = Outgoing::new(QueueKey::journal_dead(link.options()), body);
+        let refused = refused.text(REASON, why);
+        publisher::publish(link, &[refused], self.shared.clock.now()).await?;
+        if line.close(receipt).is_some() {
+            line.acknowledge(&[receipt]).await;
+        }
+        Ok(())
+    }
+}
+
+impl Reading {
+    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Receipt, Vec<u8>)>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends the events of these posts to the exchange, one a message. While no queue is bound to
+    /// it, one of them is tried now and then.
+    async fn announce(&self, link: &Link, posts: &[&[u8]]) -> Result<(), Error> {
+        let mut announcer = self.announcer.lock().await;
+        if announcer.silent_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        let session = link.session().await?;
+        if !std::ptr::eq(announcer.declared_in.as_ptr(), Arc::as_ptr(&session)) {
+            declare_events(link, &session).await?;
+            announcer.declared_in = Arc::downgrade(&session);
+        }
+        let mut confirms = Vec::new();
+        for event in posts.iter().flat_map(|post| single_events(post)) {
+            let confirm = session.publisher.basic_publish(
+                events(link.options()),
+                ShortString::default(),
+                BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
+                event.get().as_bytes(),
+                BasicProperties::default()
+                    .with_delivery_mode(2)
+                    .with_content_type("application/json".into()),
+            );
+            let confirm = confirm.await.map_err(|error| link.explain(&error))?;
+            if announcer.silent_until.is_some() || confirms.is_empty() {
+                // The first one tells whether anybody hears.
+                let heard = confirm.await.map_err(|error| link.explain(&error))?;
+                if matches!(heard, Confirmation::Ack(Some(_))) {
+                    announcer.silent_until = Some(Instant::now() + NOBODY_PAUSE);
+                    return Ok(());
+                }
+                announcer.silent_until = None;
+                continue;
+            }
+            confirms.push(confirm);
+        }
+        for confirm in confirms {
+            confirm.await.map_err(|error| link.explain(&error))?;
+        }
+        Ok(())
+    }
+}
+
+async fn declare_events(link: &Link, session: &Session) -> Result<(), Error> {
+    let exchange = events(link.options());
+    let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let kind = ExchangeKind::Fanout;
+    channel
+        .exchange_declare(exchange.clone(), kind, durable, FieldTable::default())
+        .await
+        .map_err(|error| explain_declare(link.name(), &format!("exchange `{exchange}`"), &error))?;
+    let _ = channel.close(200, "done".into()).await;
+    Ok(())
+}
+
+/// The events of a post, each with its own text.
+fn single_events(post: &[u8]) -> Vec<Box<RawValue>> {
+    let list = serde_json::from_slice::<Vec<Box<RawValue>>>(post);
+    list.or_else(|_| serde_json::from_slice(post).map(|one| vec![one])).unwrap_or_default()
+}
+
+impl RabbitMq {
+    fn journal_line(&self) -> Arc<Line> {
+        self.shared.journal_line()
+    }
+}

@@ -1,0 +1,103 @@
+//! Waystation on RabbitMQ: queues, the journal and live signals.
+//!
+//! Workers need nothing but the broker. A hop is safe by its order: what goes on is published and
+//! confirmed, what happened is written to the journal and confirmed, and only then is the delivery
+//! acknowledged. A crash in between repeats the hop, which the ledger that reads the journal
+//! recognises. What travels is the contract as plain JSON in durable queues, persistent, through
+//! the default exchange, so that any program can stand between two of our stages.
+
+mod bus;
+mod error;
+mod journal;
+mod line;
+mod link;
+mod options;
+mod publisher;
+mod queue;
+mod settle;
+mod topology;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use waystation_core::clock::Clock;
+use waystation_core::id::QueueName;
+use waystation_core::port::Error;
+
+use line::{Kind, Line};
+use link::Link;
+
+pub use link::RECONNECT;
+pub use options::{Declare, Events, JOURNAL, Options, PAYLOAD_BYTES_MAX, QueueKind};
+
+/// A broker that is connected. Clones share the connections.
+#[derive(Clone)]
+pub struct RabbitMq {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    lines: Mutex<HashMap<QueueName, Arc<Line>>>,
+    journal: OnceLock<Arc<Line>>,
+    reading: journal::Reading,
+    signals: bus::Signals,
+    closed: CancellationToken,
+    _close: DropGuard,
+}
+
+impl RabbitMq {
+    /// Connects. Queues are made, or looked for, as they are used.
+    pub async fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let closed = CancellationToken::new();
+        let link = Link::open(options, closed.clone()).await?;
+        let signals = bus::Signals::open(&link, closed.clone());
+        let shared = Shared {
+            link,
+            clock,
+            lines: Mutex::default(),
+            journal: OnceLock::new(),
+            reading: journal::Reading::default(),
+            signals,
+            _close: closed.clone().drop_guard(),
+            closed,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Ends the connections. What is not acknowledged returns to its queue.
+    pub async fn close(&self) {
+        self.shared.closed.cancel();
+        self.shared.link.close().await;
+    }
+
+    /// The line of a queue, made when it is first asked for.
+    fn line(&self, queue: &QueueName) -> Arc<Line> {
+        let mut lines = self.lines();
+        let open = || self.shared.open_line(queue.as_str().to_owned(), Kind::Work);
+        Arc::clone(lines.entry(queue.clone()).or_insert_with(open))
+    }
+
+    /// The line of a queue that was received from.
+    fn known_line(&self, queue: &QueueName) -> Option<Arc<Line>> {
+        self.lines().get(queue).cloned()
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Arc<Line>>> {
+        self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn open_line(&self, base: String, kind: Kind) -> Arc<Line> {
+        let (link, clock) = (Arc::clone(&self.link), Arc::clone(&self.clock));
+        Line::open(link, clock, base, kind, self.closed.clone())
+    }
+
+    fn journal_line(&self) -> Arc<Line> {
+        let journal = self.link.options().journal.clone();
+        Arc::clone(self.journal.get_or_init(|| self.open_line(journal, Kind::Journal)))
+    }
+}

@@ -1,0 +1,298 @@
+//! Consumes a queue whenever somebody wants something of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{BoxStream, SelectAll};
+use futures_util::{StreamExt, stream};
+use lapin::message::Delivery;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Consumer};
+use waystation_core::port::Error;
+
+use super::{Fetched, Kind, Line, Receipt};
+use crate::error::is_taken;
+use crate::link::Session;
+use crate::options::{Declare, QueueKind};
+use crate::publisher::{self, DELIVERIES, NOT_BEFORE, Outgoing, PRIORITY};
+use crate::topology::{QueueKey, Role, step_for};
+
+/// The wait after consuming broke while the connection held: the first, and the longest.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How long to wait for a queue that another consumer has for itself.
+const TAKEN_PAUSE: Duration = Duration::from_secs(2);
+/// How often a channel without consumers is looked after.
+const LOOK: Duration = Duration::from_secs(1);
+/// Posts of the journal that are fetched ahead.
+const JOURNAL_PREFETCH: u16 = 100;
+
+/// Why consuming ended.
+enum Ended {
+    /// Another consumer has the queue for itself.
+    Taken,
+    /// The broker or the network ended it.
+    Broken(Error),
+}
+
+/// What a consumer brings, or `None` when it came to its end.
+type Brought = Option<(i16, lapin::Result<Delivery>)>;
+
+/// The consumers of a channel.
+struct Consumers {
+    channel: Channel,
+    streams: SelectAll<BoxStream<'static, Brought>>,
+    tags: Vec<ShortString>,
+    /// How many deliveries each of the queues may have out.
+    prefetch: u16,
+}
+
+impl Line {
+    /// Consumes, again and again.
+    pub(super) async fn keep_consuming(self: Arc<Self>) {
+        let mut pause = PAUSE;
+        loop {
+            while self.state().capacity == 0 {
+                self.asked.notified().await;
+            }
+            let Some(session) = self.link.next_session().await else { return };
+            let ended = self.consume(&session, &mut pause).await;
+            drop(session);
+            self.cut_off();
+            match ended {
+                Ended::Taken => tokio::time::sleep(TAKEN_PAUSE).await,
+                Ended::Broken(error) => {
+                    tracing::warn!(queue = self.base, %error, "consuming ended, taking it up again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    /// Nothing that was fetched is ours any more.
+    fn cut_off(&self) {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.channel = None;
+        state.tags = super::Tags::default();
+        state.leaving.clear();
+    }
+
+    async fn consume(self: &Arc<Self>, session: &Session, pause: &mut Duration) -> Ended {
+        let mut consumers = match self.start(session).await {
+            Ok(consumers) => consumers,
+            Err(ended) => return ended,
+        };
+        *pause = PAUSE;
+        loop {
+            tokio::select! {
+                Some(brought) = consumers.streams.next() => match brought {
+                    Some((priority, Ok(delivery))) => self.arrive(delivery, priority),
+                    Some((_, Err(error))) => return self.broken(&error),
+                    None => return self.gone("a consumer was cancelled: was the queue deleted?"),
+                },
+                () = self.asked.notified() => {
+                    if let Err(ended) = self.adapt(session, &mut consumers).await {
+                        return ended;
+                    }
+                }
+                () = tokio::time::sleep(LOOK), if consumers.tags.is_empty() => {
+                    if !consumers.channel.status().connected() {
+                        return self.gone("the channel was closed");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn start(&self, session: &Session) -> Result<Consumers, Ended> {
+        let channel = session.consuming_channel().await.map_err(|error| self.broken(&error))?;
+        let streams = SelectAll::new();
+        let tags = Vec::new();
+        let mut consumers = Consumers { channel: channel.clone(), streams, tags, prefetch: 0 };
+        // Before the first delivery can come.
+        {
+            let mut state = self.state();
+            state.epoch += 1;
+            state.channel = Some(channel);
+        }
+        self.adapt(session, &mut consumers).await?;
+        Ok(consumers)
+    }
+
+    /// Fetches ahead as much as is wanted by now, or nothing any more.
+    async fn adapt(&self, session: &Session, consumers: &mut Consumers) -> Result<(), Ended> {
+        let wanted = self.prefetch();
+        if wanted == 0 {
+            return self.withdraw(consumers).await;
+        }
+        if wanted <= consumers.prefetch {
+            return Ok(());
+        }
+        let more = wanted - consumers.prefetch;
+        let qos = consumers.channel.basic_qos(more, BasicQosOptions::default());
+        qos.await.map_err(|error| self.broken(&error))?;
+        let roles: &[(Role, i16)] = match self.kind {
+            Kind::Work => &[(Role::Priority, 1), (Role::Work, 0)],
+            Kind::Journal => &[(Role::Journal, 0)],
+        };
+        for (role, priority) in roles {
+            let key = QueueKey::of(&self.base, *role);
+            match publisher::declare(&self.link, session, &key).await {
+                Ok(()) => {}
+                // Who makes no queues may do without the priority lane.
+                Err(Error::Unavailable { .. })
+                    if *role == Role::Priority
+                        && self.link.options().declare == Declare::Passive =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(Ended::Broken(error)),
+            }
+            let consumer = self.subscribe(&consumers.channel, &key).await?;
+            consumers.tags.push(consumer.tag());
+            let priority = *priority;
+            let brought = consumer.map(move |result| Some((priority, result)));
+            consumers.streams.push(brought.chain(stream::once(async { None })).boxed());
+        }
+        consumers.prefetch = wanted;
+        tracing::debug!(queue = self.base, prefetch = wanted, "consuming");
+        Ok(())
+    }
+
+    async fn subscribe(&self, channel: &Channel, key: &QueueKey) -> Result<Consumer, Ended> {
+        let exclusive = self.kind == Kind::Journal;
+        let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
+        let queue = key.name(self.link.options());
+        let tag = ShortString::default();
+        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await;
+        consumer.map_err(|error| {
+            if exclusive && is_taken(&error) { Ended::Taken } else { self.broken(&error) }
+        })
+    }
+
+    /// Ends the consumers and returns what nobody took. What is out stays out.
+    async fn withdraw(&self, consumers: &mut Consumers) -> Result<(), Ended> {
+        for tag in consumers.tags.drain(..) {
+            let cancel = consumers.channel.basic_cancel(tag, BasicCancelOptions::default());
+            cancel.await.map_err(|error| self.broken(&error))?;
+        }
+        // What was under way before the broker heard of it.
+        while let Some(brought) = consumers.streams.next().await {
+            if let Some((priority, Ok(delivery))) = brought {
+                let tag = delivery.delivery_tag;
+                let fetched = self.read(delivery, priority);
+                self.state().tags.arrive(tag, fetched);
+            }
+        }
+        consumers.streams.clear();
+        consumers.prefetch = 0;
+        let (untaken, leaving) = {
+            let mut state = self.state();
+            let epoch = state.epoch;
+            let untaken = state.tags.close_untaken().into_iter();
+            let untaken: Vec<_> =
+                untaken.map(|(tag, fetched)| (Receipt { epoch, tag }, fetched)).collect();
+            (untaken, std::mem::take(&mut state.leaving))
+        };
+        if self.kind == Kind::Work {
+            self.give_back(&untaken).await;
+        }
+        for told in leaving {
+            let _ = told.send(());
+        }
+        Ok(())
+    }
+
+    /// Publishes these again as if they had not been handed out, then acknowledges them.
+    async fn give_back(&self, fetched: &[(Receipt, Fetched)]) {
+        let copies: Vec<_> = fetched.iter().map(|(_, one)| self.copy(one)).collect();
+        match publisher::publish(&self.link, &copies, self.clock.now()).await {
+            Ok(()) => {
+                let receipts: Vec<_> = fetched.iter().map(|(receipt, _)| *receipt).collect();
+                self.acknowledge(&receipts).await;
+            }
+            // They return by themselves with the end of the channel, and are counted.
+            Err(error) => tracing::warn!(queue = self.base, %error, "not given back"),
+        }
+    }
+
+    fn read(&self, delivery: Delivery, priority: i16) -> Fetched {
+        let counts = self.link.options().kind == QueueKind::Quorum;
+        Fetched::read(delivery, priority, counts)
+    }
+
+    /// Lines a delivery up, or sends it on its way when it is not for now.
+    fn arrive(self: &Arc<Self>, delivery: Delivery, priority: i16) {
+        let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
+        let mut fetched = self.read(delivery, priority);
+        if self.kind == Kind::Work
+            && let Some(onward) = self.onward(&mut fetched, redelivered)
+        {
+            let receipt = {
+                let mut state = self.state();
+                state.tags.pass_through(tag);
+                Receipt { epoch: state.epoch, tag }
+            };
+            let line = Arc::clone(self);
+            tokio::spawn(async move { line.pass_on(receipt, onward).await });
+            return;
+        }
+        self.state().tags.arrive(tag, fetched);
+        self.arrived.notify_waiters();
+    }
+
+    /// Where a message goes instead of to a worker: to wait on, or once round so that a queue that
+    /// does not count how often it got a message back has it counted.
+    fn onward(&self, fetched: &mut Fetched, redelivered: bool) -> Option<Outgoing> {
+        if let Some(moment) = fetched.not_before {
+            let now = self.clock.now();
+            if moment <= now {
+                fetched.not_before = None;
+            } else if let Some(step) = step_for(moment.since(now)) {
+                let before = i64::from(fetched.deliveries - 1);
+                let key = QueueKey::of(&self.base, Role::Delay(step));
+                let onward = Outgoing::new(key, std::mem::take(&mut fetched.body))
+                    .number(NOT_BEFORE, moment.0)
+                    .number(PRIORITY, i64::from(fetched.priority));
+                return Some(if before > 0 { onward.number(DELIVERIES, before) } else { onward });
+            }
+        }
+        let counts = self.link.options().kind == QueueKind::Quorum;
+        (redelivered && !counts).then(|| self.copy(fetched))
+    }
+
+    async fn pass_on(&self, receipt: Receipt, onward: Outgoing) {
+        match publisher::publish(&self.link, &[onward], self.clock.now()).await {
+            Ok(()) => self.acknowledge(&[receipt]).await,
+            // It comes again with the end of the channel.
+            Err(error) => tracing::warn!(queue = self.base, %error, "not passed on"),
+        }
+    }
+
+    /// How many deliveries to have out or fetched ahead: as many as can be worked on.
+    fn prefetch(&self) -> u16 {
+        let capacity = self.state().capacity;
+        if capacity == 0 {
+            return 0;
+        }
+        match self.kind {
+            Kind::Journal => JOURNAL_PREFETCH,
+            Kind::Work => {
+                let capacity = u16::try_from(capacity).unwrap_or(u16::MAX);
+                self.link.options().prefetch.unwrap_or(capacity)
+            }
+        }
+    }
+
+    fn broken(&self, error: &lapin::Error) -> Ended {
+        Ended::Broken(self.link.explain(error))
+    }
+
+    fn gone(&self, message: &str) -> Ended {
+        let name = self.link.name().to_owned();
+        Ended::Broken(Error::Unavailable { name, message: message.to_owned() })
+    }
+}

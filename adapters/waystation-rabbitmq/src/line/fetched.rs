@@ -1,0 +1,62 @@
+//! A message as the broker delivered it.
+
+use lapin::message::Delivery;
+use lapin::types::AMQPValue;
+use waystation_core::clock::Timestamp;
+use waystation_core::settlement::Priority;
+
+use crate::publisher::{DELIVERIES, NOT_BEFORE, PRIORITY};
+
+/// How often a quorum queue got the message back.
+const RETURNED: &str = "x-delivery-count";
+
+/// A message that was fetched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetched {
+    /// Its wire form.
+    pub body: Vec<u8>,
+    /// One in the priority lane, zero otherwise.
+    pub priority: Priority,
+    /// How often it was handed out, this time included.
+    pub deliveries: u32,
+    /// When it was published.
+    pub enqueued_at: Option<Timestamp>,
+    /// Before when it is not to be handed out.
+    pub not_before: Option<Timestamp>,
+}
+
+impl Fetched {
+    /// Reads a delivery. `counts` says whether the queue tells how often a message came back;
+    /// where it does not, that it came back counts once.
+    pub fn read(delivery: Delivery, priority: Priority, counts: bool) -> Self {
+        let number = |name: &str| {
+            let headers = delivery.properties.headers().as_ref()?;
+            as_number(headers.inner().get(name)?)
+        };
+        let returned =
+            if counts { number(RETURNED).unwrap_or(0) } else { i64::from(delivery.redelivered) };
+        let before = number(DELIVERIES).unwrap_or(0);
+        let seconds = delivery.properties.timestamp().and_then(|at| i64::try_from(at).ok());
+        Self {
+            deliveries: u32::try_from(before + returned + 1).unwrap_or(u32::MAX),
+            not_before: number(NOT_BEFORE).map(Timestamp),
+            enqueued_at: seconds.map(|seconds| Timestamp(seconds.saturating_mul(1_000))),
+            // What waited in a delay queue came back by the normal lane.
+            priority: priority.max(number(PRIORITY).map_or(0, |level| i16::from(level > 0))),
+            body: delivery.data,
+        }
+    }
+}
+
+fn as_number(value: &AMQPValue) -> Option<i64> {
+    Some(match value {
+        AMQPValue::ShortShortInt(number) => i64::from(*number),
+        AMQPValue::ShortShortUInt(number) => i64::from(*number),
+        AMQPValue::ShortInt(number) => i64::from(*number),
+        AMQPValue::ShortUInt(number) => i64::from(*number),
+        AMQPValue::LongInt(number) => i64::from(*number),
+        AMQPValue::LongUInt(number) => i64::from(*number),
+        AMQPValue::LongLongInt(number) => *number,
+        _ => return None,
+    })
+}

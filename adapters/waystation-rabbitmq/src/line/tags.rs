@@ -1,0 +1,165 @@
+//! Which deliveries of a channel are where. Pure: acknowledgements come out as values.
+//!
+//! A delivery is *untaken* (fetched ahead), *held back* (until a moment), *out* (somebody works on
+//! it) or *closed* (being settled), and gone once it is acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use waystation_core::clock::Timestamp;
+
+use super::Fetched;
+
+/// The deliveries of one channel that are not acknowledged.
+#[derive(Default)]
+pub struct Tags {
+    priority: VecDeque<(u64, Fetched)>,
+    normal: VecDeque<(u64, Fetched)>,
+    held_back: BTreeMap<(Timestamp, u64), Fetched>,
+    out: BTreeMap<u64, Fetched>,
+    /// Every delivery that the broker waits for.
+    unacknowledged: BTreeSet<u64>,
+}
+
+impl Tags {
+    /// Takes in what was delivered.
+    pub fn arrive(&mut self, tag: u64, fetched: Fetched) {
+        self.unacknowledged.insert(tag);
+        match fetched.not_before {
+            Some(moment) => {
+                self.held_back.insert((moment, tag), fetched);
+            }
+            None => self.line_up(tag, fetched),
+        }
+    }
+
+    /// Notes a delivery that is ended by whoever brought it in.
+    pub fn pass_through(&mut self, tag: u64) {
+        self.unacknowledged.insert(tag);
+    }
+
+    /// Hands out up to this many, what has priority first.
+    pub fn take(&mut self, max: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
+        while let Some(first) = self.held_back.first_entry() {
+            if first.key().0 > now {
+                break;
+            }
+            let tag = first.key().1;
+            let fetched = first.remove();
+            self.line_up(tag, fetched);
+        }
+        let mut taken = Vec::new();
+        while taken.len() < max {
+            let next = self.priority.pop_front().or_else(|| self.normal.pop_front());
+            let Some((tag, fetched)) = next else { break };
+            self.out.insert(tag, fetched.clone());
+            taken.push((tag, fetched));
+        }
+        taken
+    }
+
+    /// When the next that is held back is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.held_back.keys().next().map(|(moment, _)| *moment)
+    }
+
+    /// Whether somebody has it.
+    pub fn holds(&self, tag: u64) -> bool {
+        self.out.contains_key(&tag)
+    }
+
+    /// Takes it out of the hands that have it, to settle it.
+    pub fn close(&mut self, tag: u64) -> Option<Fetched> {
+        self.out.remove(&tag)
+    }
+
+    /// Gives it back into those hands.
+    pub fn reopen(&mut self, tag: u64, fetched: Fetched) {
+        if self.unacknowledged.contains(&tag) {
+            self.out.insert(tag, fetched);
+        }
+    }
+
+    /// Takes out what nobody has taken.
+    pub fn close_untaken(&mut self) -> Vec<(u64, Fetched)> {
+        let held_back = std::mem::take(&mut self.held_back);
+        self.priority
+            .drain(..)
+            .chain(self.normal.drain(..))
+            .chain(held_back.into_iter().map(|((_, tag), fetched)| (tag, fetched)))
+            .collect()
+    }
+
+    /// How many somebody has.
+    pub fn out(&self) -> u64 {
+        self.out.len() as u64
+    }
+
+    /// What to acknowledge for these: each one, or all up to one (`true`) where nothing before it
+    /// is open.
+    pub fn acknowledge(&mut self, mut tags: Vec<u64>) -> Vec<(u64, bool)> {
+        tags.retain(|tag| self.unacknowledged.remove(tag));
+        tags.sort_unstable();
+        let open = self.unacknowledged.first().copied().unwrap_or(u64::MAX);
+        let before_open = tags.partition_point(|tag| *tag < open);
+        let (together, single) = tags.split_at(before_open);
+        let together = together.last().map(|tag| (*tag, together.len() > 1));
+        together.into_iter().chain(single.iter().map(|tag| (*tag, false))).collect()
+    }
+
+    fn line_up(&mut self, tag: u64, fetched: Fetched) {
+        let lane = if fetched.priority > 0 { &mut self.priority } else { &mut self.normal };
+        lane.push_back((tag, fetched));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(priority: i16, not_before: Option<i64>) -> Fetched {
+        let not_before = not_before.map(Timestamp);
+        Fetched { body: vec![], priority, deliveries: 1, enqueued_at: None, not_before }
+    }
+
+    fn tags_of(taken: &[(u64, Fetched)]) -> Vec<u64> {
+        taken.iter().map(|(tag, _)| *tag).collect()
+    }
+
+    #[test]
+    fn priority_goes_first_and_what_is_held_back_waits() {
+        let mut tags = Tags::default();
+        tags.arrive(1, fetched(0, None));
+        tags.arrive(2, fetched(0, Some(50)));
+        tags.arrive(3, fetched(1, None));
+        assert_eq!(tags_of(&tags.take(9, Timestamp(0))), [3, 1]);
+        assert_eq!(tags.next_due(), Some(Timestamp(50)));
+        assert_eq!(tags_of(&tags.take(9, Timestamp(50))), [2]);
+    }
+
+    #[test]
+    fn acknowledgements_are_joined_where_nothing_is_open_before() {
+        let mut tags = Tags::default();
+        (1..=6).for_each(|tag| tags.arrive(tag, fetched(0, None)));
+        tags.take(5, Timestamp(0));
+        assert_eq!(tags.acknowledge(vec![2]), [(2, false)]);
+        assert_eq!(tags.acknowledge(vec![3, 1, 5]), [(3, true), (5, false)]);
+        assert_eq!(tags.acknowledge(vec![3, 4]), [(4, false)]);
+        assert_eq!(tags_of(&tags.close_untaken()), [6]);
+        assert_eq!(tags.acknowledge(vec![6]), [(6, false)]);
+        assert!(tags.unacknowledged.is_empty());
+    }
+
+    #[test]
+    fn what_is_closed_is_in_nobodys_hands() {
+        let mut tags = Tags::default();
+        tags.arrive(1, fetched(0, None));
+        assert!(!tags.holds(1));
+        tags.take(1, Timestamp(0));
+        assert!(tags.holds(1));
+        let closed = tags.close(1).expect("it is out");
+        assert!(!tags.holds(1));
+        assert_eq!(tags.close(1), None);
+        tags.reopen(1, closed);
+        assert!(tags.holds(1));
+    }
+}

@@ -1,0 +1,145 @@
+//! The queue port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use waystation_core::id::QueueName;
+use waystation_core::job::Checkpoint;
+use waystation_core::journal::{self, Entry};
+use waystation_core::port::{
+    Capabilities, Depth, Error, Extended, Queue, RECEIVE_MAX, Receive, check_batch, check_jobs,
+    check_settlements,
+};
+use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Start, Submitted};
+
+use crate::RabbitMq;
+use crate::error::{explain_declare, is_not_found};
+use crate::line::Receipt;
+use crate::options::Declare;
+use crate::publisher;
+use crate::settle::outgoing;
+use crate::topology::{QueueKey, Role, delays};
+
+#[async_trait]
+impl Queue for RabbitMq {
+    fn capabilities(&self) -> Capabilities {
+        let options = self.shared.link.options();
+        // Lanes and delays are queues of their own.
+        let makes_queues = options.declare == Declare::Create;
+        Capabilities {
+            delay: makes_queues,
+            priority: makes_queues,
+            atomic_settlement: false,
+            durable: true,
+            payload_bytes_max: options.payload_bytes_max,
+        }
+    }
+
+    async fn submit(
+        &self,
+        jobs: Vec<NewJob>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Vec<Submitted>, Error> {
+        check_jobs(&jobs, self.shared.link.options().payload_bytes_max)?;
+        if checkpoint.is_some() {
+            let message = "a broker keeps no checkpoints (hint: sources need a store beside it)";
+            let name = self.shared.link.name().to_owned();
+            return Err(Error::Broken { name, message: message.to_owned() });
+        }
+        let now = self.shared.clock.now();
+        let messages: Vec<_> = jobs
+            .iter()
+            .filter_map(|job| match &job.start {
+                Start::Queue(message) => Some(outgoing(message, now)),
+                Start::Inbox(_) => None,
+            })
+            .collect();
+        publisher::publish(&self.shared.link, &messages, now).await?;
+        self.write_events(jobs.iter().flat_map(journal::encode_created).collect()).await?;
+        Ok(jobs.into_iter().map(|job| Submitted::Created(job.job_id)).collect())
+    }
+
+    async fn receive(&self, request: Receive) -> Result<Vec<Delivery>, Error> {
+        let max = request.max.min(RECEIVE_MAX);
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let line = self.line(&request.queue);
+        let taken = line.take(max, request.wait).await;
+        let deliver = |(receipt, fetched): (Receipt, crate::line::Fetched)| Delivery {
+            lease: Lease {
+                queue: request.queue.clone(),
+                delivery_id: receipt.tag as i64,
+                token: receipt.epoch,
+            },
+            body: fetched.body,
+            priority: fetched.priority,
+            deliveries: fetched.deliveries,
+            enqueued_at: fetched.enqueued_at.unwrap_or_else(|| self.shared.clock.now()),
+        };
+        Ok(taken.into_iter().map(deliver).collect())
+    }
+
+    /// The broker keeps a delivery with us for as long as the channel lives.
+    async fn extend(&self, leases: Vec<Lease>, _lease: Duration) -> Result<Vec<Extended>, Error> {
+        check_batch(leases.len())?;
+        let held = |lease: &Lease| {
+            let receipt = Receipt { epoch: lease.token, tag: lease.delivery_id as u64 };
+            self.known_line(&lease.queue).is_some_and(|line| line.holds(receipt))
+        };
+        let answer = |lease| if held(lease) { Extended::Held } else { Extended::Lost };
+        Ok(leases.iter().map(answer).collect())
+    }
+
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, Error> {
+        check_settlements(&settlements, self.shared.link.options().payload_bytes_max)?;
+        self.settle_all(&settlements).await
+    }
+
+    async fn began(&self, entry: Entry) -> Result<(), Error> {
+        self.write_journal(&[entry]).await
+    }
+
+    async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
+        if let Some(line) = self.known_line(queue) {
+            line.leave().await;
+        }
+        Ok(())
+    }
+
+    /// What is leased is what this process has: the broker tells nobody else's.
+    async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
+        let base = queue.as_str();
+        let mut depth = Depth::default();
+        for role in [Role::Work, Role::Priority] {
+            depth.ready += self.messages_in(&QueueKey::of(base, role)).await?;
+        }
+        for role in delays() {
+            depth.delayed += self.messages_in(&QueueKey::of(base, role)).await?;
+        }
+        depth.leased = self.known_line(queue).map_or(0, |line| line.out());
+        Ok(depth)
+    }
+}
+
+impl RabbitMq {
+    /// How many messages wait in a queue of the broker; none when there is no such queue.
+    pub(crate) async fn messages_in(&self, key: &QueueKey) -> Result<u64, Error> {
+        let link = &self.shared.link;
+        let session = link.session().await?;
+        let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = key.name(link.options());
+        match channel.queue_declare(queue.clone(), passive, FieldTable::default()).await {
+            Ok(found) => {
+                let _ = channel.close(200, "done".into()).await;
+                Ok(u64::from(found.message_count()))
+            }
+            Err(error) if is_not_found(&error) => Ok(0),
+            Err(error) => Err(explain_declare(link.name(), &format!("queue `{queue}`"), &error)),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Settlements in the safe order: what goes on is confirmed, what happened is confirmed, and only
+//! then is the delivery acknowledged. A crash in between repeats the hop; the ledger knows it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use waystation_core::clock::Timestamp;
+use waystation_core::id::QueueName;
+use waystation_core::journal::{self, Entry};
+use waystation_core::port::Error;
+use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
+use waystation_core::state::JobState;
+
+use crate::RabbitMq;
+use crate::line::{Fetched, Line, Receipt};
+use crate::options::{Events, Options};
+use crate::publisher::{self, NOT_BEFORE, Outgoing, PRIORITY, REASON};
+use crate::topology::{QueueKey, Role, step_for};
+
+/// The most events of one message of the journal, and about how large it becomes.
+const BATCH_EVENTS_MAX: usize = 500;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Names of queues of dead letters tell why in a header of this length at most.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// A delivery that is being settled.
+struct Closed {
+    /// Its place in the batch.
+    place: usize,
+    line: Arc<Line>,
+    receipt: Receipt,
+    fetched: Fetched,
+}
+
+impl RabbitMq {
+    /// Settles deliveries. On an error they are back in the hands that had them.
+    pub(crate) async fn settle_all(
+        &self,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, Error> {
+        let closed = self.close_all(settlements)?;
+        let now = self.shared.clock.now();
+        let forwards: Vec<_> =
+            closed.iter().filter_map(|one| forward(&settlements[one.place], one, now)).collect();
+        let entries: Vec<_> =
+            closed.iter().map(|one| Entry::of(&settlements[one.place], now)).collect();
+        let published = async {
+            publisher::publish(&self.shared.link, &forwards, now).await?;
+            self.write_journal(&entries).await
+        };
+        if let Err(error) = published.await {
+            for one in closed {
+                one.line.reopen(one.receipt, one.fetched);
+            }
+            return Err(error);
+        }
+        let mut answers = vec![Settled::Lost; settlements.len()];
+        let mut by_line: HashMap<QueueName, (Arc<Line>, Vec<Receipt>)> = HashMap::new();
+        for one in closed {
+            answers[one.place] = Settled::Applied;
+            if let Ended::Delivery(lease) = &settlements[one.place].ended {
+                let entry = by_line.entry(lease.queue.clone());
+                entry.or_insert_with(|| (one.line, Vec::new())).1.push(one.receipt);
+            }
+        }
+        for (line, receipts) in by_line.into_values() {
+            line.acknowledge(&receipts).await;
+        }
+        Ok(answers)
+    }
+
+    /// Takes what the settlements end out of everybody's hands, where it is still ours.
+    fn close_all(&self, settlements: &[Settlement]) -> Result<Vec<Closed>, Error> {
+        let mut closed = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            if !matches!(settlement.ended, Ended::Delivery(_)) {
+                let message = "tasks and dead letters are in the store, not with the broker";
+                let name = self.shared.link.name().to_owned();
+                return Err(Error::Broken { name, message: message.to_owned() });
+            }
+        }
+        for (place, settlement) in settlements.iter().enumerate() {
+            let Ended::Delivery(lease) = &settlement.ended else { continue };
+            let Some(line) = self.known_line(&lease.queue) else { continue };
+            let receipt = Receipt { epoch: lease.token, tag: lease.delivery_id as u64 };
+            if let Some(fetched) = line.close(receipt) {
+                closed.push(Closed { place, line, receipt, fetched });
+            }
+        }
+        Ok(closed)
+    }
+
+    /// Writes to the journal; returns when the broker has it, durably.
+    pub(crate) async fn write_journal(&self, entries: &[Entry]) -> Result<(), Error> {
+        let events = entries.iter().flat_map(journal::encode).collect();
+        self.write_events(events).await
+    }
+
+    /// The same with events that have their wire form.
+    pub(crate) async fn write_events(&self, events: Vec<Vec<u8>>) -> Result<(), Error> {
+        let options = self.shared.link.options();
+        let posts: Vec<_> = posts(options, events)
+            .into_iter()
+            .map(|body| Outgoing::new(QueueKey::journal(options), body))
+            .collect();
+        publisher::publish(&self.shared.link, &posts, self.shared.clock.now()).await
+    }
+}
+
+/// A contract on its way into a stage's queue.
+pub fn outgoing(message: &Message, now: Timestamp) -> Outgoing {
+    let queue = message.queue.as_str();
+    let body = message.body.clone();
+    let wait = message.not_before.filter(|moment| *moment > now).map(|moment| moment.since(now));
+    let Some(wait) = wait else {
+        let role = if message.priority > 0 { Role::Priority } else { Role::Work };
+        return Outgoing::new(QueueKey::of(queue, role), body);
+    };
+    let role = step_for(wait).map_or(Role::Work, Role::Delay);
+    let delayed = Outgoing::new(QueueKey::of(queue, role), body);
+    let delayed = delayed.number(NOT_BEFORE, now.plus(wait).0);
+    if message.priority > 0 { delayed.number(PRIORITY, 1) } else { delayed }
+}
+
+/// What a settlement publishes besides its events.
+fn forward(settlement: &Settlement, closed: &Closed, now: Timestamp) -> Option<Outgoing> {
+    match &settlement.next {
+        Next::Enqueue(message) => Some(outgoing(message, now)),
+        Next::HandBack => Some(closed.line.copy(&closed.fetched)),
+        Next::End { body, failure: Some(failure) } if settlement.state == JobState::Failed => {
+            let Ended::Delivery(lease) = &settlement.ended else { return None };
+            let mut reason = failure.to_string();
+            waystation_core::failure::truncate(&mut reason, REASON_BYTES_MAX);
+            let key = QueueKey::of(lease.queue.as_str(), Role::Dead);
+            Some(Outgoing::new(key, body.clone()).text(REASON, &reason))
+        }
+        Next::End { .. } | Next::Park(_) | Next::Drop | Next::HandOver => None,
+    }
+}
+
+/// Events as messages of the journal: lists of them, or one each.
+fn posts(options: &Options, events: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    if options.events == Events::Each {
+        return events;
+    }
+    let mut posts = Vec::new();
+    let mut post = Vec::new();
+    let mut count = 0;
+    for event in events {
+        let full = count == BATCH_EVENTS_MAX || post.len() + event.len() > BATCH_BYTES_MAX;
+        if full && count > 0 {
+            post.push(b']');
+            posts.push(std::mem::take(&mut post));
+            count = 0;
+        }
+        post.push(if count == 0 { b'[' } else { b',' });
+        post.extend(event);
+        count += 1;
+    }
+    if count > 0 {
+        post.push(b']');
+        posts.push(post);
+    }
+    posts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn posts_are_lists_of_limited_length() {
+        let options = Options::parse("amqp://h").expect("a good URL");
+        let events = vec![b"{}".to_vec(); BATCH_EVENTS_MAX + 1];
+        let posts = posts(&options, events);
+        let lengths: Vec<usize> = posts
+            .iter()
+            .map(|post| serde_json::from_slice::<Vec<serde_json::Value>>(post).expect("JSON").len())
+            .collect();
+        assert_eq!(lengths, [BATCH_EVENTS_MAX, 1]);
+        assert!(super::posts(&options, Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn events_are_one_a_message_where_that_is_asked_for() {
+        let options = Options::parse("amqp://h?events=each").expect("a good URL");
+        assert_eq!(posts(&options, vec![b"{}".to_vec(); 3]).len(), 3);
+    }
+}

@@ -1,0 +1,125 @@
+//! Takes what waits in a queue of the ledger to the same queue of the broker.
+//!
+//! A message is published and confirmed before the ledger notes that it was handed over. A crash
+//! in between publishes it twice; the tracker knows the second run by its step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use waystation_core::contract::Contract;
+use waystation_core::id::{JobId, QueueName, StageId};
+use waystation_core::port::{Error, RECEIVE_MAX, Receive};
+use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settlement, Start};
+use waystation_core::state::JobState;
+
+use super::Books;
+use crate::definition::Definition;
+
+/// How long one receive waits. Wake-ups end it early; this only bounds it.
+const RECEIVE_WAIT: Duration = Duration::from_secs(30);
+/// A courier that dies leaves its messages to another one after this long.
+const LEASE: Duration = Duration::from_secs(30);
+/// The wait after one of the two could not be used: the first, and the longest.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The courier of one queue.
+pub struct Courier {
+    /// From the ledger to the broker.
+    pub books: Books,
+    /// The pipeline.
+    pub definition: Arc<Definition>,
+    /// Its stage that reads the queue.
+    pub stage: StageId,
+    /// The queue.
+    pub queue: QueueName,
+    /// Cancelled when it is to end.
+    pub drain: CancellationToken,
+}
+
+impl Courier {
+    /// Carries until it is to end, or until one of the two is gone for good.
+    pub async fn run(self) -> Result<(), Error> {
+        let mut pause = PAUSE;
+        while let Some(received) = self.drain.run_until_cancelled(self.receive()).await {
+            let carried = match received {
+                Ok(deliveries) => self.carry(deliveries).await,
+                Err(error) => Err(error),
+            };
+            match carried {
+                Ok(()) => pause = PAUSE,
+                Err(error) if error.retryable() => {
+                    tracing::warn!(queue = %self.queue, %error, "not carried, trying on");
+                    let _ = self.drain.run_until_cancelled(tokio::time::sleep(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&self) -> Result<Vec<Delivery>, Error> {
+        let request = Receive {
+            queue: self.queue.clone(),
+            max: RECEIVE_MAX,
+            wait: RECEIVE_WAIT,
+            lease: LEASE,
+        };
+        self.books.ledger.receive(request).await
+    }
+
+    /// Publishes, then hands over; what cannot be published goes back.
+    async fn carry(&self, deliveries: Vec<Delivery>) -> Result<(), Error> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<NewJob> = deliveries.iter().map(|one| self.message(one)).collect();
+        let published = self.books.broker.submit(jobs, None).await;
+        let next = if published.is_ok() { Next::HandOver } else { Next::HandBack };
+        let settlements: Vec<_> =
+            deliveries.into_iter().map(|one| self.settlement(one, next.clone())).collect();
+        let settled = self.books.ledger.settle(settlements.into()).await;
+        published?;
+        settled?;
+        Ok(())
+    }
+
+    /// The message as the broker's queue takes it, without an event: the ledger has them.
+    fn message(&self, delivery: &Delivery) -> NewJob {
+        NewJob {
+            job_id: job_id_of(delivery),
+            pipeline: self.definition.pipeline.name.clone(),
+            pipeline_version: self.definition.version,
+            dedupe_key: None,
+            start: Start::Queue(Message {
+                queue: self.queue.clone(),
+                stage: self.stage.clone(),
+                priority: delivery.priority,
+                not_before: None,
+                body: delivery.body.clone(),
+            }),
+            events: Vec::new(),
+        }
+    }
+
+    fn settlement(&self, delivery: Delivery, next: Next) -> Settlement {
+        Settlement {
+            job_id: job_id_of(&delivery),
+            pipeline: self.definition.pipeline.name.clone(),
+            pipeline_version: self.definition.version,
+            ended: Ended::Delivery(delivery.lease),
+            next,
+            state: JobState::Queued,
+            stage: self.stage.clone(),
+            events: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+}
+
+/// For messages only: what the body is, is found out by the worker that gets it.
+fn job_id_of(delivery: &Delivery) -> JobId {
+    Contract::parse(&delivery.body).map_or_else(|_| JobId::from(""), |contract| contract.job_id)
+}

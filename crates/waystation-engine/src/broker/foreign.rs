@@ -1,0 +1,108 @@
+//! What follows from the events of a stage that knows only its own work.
+
+use std::sync::Arc;
+
+use waystation_core::Params;
+use waystation_core::contract::Contract;
+use waystation_core::event::EventKind;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::{JobId, Label, StageId};
+use waystation_core::job::JobRecord;
+use waystation_core::journal::{Change, Entry};
+use waystation_core::pipeline::Onward;
+use waystation_core::port::{Error, Ledger};
+use waystation_core::settlement::Next;
+use waystation_core::state::{JobState, Step, transition};
+
+use crate::decide::hand_to;
+use crate::definition::{Definition, DefinitionError, Registry};
+
+/// The entry with the pipeline, the stage run and what became of the job. The inner error tells
+/// why it belongs nowhere.
+pub async fn resolve(
+    entry: Entry,
+    ledger: &dyn Ledger,
+    running: &Arc<Definition>,
+    registry: &Registry,
+) -> Result<Result<Entry, String>, Error> {
+    let job = ledger.job(&entry.job_id).await?;
+    let definition = match &job {
+        None => Arc::clone(running),
+        Some(job) => match registry.version(&job.pipeline, job.pipeline_version).await {
+            Ok(definition) => definition,
+            Err(DefinitionError::Store(error)) => return Err(error),
+            Err(error) => return Ok(Err(error.to_string())),
+        },
+    };
+    Ok(place(entry, job.as_ref(), &definition))
+}
+
+fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Result<Entry, String> {
+    let pipeline = &definition.pipeline;
+    let stage = entry.step.stage.clone();
+    if pipeline.stage(&stage).is_none() {
+        let (job, name) = (&entry.job_id, &pipeline.name);
+        return Err(format!("job `{job}` is told of at stage `{stage}`, which `{name}` has not"));
+    }
+    let contract = contract_of(&entry.job_id, job);
+    let visit = entry.step.visit.unwrap_or(contract.visit);
+    let mut entry = entry.in_visit(visit);
+    entry.origin.get_or_insert_with(|| (pipeline.name.clone(), definition.version));
+    if let Change::Told { kind, response, failure } = entry.change {
+        entry.change = land(kind, response, failure, contract, definition, &stage)?;
+    }
+    Ok(entry)
+}
+
+/// What became of the job. Of kinds that say nothing about it, it stays where it is.
+fn land(
+    kind: EventKind,
+    response: Params,
+    failure: Option<Failure>,
+    mut contract: Contract,
+    definition: &Definition,
+    stage: &StageId,
+) -> Result<Change, String> {
+    let landed = |step, stage, next| {
+        // Each step taken here is allowed from `running`.
+        let state = transition(JobState::Running, step).unwrap_or(JobState::Failed);
+        Change::Landed { state, stage, next }
+    };
+    match kind {
+        EventKind::Completed | EventKind::Skipped => {
+            contract.params.extend(response);
+            contract.retry_count = 0;
+            let exit = contract.exit_stage.as_ref();
+            let onward = definition
+                .pipeline
+                .onward(stage, exit, &Label::ok(), &contract.params)
+                .map_err(|error| error.to_string())?;
+            let body = contract.to_bytes();
+            Ok(match onward {
+                Onward::Done => {
+                    landed(Step::Complete, stage.clone(), Next::End { body, failure: None })
+                }
+                // Its next stage run has the same number: it forwarded the contract as it came.
+                Onward::To(next) => {
+                    let (step, place) = hand_to(definition, &next, body, 0);
+                    landed(step, next, place)
+                }
+            })
+        }
+        EventKind::Failed | EventKind::Aborted => {
+            let aborted = kind == EventKind::Aborted;
+            let kind = if aborted { ErrorKind::Aborted } else { ErrorKind::Error };
+            let failure = failure.unwrap_or_else(|| Failure::new(kind, "gave no reason"));
+            let step = if aborted { Step::Abort } else { Step::Fail };
+            let next = Next::End { body: contract.to_bytes(), failure: Some(failure) };
+            Ok(landed(step, stage.clone(), next))
+        }
+        _ => Ok(Change::Told { kind, response, failure }),
+    }
+}
+
+/// The contract as the ledger has it; an empty one for a job that it has never heard of.
+fn contract_of(job_id: &JobId, job: Option<&JobRecord>) -> Contract {
+    let known = job.and_then(|job| Contract::parse(&job.body).ok());
+    known.unwrap_or_else(|| Contract::new(job_id.clone(), Params::new()))
+}
