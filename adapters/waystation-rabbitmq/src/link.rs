@@ -150,9 +150,9 @@ impl Session {
         // What broke before anybody listened is not told again.
         while both_up() {
             match tokio::time::timeout(Duration::from_secs(1), events.next()).await {
+                // Also of a channel that was refused something.
                 Ok(Some(Event::Error(error))) => {
-                    tracing::warn!(broker = name, %error, "connection lost");
-                    return;
+                    tracing::debug!(broker = name, %error, "the broker reports an error");
                 }
                 Ok(Some(Event::ConnectionBlocked(reason))) => {
                     tracing::warn!(broker = name, reason, "broker blocks publishing");
@@ -161,9 +161,10 @@ impl Session {
                     tracing::info!(broker = name, "broker publishes again");
                 }
                 Ok(Some(_)) | Err(_) => {}
-                Ok(None) => return,
+                Ok(None) => break,
             }
         }
+        tracing::warn!(broker = name, "connection lost");
     }
 
     async fn close(&self) {

@@ -122,6 +122,34 @@ async fn confirm(
     }
 }
 
+/// What a queue holds.
+pub struct Found {
+    /// How many messages wait.
+    pub messages: u32,
+    /// How many consumers there are.
+    pub consumers: u32,
+}
+
+/// Looks at a queue; `None` when there is none.
+pub async fn look(
+    link: &Link,
+    session: &Session,
+    key: &QueueKey,
+) -> Result<Option<Found>, Error> {
+    let queue = key.name(link.options());
+    let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    match channel.queue_declare(queue.clone(), passive, FieldTable::default()).await {
+        Ok(found) => {
+            let _ = channel.close(200, "done".into()).await;
+            let (messages, consumers) = (found.message_count(), found.consumer_count());
+            Ok(Some(Found { messages, consumers }))
+        }
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(explain_declare(link.name(), &format!("queue `{queue}`"), &error)),
+    }
+}
+
 /// Sees to it that a queue is there. One that is there already is used as it is.
 pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
     if session.declared.lock().await.contains(key) {
@@ -131,21 +159,16 @@ pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(
     let queue = key.name(options);
     let explain =
         |error: &lapin::Error| explain_declare(link.name(), &format!("queue `{queue}`"), error);
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
-    let found = channel.queue_declare(queue.clone(), passive, FieldTable::default()).await;
-    match found {
-        Ok(_) => {
-            let _ = channel.close(200, "done".into()).await;
+    if look(link, session, key).await?.is_none() {
+        if options.declare == Declare::Passive {
+            let message = format!("there is no queue `{queue}` (hint: declare=passive makes none)");
+            return Err(Error::Unavailable { name: link.name().to_owned(), message });
         }
-        Err(error) if is_not_found(&error) && options.declare == Declare::Create => {
-            let channel = session.declaring_channel().await.map_err(|error| explain(&error))?;
-            let made = channel.queue_declare(queue.clone(), durable, key.arguments(options)).await;
-            made.map_err(|error| explain(&error))?;
-            let _ = channel.close(200, "done".into()).await;
-        }
-        Err(error) => return Err(explain(&error)),
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let channel = session.declaring_channel().await.map_err(|error| explain(&error))?;
+        let made = channel.queue_declare(queue.clone(), durable, key.arguments(options)).await;
+        made.map_err(|error| explain(&error))?;
+        let _ = channel.close(200, "done".into()).await;
     }
     session.declared.lock().await.insert(key.clone());
     Ok(())

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 use waystation_core::id::QueueName;
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::{self, Entry};
@@ -16,7 +14,6 @@ use waystation_core::port::{
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Start, Submitted};
 
 use crate::RabbitMq;
-use crate::error::{explain_declare, is_not_found};
 use crate::line::Receipt;
 use crate::options::Declare;
 use crate::publisher;
@@ -127,19 +124,9 @@ impl Queue for RabbitMq {
 
 impl RabbitMq {
     /// How many messages wait in a queue of the broker; none when there is no such queue.
-    pub(crate) async fn messages_in(&self, key: &QueueKey) -> Result<u64, Error> {
+    async fn messages_in(&self, key: &QueueKey) -> Result<u64, Error> {
         let link = &self.shared.link;
-        let session = link.session().await?;
-        let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = key.name(link.options());
-        match channel.queue_declare(queue.clone(), passive, FieldTable::default()).await {
-            Ok(found) => {
-                let _ = channel.close(200, "done".into()).await;
-                Ok(u64::from(found.message_count()))
-            }
-            Err(error) if is_not_found(&error) => Ok(0),
-            Err(error) => Err(explain_declare(link.name(), &format!("queue `{queue}`"), &error)),
-        }
+        let found = publisher::look(link, &*link.session().await?, key).await?;
+        Ok(found.map_or(0, |found| u64::from(found.messages)))
     }
 }

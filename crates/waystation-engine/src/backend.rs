@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waystation_core::clock::Clock;
-use waystation_core::port::{Bus, Journal, Ledger, Queue, Store};
+use waystation_core::port::{Bus, Queue, Store};
 
 use crate::broker::{Books, Brokered, JoinedBus};
 
@@ -35,29 +35,29 @@ impl Backend {
     }
 
     /// A broker that moves contracts, and a store that keeps the books. Signals go over the
-    /// broker, or over a bus of their own.
-    pub fn brokered<B, L>(
-        broker: B,
-        ledger: L,
-        bus: Option<Arc<dyn Bus>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self
-    where
-        B: Queue + Journal + Bus + Clone + 'static,
-        L: Ledger + Bus + Clone + 'static,
-    {
-        let books = Books {
-            broker: Arc::new(broker.clone()),
-            journal: Arc::new(broker.clone()),
-            ledger: Arc::new(ledger.clone()),
-        };
-        let live = bus.unwrap_or_else(|| Arc::new(broker));
+    /// broker, or over a bus of their own. To be called on a runtime.
+    pub fn brokered(books: Books, buses: Buses, clock: Arc<dyn Clock>) -> Self {
         Self {
             queue: Arc::new(Brokered::new(&books)),
-            store: Arc::new(ledger.clone()),
-            bus: Arc::new(JoinedBus::new(live, Arc::new(ledger))),
+            store: Arc::clone(&books.ledger) as Arc<dyn Store>,
+            bus: Arc::new(JoinedBus::new(buses.live, buses.ledger)),
             books: Some(books),
             clock,
         }
     }
+
+    /// The same backend with live signals over another bus. To be called on a runtime.
+    #[must_use]
+    pub fn with_bus(mut self, live: Arc<dyn Bus>) -> Self {
+        self.bus = Arc::new(JoinedBus::new(live, self.bus));
+        self
+    }
+}
+
+/// The buses of a broker with a ledger.
+pub struct Buses {
+    /// Carries live signals.
+    pub live: Arc<dyn Bus>,
+    /// The ledger's own, which tells that something changed.
+    pub ledger: Arc<dyn Bus>,
 }

@@ -18,7 +18,7 @@ mod staff;
 mod stop;
 mod worker;
 
-pub use backend::Backend;
+pub use backend::{Backend, Buses};
 pub use broker::Books;
 pub use client::{AnswerError, Client, JobError, Submission, SubmitError};
 pub use definition::{Definition, DefinitionError, Environment, Registry};

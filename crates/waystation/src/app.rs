@@ -20,7 +20,7 @@ use waystation_engine::{
 };
 use waystation_executors::Executors;
 
-use crate::backends::{self, OpenError};
+use crate::backends::{self, OpenError, Urls};
 use crate::environment;
 
 /// A pipeline whose stages follow each other in the order that they are added.
@@ -28,7 +28,7 @@ pub struct App {
     name: String,
     stages: Vec<Value>,
     executors: Executors,
-    store: String,
+    urls: Urls,
 }
 
 /// Why an app could not do what it was asked.
@@ -70,7 +70,7 @@ impl App {
             name: name.to_owned(),
             stages: Vec::new(),
             executors: Executors::standard(),
-            store: backends::DEFAULT_STORE.to_owned(),
+            urls: Urls::store(backends::DEFAULT_STORE),
         }
     }
 
@@ -104,13 +104,27 @@ impl App {
     /// Names the store.
     #[must_use]
     pub fn store(mut self, url: &str) -> Self {
-        url.clone_into(&mut self.store);
+        url.clone_into(&mut self.urls.store);
+        self
+    }
+
+    /// Names a broker that moves the contracts, beside the store.
+    #[must_use]
+    pub fn queue(mut self, url: &str) -> Self {
+        self.urls.queue = Some(url.to_owned());
+        self
+    }
+
+    /// Names a bus that carries the live signals.
+    #[must_use]
+    pub fn bus(mut self, url: &str) -> Self {
+        self.urls.bus = Some(url.to_owned());
         self
     }
 
     /// Opens the store and installs the pipeline in it.
     pub async fn open(self) -> Result<OpenApp, AppError> {
-        let backend = backends::open(&self.store).await?;
+        let backend = backends::open(&self.urls).await?;
         let environment = environment(BTreeMap::new());
         let catalog = Arc::new(self.executors);
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);

@@ -23,8 +23,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long to wait for a queue that another consumer has for itself.
 const TAKEN_PAUSE: Duration = Duration::from_secs(2);
-/// How often a channel without consumers is looked after.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often is looked whether the broker still knows what we consume: of a queue that was deleted
+/// and made again it tells nothing.
+const LOOK: Duration = Duration::from_secs(3);
 /// Posts of the journal that are fetched ahead.
 const JOURNAL_PREFETCH: u16 = 100;
 
@@ -86,10 +87,16 @@ impl Line {
             Err(ended) => return ended,
         };
         *pause = PAUSE;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut arrived = false;
         loop {
             tokio::select! {
                 Some(brought) = consumers.streams.next() => match brought {
-                    Some((priority, Ok(delivery))) => self.arrive(delivery, priority),
+                    Some((priority, Ok(delivery))) => {
+                        arrived = true;
+                        self.arrive(delivery, priority);
+                    }
                     Some((_, Err(error))) => return self.broken(&error),
                     None => return self.gone("a consumer was cancelled: was the queue deleted?"),
                 },
@@ -98,12 +105,55 @@ impl Line {
                         return ended;
                     }
                 }
-                () = tokio::time::sleep(LOOK), if consumers.tags.is_empty() => {
-                    if !consumers.channel.status().connected() {
-                        return self.gone("the channel was closed");
+                _ = look.tick() => {
+                    let idle = !std::mem::take(&mut arrived);
+                    if let Err(ended) = self.look_after(session, &mut consumers, idle).await {
+                        return ended;
                     }
                 }
             }
+        }
+    }
+
+    /// Finds out that nothing comes although we listen. `idle` tells that nothing did since the
+    /// last look.
+    async fn look_after(
+        &self,
+        session: &Session,
+        consumers: &mut Consumers,
+        idle: bool,
+    ) -> Result<(), Ended> {
+        if !consumers.channel.status().connected() {
+            return Err(self.gone("the channel was closed"));
+        }
+        if consumers.tags.is_empty() || !idle || !self.state().tags.has_nothing() {
+            return Ok(());
+        }
+        for (role, _) in self.roles() {
+            let key = QueueKey::of(&self.base, *role);
+            match publisher::look(&self.link, session, &key).await {
+                Ok(Some(found)) if found.consumers > 0 && found.messages == 0 => {}
+                // Others take what is there, or the broker is busy: a consumer made anew does no
+                // harm while we have nothing.
+                Ok(found) => {
+                    session.declared.lock().await.remove(&key);
+                    let optional =
+                        *role == Role::Priority && self.link.options().declare == Declare::Passive;
+                    if found.is_some() || !optional {
+                        return Err(self.gone("nothing comes although we listen"));
+                    }
+                }
+                Err(error) => return Err(Ended::Broken(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The queues of this line, each with the priority of what comes from it.
+    fn roles(&self) -> &'static [(Role, i16)] {
+        match self.kind {
+            Kind::Work => &[(Role::Priority, 1), (Role::Work, 0)],
+            Kind::Journal => &[(Role::Journal, 0)],
         }
     }
 
@@ -134,11 +184,7 @@ impl Line {
         let more = wanted - consumers.prefetch;
         let qos = consumers.channel.basic_qos(more, BasicQosOptions::default());
         qos.await.map_err(|error| self.broken(&error))?;
-        let roles: &[(Role, i16)] = match self.kind {
-            Kind::Work => &[(Role::Priority, 1), (Role::Work, 0)],
-            Kind::Journal => &[(Role::Journal, 0)],
-        };
-        for (role, priority) in roles {
+        for (role, priority) in self.roles() {
             let key = QueueKey::of(&self.base, *role);
             match publisher::declare(&self.link, session, &key).await {
                 Ok(()) => {}
@@ -151,7 +197,14 @@ impl Line {
                 }
                 Err(error) => return Err(Ended::Broken(error)),
             }
-            let consumer = self.subscribe(&consumers.channel, &key).await?;
+            let consumer = match self.subscribe(&consumers.channel, &key).await {
+                Ok(consumer) => consumer,
+                Err(ended) => {
+                    // It may have been deleted: the next time it is looked for again.
+                    session.declared.lock().await.remove(&key);
+                    return Err(ended);
+                }
+            };
             consumers.tags.push(consumer.tag());
             let priority = *priority;
             let brought = consumer.map(move |result| Some((priority, result)));

@@ -89,6 +89,11 @@ impl Tags {
             .collect()
     }
 
+    /// Whether the broker waits for nothing from us.
+    pub fn has_nothing(&self) -> bool {
+        self.unacknowledged.is_empty()
+    }
+
     /// How many somebody has.
     pub fn out(&self) -> u64 {
         self.out.len() as u64

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use waystation::core::job::Count;
 use waystation::core::pipeline::Pipeline;
 use waystation::core::state::JobState;
-use waystation::{Backend, Definition, Engine, Handle, Options, Sources, backends};
+use waystation::core::id::StageId;
+use waystation::{Backend, Definition, Engine, Handle, Options, Sources};
 
 use super::exit::{Error, Outcome};
 use super::out;
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// Let sources look once, and end when no job can go on by itself
     #[arg(long)]
     until_idle: bool,
+    /// Serve only these stages here; others serve the rest
+    #[arg(long, value_name = "STAGE,...", value_delimiter = ',')]
+    stages: Vec<String>,
     /// How long what runs may go on once the engine is to end
     #[arg(long, value_name = "N", default_value_t = 30)]
     drain_seconds: u64,
@@ -52,6 +56,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let options = Options {
         lease: Duration::from_secs(arguments.lease_seconds),
         drain,
+        stages: served(&definition, &arguments.stages)?,
         sources: if arguments.until_idle { Sources::Once } else { Sources::Continuous },
         ..Options::default()
     };
@@ -106,6 +111,22 @@ fn with_input(global: &Global, input: Option<&str>) -> Result<Global, Error> {
     Ok(global)
 }
 
+/// The stages that were named, all of which the pipeline has.
+fn served(definition: &Definition, named: &[String]) -> Result<Option<Vec<StageId>>, Error> {
+    let stages = &definition.pipeline.stages;
+    for name in named {
+        if !stages.iter().any(|stage| stage.id.as_str() == name) {
+            let known: Vec<_> = stages.iter().map(|stage| stage.id.as_str()).collect();
+            let (pipeline, known) = (&definition.pipeline.name, known.join(", "));
+            return Err(Error::usage(format!(
+                "--stages: pipeline `{pipeline}` has no stage `{name}` (its stages: {known})"
+            )));
+        }
+    }
+    let named: Vec<_> = named.iter().map(|name| StageId::from(name.as_str())).collect();
+    Ok((!named.is_empty()).then_some(named))
+}
+
 fn greet(definition: &Definition, until_idle: bool, global: &Global) {
     if global.quiet {
         return;
@@ -114,7 +135,7 @@ fn greet(definition: &Definition, until_idle: bool, global: &Global) {
     let end = if until_idle { "until it is idle" } else { "until Ctrl-C" };
     out::say(format_args!(
         "running {name} version {version} on {} {end}",
-        backends::shown(&global.url())
+        global.places()
     ));
 }
 

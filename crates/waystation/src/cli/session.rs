@@ -7,12 +7,18 @@ use std::sync::Arc;
 use waystation::core::id::PipelineName;
 use waystation::core::pipeline::Pipeline;
 use waystation::engine::Environment;
+use waystation::backends::Urls;
 use waystation::{Backend, Client, Executors, Registry, backends, environment};
 
 use super::exit::Error;
 
 const STORE_HELP: &str =
     "The store [default: $WAYSTATION_STORE, or sqlite://waystation.db in this folder]";
+
+const QUEUE_HELP: &str =
+    "A broker that moves the jobs, beside the store [default: $WAYSTATION_QUEUE, or the store]";
+const BUS_HELP: &str =
+    "What carries live progress [default: $WAYSTATION_BUS, or the queue, or the store]";
 
 /// The options of every command.
 #[derive(Clone, clap::Args)]
@@ -21,6 +27,12 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", help = STORE_HELP)]
     /// The store.
     pub store: Option<String>,
+    #[arg(long, global = true, value_name = "URL", help = QUEUE_HELP)]
+    /// The broker, where one moves the jobs.
+    pub queue: Option<String>,
+    #[arg(long, global = true, value_name = "URL", help = BUS_HELP)]
+    /// The bus, where one carries the live signals.
+    pub bus: Option<String>,
     /// Write JSON to stdout: one document, or one object per line
     #[arg(long, global = true)]
     pub json: bool,
@@ -42,6 +54,12 @@ pub struct Session {
     catalog: Arc<Executors>,
 }
 
+/// What was named on the command line, or by a variable.
+fn given(option: Option<&String>, variable: &str) -> Option<String> {
+    let named = || std::env::var(variable).ok().filter(|url| !url.is_empty());
+    option.cloned().or_else(named)
+}
+
 fn parse_set(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -52,9 +70,27 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
 impl Global {
     /// The store's URL.
     pub fn url(&self) -> String {
-        let given = self.store.clone();
-        let variable = || std::env::var("WAYSTATION_STORE").ok().filter(|url| !url.is_empty());
-        given.or_else(variable).unwrap_or_else(|| backends::DEFAULT_STORE.to_owned())
+        let named = given(self.store.as_ref(), "WAYSTATION_STORE");
+        named.unwrap_or_else(|| backends::DEFAULT_STORE.to_owned())
+    }
+
+    /// The URLs of everything.
+    pub fn urls(&self) -> Urls {
+        Urls {
+            store: self.url(),
+            queue: given(self.queue.as_ref(), "WAYSTATION_QUEUE"),
+            bus: given(self.bus.as_ref(), "WAYSTATION_BUS"),
+        }
+    }
+
+    /// Where things are, for messages: without passwords.
+    pub fn places(&self) -> String {
+        let urls = self.urls();
+        let store = backends::shown(&urls.store);
+        match urls.queue {
+            Some(queue) => format!("{} with {store}", backends::shown(&queue)),
+            None => store,
+        }
     }
 
     /// A command that the reader may paste: it names the store when this one had to.
@@ -89,7 +125,7 @@ impl Global {
                 return Err(Error::usage(format!("store {url}: there is no folder {folder}")));
             }
         }
-        let backend = backends::open(&url).await?;
+        let backend = backends::open(&self.urls()).await?;
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
     }

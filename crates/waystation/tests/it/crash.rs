@@ -67,7 +67,7 @@ async fn completed(site: &Site) -> u64 {
 }
 
 async fn open(site: &Site) -> waystation::Backend {
-    backends::open(&site.store).await.expect("the store opens after a kill")
+    backends::open(&backends::Urls::store(&site.store)).await.expect("the store opens after a kill")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

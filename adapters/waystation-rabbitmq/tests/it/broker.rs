@@ -1,0 +1,133 @@
+//! Names of our own on the broker, gone with the test, and a plain client beside ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use waystation_core::clock::SystemClock;
+use waystation_core::id::QueueName;
+use waystation_core::port::{Error, Queue, Receive};
+use waystation_core::settlement::{Delivery, NewJob, Settled, Settlement};
+use waystation_rabbitmq::{Options, RabbitMq};
+use waystation_testing::sample;
+
+/// Where a broker that tests may use is.
+const VARIABLE: &str = "WAYSTATION_TEST_RABBITMQ";
+/// No call takes longer than this.
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
+const LEASE: Duration = Duration::from_secs(30);
+
+/// The broker as one test sees it.
+pub struct Broker {
+    server: String,
+    prefix: String,
+    plain: Channel,
+    _connection: Connection,
+}
+
+impl Broker {
+    /// Names that no other test has.
+    pub async fn new() -> Self {
+        let server = std::env::var(VARIABLE).unwrap_or_else(|_| {
+            panic!("{VARIABLE} names no server: `cargo xtask services up rabbitmq` starts one")
+        });
+        let connection = Connection::connect(&server, ConnectionProperties::default());
+        let connection = connection.await.expect("the broker answers");
+        let plain = connection.create_channel().await.expect("a channel");
+        let prefix = format!("test.{}.", uuid::Uuid::now_v7().simple());
+        Self { server, prefix, plain, _connection: connection }
+    }
+
+    /// Our side of it, with options of its own.
+    pub async fn open(&self, options: &str) -> RabbitMq {
+        self.try_open(options).await.expect("the broker answers")
+    }
+
+    pub async fn try_open(&self, options: &str) -> Result<RabbitMq, Error> {
+        let url = format!("{}?prefix={}&{options}", self.server, self.prefix);
+        let options = Options::parse(&url).expect("a good URL");
+        RabbitMq::open(options, Arc::new(SystemClock)).await
+    }
+
+    pub fn plain(&self) -> &Channel {
+        &self.plain
+    }
+
+    pub fn name(&self, queue: &str) -> ShortString {
+        format!("{}{queue}", self.prefix).into()
+    }
+
+    /// Publishes as a program would that knows nothing of us.
+    pub async fn publish(&self, queue: &str, body: &str) {
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let (exchange, key) = (ShortString::default(), self.name(queue));
+        let sent = self.plain.basic_publish(exchange, key, options, body.as_bytes(), properties);
+        sent.await.expect("it is sent").await.expect("it is routed");
+    }
+
+    /// The next message of a queue as a plain program gets it, with its headers.
+    pub async fn get(&self, queue: &str) -> Option<(Vec<u8>, FieldTable)> {
+        let got = self.plain.basic_get(self.name(queue), BasicGetOptions::default()).await;
+        let message = got.expect("the queue is there")?;
+        message.ack(BasicAckOptions::default()).await.expect("it is acknowledged");
+        let headers = message.properties.headers().clone().unwrap_or_default();
+        Some((message.delivery.data, headers))
+    }
+
+    /// Why a message was put aside, as its header says.
+    pub fn reason(headers: &FieldTable) -> String {
+        match &headers.inner()["x-waystation-reason"] {
+            AMQPValue::LongString(text) => text.to_string(),
+            other => panic!("a text, not {other:?}"),
+        }
+    }
+
+    /// Declares a queue as somebody else would.
+    pub async fn declare(&self, queue: &str, kind: &str) {
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        self.plain.queue_declare(self.name(queue), durable, arguments).await.expect("declared");
+    }
+
+    pub async fn delete(&self, queue: &str) {
+        let options = QueueDeleteOptions::default();
+        self.plain.queue_delete(self.name(queue), options).await.expect("deleted");
+    }
+}
+
+/// What can be received from a stage of the sample pipeline within a while.
+pub async fn take(broker: &RabbitMq, stage: &str, max: usize, wait: Duration) -> Vec<Delivery> {
+    let queue: QueueName = sample::queue(stage);
+    let request = Receive { queue, max, wait, lease: LEASE };
+    let received = tokio::time::timeout(WAIT_MAX, broker.receive(request)).await;
+    received.expect("in time").expect("received")
+}
+
+/// The first delivery of a stage.
+pub async fn take_one(broker: &RabbitMq, stage: &str) -> Delivery {
+    let mut deliveries = take(broker, stage, 1, WAIT_MAX / 2).await;
+    assert_eq!(deliveries.len(), 1, "one delivery at {stage}");
+    deliveries.remove(0)
+}
+
+pub async fn submit(broker: &RabbitMq, jobs: Vec<NewJob>) {
+    let submitted = tokio::time::timeout(WAIT_MAX, broker.submit(jobs, None)).await;
+    submitted.expect("in time").expect("submitted");
+}
+
+pub async fn settle(broker: &RabbitMq, settlement: Settlement) -> Settled {
+    let settled = tokio::time::timeout(WAIT_MAX, broker.settle([settlement].into())).await;
+    settled.expect("in time").expect("settled")[0]
+}
+
+/// Whose delivery it is.
+pub fn job_id(delivery: &Delivery) -> String {
+    let contract = waystation_core::contract::Contract::parse(&delivery.body);
+    contract.expect("a contract").job_id.to_string()
+}

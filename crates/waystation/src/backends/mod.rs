@@ -1,0 +1,132 @@
+//! From a URL to a backend. The only place that knows backends by name.
+
+mod brokers;
+mod stores;
+
+use std::sync::Arc;
+
+use waystation_core::clock::{Clock, SystemClock};
+use waystation_core::port;
+use waystation_engine::{Backend, Books, Buses};
+
+/// The store that is used when none is named.
+pub const DEFAULT_STORE: &str = "sqlite://waystation.db";
+
+/// Why a URL is no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be read.
+    #[error("{0}")]
+    Url(String),
+    /// No backend has this scheme.
+    #[error("{role} URL `{url}`: unknown scheme `{scheme}` (known: {known})")]
+    UnknownScheme {
+        /// What the URL is to be: a store, a queue or a bus.
+        role: &'static str,
+        /// The URL.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+        /// What there is.
+        known: String,
+    },
+    /// The backend exists, but not in this build.
+    #[error(
+        "URL `{url}`: this build has no {feature} (hint: build with `--features {feature}`)"
+    )]
+    LeftOut {
+        /// The URL.
+        url: String,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
+    /// The backend cannot be opened.
+    #[error("cannot open {url}: {source}")]
+    Port {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: port::Error,
+    },
+}
+
+/// Where things are.
+#[derive(Clone, Debug, Default)]
+pub struct Urls {
+    /// The store, which moves the contracts too unless there is a queue.
+    pub store: String,
+    /// A broker that moves the contracts.
+    pub queue: Option<String>,
+    /// A bus that carries the live signals.
+    pub bus: Option<String>,
+}
+
+impl Urls {
+    /// A store that is everything.
+    pub fn store(url: &str) -> Self {
+        Self { store: url.to_owned(), ..Self::default() }
+    }
+}
+
+/// Opens the backend that these URLs name. Stores: `sqlite://FILE`,
+/// `postgres://USER:PASSWORD@HOST/DATABASE`, or `memory://` for trying things out. Queues:
+/// `amqp://USER:PASSWORD@HOST/VHOST`.
+pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = stores::open(&urls.store, &clock).await?;
+    let live = match &urls.bus {
+        Some(url) => Some(brokers::open_bus(url, &clock).await?),
+        None => None,
+    };
+    let Some(queue) = &urls.queue else {
+        let whole = Backend {
+            queue: Arc::clone(&store.ledger) as _,
+            store: store.ledger as _,
+            bus: store.bus,
+            books: None,
+            clock,
+        };
+        return Ok(match live {
+            Some(live) => whole.with_bus(live),
+            None => whole,
+        });
+    };
+    let broker = brokers::open(queue, &clock).await?;
+    let books = Books { broker: broker.queue, journal: broker.journal, ledger: store.ledger };
+    let live = live.unwrap_or(broker.bus);
+    Ok(Backend::brokered(books, Buses { live, ledger: store.bus }, clock))
+}
+
+/// The scheme of a URL.
+fn scheme<'a>(url: &'a str, example: &str) -> Result<&'a str, OpenError> {
+    let split = url.split_once("://").map(|(scheme, _)| scheme);
+    split.ok_or_else(|| OpenError::Url(format!("URL `{url}` has no scheme (hint: {example})")))
+}
+
+/// A URL for messages: without its password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((who, place)) => {
+            let user = who.split_once(':').map_or(who, |(user, _)| user);
+            format!("{scheme}://{user}@{place}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, expected) in [
+            ("postgres://me:se@cret@db/jobs", "postgres://me@db/jobs"),
+            ("postgres://db/jobs", "postgres://db/jobs"),
+            ("sqlite://a.db", "sqlite://a.db"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
+}
