@@ -65,7 +65,7 @@ impl Harness for File {
 
 fn memory() -> impl Harness {
     Volatile::new(PAYLOAD_BYTES_MAX, |clock, payload_bytes_max| {
-        Backend::of(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
+        Backend::of_ledger(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
     })
 }
 
