@@ -11,7 +11,8 @@ use waystation_core::state::{Step, transition};
 use crate::state::{Place, State, event};
 
 impl State {
-    /// Ends a job that nobody works on; marks the message of one that somebody works on.
+    /// Ends a job that nobody works on; marks the message of one that somebody works on, or that
+    /// a broker has.
     pub fn abort(&mut self, job_id: &JobId, reason: &str, now: Timestamp) -> Abort {
         let Some(job) = self.jobs.get(job_id) else {
             return Abort::Unknown;
@@ -21,7 +22,7 @@ impl State {
         }
         if let Place::Queue(id) = job.place
             && let Some(message) = self.messages.get_mut(&id)
-            && message.is_leased(now)
+            && (message.is_leased(now) || message.away)
         {
             // Whoever asked first gave the reason.
             message.abort.get_or_insert_with(|| reason.to_owned());

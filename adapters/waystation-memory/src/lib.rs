@@ -10,6 +10,7 @@
 mod abort;
 mod bus;
 mod lease;
+mod ledger;
 mod line;
 mod queue;
 mod settle;

@@ -2,7 +2,7 @@
 
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
-use waystation_core::id::JobId;
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::job::DeadLetterRecord;
 use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
@@ -47,8 +47,7 @@ impl State {
         else {
             return (settlement, Settled::Applied);
         };
-        let ends_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
-        if ends_anyway {
+        if !settlement.next.yields_to_abort() {
             return (settlement, Settled::Applied);
         }
         (settlement.overruled_by_abort(reason, now, message.body.clone()), Settled::Aborted)
@@ -69,7 +68,13 @@ impl State {
                 }
                 None
             }
-            Next::Drop | Next::HandOver => {
+            Next::HandOver => {
+                if let Ended::Delivery(lease) = ended {
+                    self.send_away(lease.delivery_id, None, None);
+                }
+                None
+            }
+            Next::Drop => {
                 self.close(ended);
                 None
             }
@@ -84,17 +89,7 @@ impl State {
             Next::End { body, failure } => {
                 self.close(ended);
                 if let (Some(failure), JobState::Failed) = (&failure, settlement.state) {
-                    let dead_letter_id = self.next_id();
-                    let letter = DeadLetterRecord {
-                        dead_letter_id,
-                        job_id: job_id.clone(),
-                        pipeline,
-                        stage: settlement.stage.clone(),
-                        failure: failure.clone(),
-                        at: now,
-                        body: body.clone(),
-                    };
-                    self.dead_letters.insert(dead_letter_id, letter);
+                    self.bury(job_id, &pipeline, &settlement.stage, failure, &body, now);
                 }
                 Some((Place::End(body), failure))
             }
@@ -113,6 +108,29 @@ impl State {
         }
         job.events.extend(settlement.events);
         job.log.extend(settlement.log);
+    }
+
+    /// A failed job lies with the dead letters.
+    pub fn bury(
+        &mut self,
+        job_id: &JobId,
+        pipeline: &PipelineName,
+        stage: &StageId,
+        failure: &Failure,
+        body: &[u8],
+        now: Timestamp,
+    ) {
+        let dead_letter_id = self.next_id();
+        let letter = DeadLetterRecord {
+            dead_letter_id,
+            job_id: job_id.clone(),
+            pipeline: pipeline.clone(),
+            stage: stage.clone(),
+            failure: failure.clone(),
+            at: now,
+            body: body.to_vec(),
+        };
+        self.dead_letters.insert(dead_letter_id, letter);
     }
 
     fn close(&mut self, ended: &Ended) {

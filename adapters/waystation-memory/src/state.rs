@@ -10,6 +10,7 @@ use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Priority, Task};
 use waystation_core::state::JobState;
 
@@ -74,8 +75,12 @@ pub(crate) struct QueuedMessage {
     /// Who may settle it: the last one that it was handed to, unless that one gave it back.
     pub token: Option<u64>,
     pub leased_until: Option<Timestamp>,
-    /// When it was handed out last.
+    /// When it was handed out last; while it is away, since when a worker is known to have it.
     pub leased_at: Option<Timestamp>,
+    /// A broker has it: it stands in no line.
+    pub away: bool,
+    /// As of when it is, while it is away. See [`Shadow::told_at`].
+    pub told_at: Option<Timestamp>,
     /// Why somebody wants its job aborted.
     pub abort: Option<String>,
 }
@@ -83,6 +88,11 @@ pub(crate) struct QueuedMessage {
 impl QueuedMessage {
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.leased_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether a worker has it, here or with a broker.
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        if self.away { self.leased_at.is_some() } else { self.is_leased(now) }
     }
 }
 
@@ -116,11 +126,57 @@ impl State {
             token: None,
             leased_until: None,
             leased_at: None,
+            away: false,
+            told_at: None,
             abort: None,
         };
         self.line(&queued.queue).insert(id, &queued, now);
         self.messages.insert(id, queued);
         Place::Queue(id)
+    }
+
+    /// Keeps the shadow of a message that a broker has.
+    pub fn shadow(&mut self, job_id: &JobId, shadow: Shadow, now: Timestamp) -> Place {
+        let id = self.next_id();
+        let away = QueuedMessage {
+            job_id: job_id.clone(),
+            queue: shadow.message.queue,
+            stage: shadow.message.stage,
+            priority: shadow.message.priority,
+            not_before: shadow.message.not_before,
+            body: shadow.message.body,
+            enqueued_at: now,
+            deliveries: 0,
+            token: None,
+            leased_until: None,
+            leased_at: shadow.running_since,
+            away: true,
+            told_at: shadow.told_at,
+            abort: shadow.abort,
+        };
+        self.messages.insert(id, away);
+        Place::Queue(id)
+    }
+
+    /// Takes a message out of everybody's reach: a broker has it. What it counts of deliveries is
+    /// not the ledger's to know.
+    pub fn send_away(
+        &mut self,
+        id: i64,
+        running_since: Option<Timestamp>,
+        told_at: Option<Timestamp>,
+    ) {
+        let Some(mut message) = self.remove_message(id) else {
+            return;
+        };
+        message.away = true;
+        message.token = None;
+        message.leased_until = None;
+        message.leased_at = running_since;
+        message.told_at = told_at;
+        message.deliveries = 0;
+        message.not_before = None;
+        self.messages.insert(id, message);
     }
 
     /// Opens a task in the inbox.
@@ -171,7 +227,7 @@ impl State {
     /// The state that people see: `running` exactly while a live lease says so.
     pub fn shown_state(&self, job: &Job, now: Timestamp) -> JobState {
         match self.message_of(job) {
-            Some(message) if message.is_leased(now) => JobState::Running,
+            Some(message) if message.is_running(now) => JobState::Running,
             _ => job.state,
         }
     }

@@ -8,7 +8,8 @@ use crate::error::explain;
 use crate::options::Options;
 
 /// The layout's steps, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_away.sql")];
 /// One process brings the layout up to date at a time: the lock's number, "WAYS".
 const MIGRATION_LOCK: i64 = 0x5741_5953;
 

@@ -10,6 +10,7 @@
 mod bus;
 mod connection;
 mod error;
+mod ledger;
 mod options;
 mod queue;
 mod reader;

@@ -8,6 +8,8 @@ use waystation_core::state::JobState;
 pub const READY: i16 = 0;
 /// `message.state`.
 pub const HELD: i16 = 2;
+/// `message.state`.
+pub const AWAY: i16 = 3;
 
 /// The place of a value among all of its kind.
 fn place<T: PartialEq>(known: &[T], value: &T) -> i16 {

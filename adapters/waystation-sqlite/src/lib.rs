@@ -12,6 +12,7 @@ mod bus;
 mod checkpointer;
 mod connection;
 mod error;
+mod ledger;
 mod names;
 mod options;
 mod presence;

@@ -16,6 +16,7 @@ pub mod job;
 pub mod journal;
 pub mod pipeline;
 pub mod port;
+pub mod projection;
 pub mod retry;
 pub mod settlement;
 pub mod source;

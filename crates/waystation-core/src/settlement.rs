@@ -98,6 +98,14 @@ pub enum Next {
     HandOver,
 }
 
+impl Next {
+    /// Whether an abort that somebody asked for meanwhile comes first. It does not where the job
+    /// ends anyway, nor where a broker has it already.
+    pub fn yields_to_abort(&self) -> bool {
+        matches!(self, Self::Enqueue(_) | Self::Park(_) | Self::HandBack)
+    }
+}
+
 /// The one act that ends a delivery, a task or a dead letter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settlement {

@@ -15,8 +15,9 @@ use waystation_core::event::{Event, EventKind, Level, LogLine};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
+use waystation_core::journal::{self, Change, Entry};
 use waystation_core::settlement::{
-    Delivery, Ended, Message, NewJob, Next, Priority, Settlement, Start, Task,
+    Delivery, Ended, Lease, Message, NewJob, Next, Priority, Settlement, Start, Task,
 };
 use waystation_core::state::{JobState, Step, transition};
 
@@ -198,6 +199,46 @@ pub fn resolve(letter: &DeadLetterRecord) -> Ending {
     Ending::new(contract, ended, JobState::Failed, letter.stage.clone())
 }
 
+/// What a broker delivers at a stage of the sample pipeline.
+pub fn on_broker(stage: &str, body: &[u8]) -> Delivery {
+    Delivery {
+        lease: Lease { queue: queue(stage), delivery_id: 0, token: 0 },
+        body: body.to_vec(),
+        priority: 0,
+        deliveries: 1,
+        enqueued_at: FakeClock::START,
+    }
+}
+
+/// The body with which a job first comes to a broker.
+pub fn body(job_id: &str) -> Vec<u8> {
+    job(job_id).contract.to_bytes()
+}
+
+/// What a worker on a broker writes into the journal when it ended a delivery so.
+pub fn journal(settlement: &Settlement) -> Entry {
+    Entry::of(settlement, FakeClock::START)
+}
+
+/// What a worker on a broker writes into the journal when it begins.
+pub fn running(delivery: &Delivery, at: Timestamp) -> Entry {
+    let started = end(delivery).happening_at(at).event(EventKind::Started, None);
+    let contract = Contract::parse(&delivery.body).expect("the delivery holds a contract");
+    Entry {
+        job_id: contract.job_id,
+        origin: contract.pipeline.zip(contract.pipeline_version),
+        step: journal::Step {
+            stage: started.stage.clone(),
+            visit: Some(started.visit),
+            attempt: started.attempt,
+            at,
+        },
+        events: vec![started],
+        log: Vec::new(),
+        change: Change::Running,
+    }
+}
+
 /// A settlement in the making. States follow from `core::state`, so that what cannot be does not
 /// come about by a slip of a test.
 #[derive(Clone, Debug)]
@@ -290,6 +331,18 @@ impl Ending {
     pub fn hand_back(self) -> Settlement {
         let events = vec![self.event(EventKind::HandedBack, None)];
         self.settle(Step::HandBack, Next::HandBack, events)
+    }
+
+    /// The courier gave the message to a broker.
+    pub fn hand_over(self) -> Settlement {
+        self.settle(Step::HandBack, Next::HandOver, Vec::new())
+    }
+
+    /// Something is not ready: the same attempt is due at this moment.
+    pub fn postpone_to(self, moment: Timestamp) -> Settlement {
+        let events = vec![self.event(EventKind::Retried, None)];
+        let next = self.enqueue(Some(moment));
+        self.settle(Step::Retry, next, events)
     }
 
     /// The last stage completed.

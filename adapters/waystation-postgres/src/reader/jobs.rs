@@ -11,13 +11,18 @@ use waystation_core::state::JobState;
 use super::Reader;
 use crate::rows::state_number;
 
-/// State numbers: `waiting` is 4, the terminal ones are 6 and above; a leased message is in 1.
+/// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
+/// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
      updated_at, failure, now_body, deliveries, held_until, job_number, leased_at FROM ( \
-     SELECT job.*, CASE WHEN message.state = 1 AND message.due > $1 THEN 2::smallint \
+     SELECT job.*, CASE WHEN message.state = 1 AND message.due > $1 \
+     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2::smallint \
      ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
-     message.deliveries, CASE WHEN message.state = 2 THEN message.due END AS held_until, \
-     CASE WHEN message.state = 1 AND message.due > $1 THEN message.leased_at END AS leased_at \
+     message.deliveries, CASE WHEN message.state = 2 THEN message.due \
+     WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
+     AND message.not_before > $1 THEN message.not_before END AS held_until, \
+     CASE WHEN message.state = 1 AND message.due > $1 OR message.state = 3 \
+     THEN message.leased_at END AS leased_at \
      FROM job \
      LEFT JOIN message ON job.state < 6 AND job.state <> 4 AND message.job = job.job_number \
      LEFT JOIN task ON job.state = 4 AND task.job = job.job_number) AS shown";
@@ -58,6 +63,14 @@ impl Reader {
         Ok(self.rows(sql, &[&job_id.as_str()]).await?.first().map(|row| row.get(0)))
     }
 
+    /// Jobs that a broker has and somebody wants aborted, with why.
+    pub async fn abort_marks(&self, limit: usize) -> Result<Vec<(JobId, String)>, Error> {
+        let sql = "SELECT job_id, abort FROM message JOIN job ON job.job_number = message.job \
+             WHERE abort IS NOT NULL AND message.state = 3 ORDER BY job_number LIMIT $1";
+        let rows = self.rows(sql, &[&(limit as i64)]).await?;
+        Ok(rows.iter().map(|row| (JobId::from(row.get::<_, String>(0)), row.get(1))).collect())
+    }
+
     fn record(&self, row: &Row) -> Result<JobRecord, Error> {
         let body: Option<&[u8]> = row.get(8);
         // A body that is no contract is shown as what it is: without params.
@@ -87,7 +100,8 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<Count>, Error> {
         let sql = "SELECT stage, state, sum(jobs)::bigint FROM ( \
-             SELECT job.stage, CASE WHEN message.state = 1 AND message.due > $1 THEN 2::smallint \
+             SELECT job.stage, CASE WHEN message.state = 1 AND message.due > $1 \
+             OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2::smallint \
              ELSE job.state END AS state, count(*) AS jobs \
              FROM message JOIN job ON job.job_number = message.job \
              WHERE $2::text IS NULL OR job.pipeline = $2 GROUP BY 1, 2 \

@@ -1,5 +1,5 @@
-//! Aborting jobs: at once where nobody works on them, by a mark where somebody does. And keeping
-//! pipelines' texts by version.
+//! Aborting jobs: at once where nobody works on them, by a mark where somebody does or a broker
+//! has them. And keeping pipelines' texts by version.
 
 use serde_json::json;
 use waystation_core::contract::Contract;
@@ -30,7 +30,7 @@ impl Writer {
             self.link.rows("DELETE FROM task WHERE job = $1 RETURNING body", &[&job]).await?
         } else {
             let mark = "UPDATE message SET abort = coalesce(abort, $1) \
-                 WHERE job = $2 AND state = 1 AND due > $3";
+                 WHERE job = $2 AND (state = 1 AND due > $3 OR state = 3)";
             if self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {
                 self.aborts.push((job_id.clone(), reason.to_owned()));
                 return Ok(Abort::Requested);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc};
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::{JobId, QueueName};
-use waystation_core::port::{Abort, Error, Extended, RECEIVE_MAX, Receive, Signal};
+use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Receive, Signal};
 use waystation_core::settlement::{Delivery, Settled, Submitted};
 
 use super::command::{Command, Reply};
@@ -56,6 +56,7 @@ pub enum Answer {
     Submitted(Vec<Submitted>),
     Extended(Vec<Extended>),
     Settled(Vec<Settled>),
+    Projected(std::result::Result<Vec<Projected>, Error>),
     Aborted(Abort),
     Version(u32),
     Nothing,
@@ -244,6 +245,7 @@ impl Writer {
                 Command::Settle { settlements, .. } => {
                     Answer::Settled(self.settle_all(settlements).await?)
                 }
+                Command::Project { entries, .. } => Answer::Projected(self.project(entries).await?),
                 Command::Abort { job_id, reason, .. } => {
                     Answer::Aborted(self.abort(job_id, reason).await?)
                 }
@@ -363,6 +365,10 @@ fn tell(command: Command, answer: std::result::Result<Answer, Error>) {
         }),
         Command::Settle { reply, .. } => send(reply, answer, |answer| match answer {
             Answer::Settled(answer) => Some(answer),
+            _ => None,
+        }),
+        Command::Project { reply, .. } => send(reply, answer, |answer| match answer {
+            Answer::Projected(answer) => Some(answer),
             _ => None,
         }),
         Command::Abort { reply, .. } => send(reply, answer, |answer| match answer {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::Checkpoint;
-use waystation_core::port::{Abort, Error, Extended, Receive};
+use waystation_core::journal::Entry;
+use waystation_core::port::{Abort, Error, Extended, Projected, Receive};
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
 
 /// Where an answer goes.
@@ -45,6 +46,13 @@ pub enum Command {
         settlements: Arc<[Settlement]>,
         /// Told when they are durable.
         reply: Reply<Vec<Settled>>,
+    },
+    /// Applies entries of the journal.
+    Project {
+        /// The entries.
+        entries: Arc<[Entry]>,
+        /// Told what came of each when it is durable, or why the batch is refused.
+        reply: Reply<Result<Vec<Projected>, Error>>,
     },
     /// Aborts a job.
     Abort {

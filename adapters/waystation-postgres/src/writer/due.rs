@@ -12,7 +12,7 @@ use crate::rows::kind_number;
 // At most so many in one transaction; the rest is due in the next. The token stays: until
 // somebody else gets the delivery, its late holder may still settle it.
 const RECLAIM: &str = "UPDATE message SET state = 0, due = NULL WHERE message_id IN \
-     (SELECT message_id FROM message WHERE state <> 0 AND due <= $1 ORDER BY due LIMIT 5000 \
+     (SELECT message_id FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 \
      FOR UPDATE SKIP LOCKED) \
      RETURNING message_id, queue, job, deliveries, abort, body, token IS NOT NULL";
 
@@ -34,7 +34,7 @@ impl Writer {
                 }
             }
         }
-        let sql = "SELECT min(due) FROM message WHERE state <> 0";
+        let sql = "SELECT min(due) FROM message WHERE due IS NOT NULL";
         let rows = self.link.rows(sql, &[]).await?;
         self.next_due = rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(Timestamp);
         Ok(())

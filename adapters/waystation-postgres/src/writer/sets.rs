@@ -1,12 +1,15 @@
 //! Rows that more than one command writes, a set at a time.
 
+use tokio_postgres::types::ToSql;
+use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::failure::Failure;
+use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Task};
 use waystation_core::state::JobState;
 
 use super::batch::{Result, Writer};
-use crate::rows::{HELD, READY, failure_text, kind_number, level_number, state_number};
+use crate::rows::{AWAY, HELD, READY, failure_text, kind_number, level_number, state_number};
 
 /// A job that goes on.
 pub struct Move<'a> {
@@ -66,6 +69,32 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the shadows of messages that a broker has.
+    pub(super) async fn insert_shadows(&mut self, shadows: &[(i64, &Shadow)]) -> Result<()> {
+        if shadows.is_empty() {
+            return Ok(());
+        }
+        let each = || shadows.iter().map(|(_, shadow)| *shadow);
+        let moment = |at: Option<Timestamp>| at.map(|at| at.0);
+        let jobs: Vec<i64> = shadows.iter().map(|(job, _)| *job).collect();
+        let queues: Vec<&str> = each().map(|one| one.message.queue.as_str()).collect();
+        let ranks: Vec<i16> = each().map(|one| one.message.priority.saturating_neg()).collect();
+        let bodies: Vec<&[u8]> = each().map(|one| one.message.body.as_slice()).collect();
+        let waits: Vec<_> = each().map(|one| moment(one.message.not_before)).collect();
+        let starts: Vec<_> = each().map(|one| moment(one.running_since)).collect();
+        let told: Vec<_> = each().map(|one| moment(one.told_at)).collect();
+        let aborts: Vec<Option<&str>> = each().map(|one| one.abort.as_deref()).collect();
+        let sql = "INSERT INTO message (job, queue, rank, body, not_before, leased_at, told_at, \
+             abort, state, enqueued_at) \
+             SELECT job, queue, rank, body, not_before, leased_at, told_at, abort, $9, $10 \
+             FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::bytea[], $5::bigint[], \
+             $6::bigint[], $7::bigint[], $8::text[]) \
+             AS new (job, queue, rank, body, not_before, leased_at, told_at, abort)";
+        let parameters: [&(dyn ToSql + Sync); 10] =
+            [&jobs, &queues, &ranks, &bodies, &waits, &starts, &told, &aborts, &AWAY, &self.now.0];
+        self.link.run(sql, &parameters).await.map(drop)
     }
 
     /// Opens tasks in the inbox, in this order.

@@ -1,6 +1,6 @@
 //! Settlements: a batch ends in one statement a kind, fenced by what each ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 use waystation_core::id::QueueName;
@@ -27,10 +27,19 @@ const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL,
      deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
      RETURNING message_id, ended.token, job, abort, body";
+// Handing over is no delivery to a worker: those are the broker's to count.
+const HAND_OVER: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, \
+     leased_at = NULL, deliveries = 0 \
+     FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+     WHERE message_id = ended.id AND message.token = ended.token \
+     RETURNING message_id, ended.token, job, abort, NULL::bytea";
 const END_TASKS: &str = "DELETE FROM task WHERE task_id = ANY($1) \
      RETURNING task_id, 0::bigint, job, NULL::text, NULL::bytea";
 const END_LETTERS: &str = "DELETE FROM dead_letter WHERE dead_letter_id = ANY($1) \
      RETURNING dead_letter_id, 0::bigint, job, NULL::text, NULL::bytea";
+
+/// The first so many kinds of ends are ends of deliveries.
+const DELIVERIES: usize = 3;
 
 impl Writer {
     /// Applies settlements, each whole or not at all.
@@ -42,8 +51,8 @@ impl Writer {
         for (place, settlement) in settlements.iter().enumerate() {
             let Some(held) = held[place].as_mut() else { continue };
             answers[place] = Settled::Applied;
-            let ended_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
-            let Some(reason) = held.abort.take().filter(|_| !ended_anyway) else { continue };
+            let yields = settlement.next.yields_to_abort();
+            let Some(reason) = held.abort.take().filter(|_| yields) else { continue };
             answers[place] = Settled::Aborted;
             if let (Ended::Delivery(lease), Next::HandBack) = (&settlement.ended, &settlement.next)
             {
@@ -72,28 +81,29 @@ impl Writer {
 
     /// Takes away what the settlements end, where it is still there to be ended.
     async fn end_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Option<Held>>> {
-        let mut ends: [Kind; 4] = Default::default();
+        let mut ends: [Kind; 5] = Default::default();
+        let mut deliveries = HashSet::new();
         for (place, settlement) in settlements.iter().enumerate() {
             let (kind, id, token) = match (&settlement.ended, &settlement.next) {
                 (Ended::Delivery(lease), Next::HandBack) => (1, lease.delivery_id, lease.token),
+                (Ended::Delivery(lease), Next::HandOver) => (2, lease.delivery_id, lease.token),
                 (Ended::Delivery(lease), _) => (0, lease.delivery_id, lease.token),
-                (Ended::Task(id), _) => (2, *id, 0),
-                (Ended::DeadLetter(id), _) => (3, *id, 0),
+                (Ended::Task(id), _) => (3, *id, 0),
+                (Ended::DeadLetter(id), _) => (4, *id, 0),
             };
             // Of two that end the same delivery, in whatever way, the first one counts.
-            let other = kind ^ 1;
-            if kind < 2 && ends[other].places.contains_key(&(id, token as i64)) {
+            if kind < DELIVERIES && !deliveries.insert((id, token)) {
                 continue;
             }
             ends[kind].add(id, token as i64, place);
         }
         let mut held: Vec<Option<Held>> = settlements.iter().map(|_| None).collect();
-        let statements = [END_DELIVERIES, HAND_BACK, END_TASKS, END_LETTERS];
+        let statements = [END_DELIVERIES, HAND_BACK, HAND_OVER, END_TASKS, END_LETTERS];
         for (kind, (ends, sql)) in ends.iter().zip(statements).enumerate() {
             if ends.ids.is_empty() {
                 continue;
             }
-            let rows = if kind < 2 {
+            let rows = if kind < DELIVERIES {
                 self.link.rows(sql, &[&ends.ids, &ends.tokens]).await?
             } else {
                 self.link.rows(sql, &[&ends.ids]).await?
@@ -136,7 +146,8 @@ impl Writer {
                     let (state, failure) = (settlement.state, failure.as_ref());
                     ends.push(End { job: *job, state, stage, failure, body });
                 }
-                Next::Drop | Next::HandOver => continue,
+                Next::HandOver => moves.push(onward),
+                Next::Drop => continue,
             }
             if matches!(settlement.ended, Ended::DeadLetter(_)) {
                 revived.push(*job);
@@ -165,7 +176,7 @@ impl Writer {
     }
 
     /// Failed jobs lie with the dead letters.
-    async fn insert_letters(&mut self, ends: &[End<'_>]) -> Result<()> {
+    pub(super) async fn insert_letters(&mut self, ends: &[End<'_>]) -> Result<()> {
         for end in ends.iter().filter(|end| end.state == JobState::Failed) {
             let Some(failure) = end.failure else { continue };
             let sql = "INSERT INTO dead_letter (job, stage, failure, at, body) \

@@ -4,11 +4,18 @@ use async_trait::async_trait;
 use waystation_memory::Memory;
 use waystation_postgres::{Options, Postgres};
 use waystation_testing::conformance::{Backend, Harness, Volatile};
-use waystation_testing::{FakeClock, conformance_model, conformance_suite};
+use waystation_testing::{FakeClock, conformance_ledger, conformance_model, conformance_suite};
 
 const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 /// Where a server that tests may use is.
 const VARIABLE: &str = "WAYSTATION_TEST_POSTGRES";
+
+/// The server's URL.
+pub fn server() -> String {
+    std::env::var(VARIABLE).unwrap_or_else(|_| {
+        panic!("{VARIABLE} names no server: `cargo xtask services up postgres` starts one")
+    })
+}
 
 /// A schema of its own in the server's database.
 struct Schema {
@@ -18,9 +25,7 @@ struct Schema {
 
 impl Schema {
     fn new() -> Self {
-        let server = std::env::var(VARIABLE).unwrap_or_else(|_| {
-            panic!("{VARIABLE} names no server: `cargo xtask services up postgres` starts one")
-        });
+        let server = server();
         let name = format!("test_{}", uuid::Uuid::now_v7().simple());
         let url = format!("{server}?schema={name}&payload_bytes_max={PAYLOAD_BYTES_MAX}");
         Self { url, clock: FakeClock::default() }
@@ -29,7 +34,7 @@ impl Schema {
     async fn store(&self) -> Backend {
         let options = Options::parse(&self.url).expect("a good URL");
         let clock = Arc::new(self.clock.clone());
-        Backend::of(&Postgres::open(options, clock).await.expect("the server answers"))
+        Backend::of_ledger(&Postgres::open(options, clock).await.expect("the server answers"))
     }
 }
 
@@ -56,9 +61,10 @@ impl Harness for Schema {
 
 fn memory() -> impl Harness {
     Volatile::new(PAYLOAD_BYTES_MAX, |clock, payload_bytes_max| {
-        Backend::of(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
+        Backend::of_ledger(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
     })
 }
 
 conformance_suite!(Schema::new());
+conformance_ledger!(Schema::new());
 conformance_model!(Schema::new(), memory());

@@ -10,13 +10,18 @@ use waystation_core::state::JobState;
 use super::{failure, job_number, nth};
 use crate::names;
 
-/// State numbers: `waiting` is 4, the terminal ones are 6 and above; a leased message is in 1.
+/// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
+/// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
-     CASE WHEN message.state = 1 AND message.due > ?1 THEN 2 ELSE job.state END AS now_state, \
+     CASE WHEN message.state = 1 AND message.due > ?1 \
+     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 ELSE job.state END AS now_state, \
      stage.text, job.created_at, job.updated_at, job.failure, \
      coalesce(message.body, task.body, job.body), message.deliveries, \
-     CASE WHEN message.state = 2 THEN message.due END, \
-     CASE WHEN message.state = 1 AND message.due > ?1 THEN message.leased_at END \
+     CASE WHEN message.state = 2 THEN message.due \
+     WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
+     AND message.not_before > ?1 THEN message.not_before END, \
+     CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
+     THEN message.leased_at END \
      FROM job \
      JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
      JOIN name AS stage ON stage.name_id = job.stage \
@@ -113,7 +118,8 @@ pub fn counts(
     };
     let mut select = connection.prepare_cached(
         "SELECT name.text, counted.state, sum(counted.jobs) FROM ( \
-           SELECT job.stage, CASE WHEN message.state = 1 AND message.due > ?1 THEN 2 \
+           SELECT job.stage, CASE WHEN message.state = 1 AND message.due > ?1 \
+             OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 \
              ELSE job.state END AS state, count(*) AS jobs \
            FROM message JOIN job ON job.job_number = message.job \
            WHERE ?2 IS NULL OR job.pipeline = ?2 GROUP BY 1, 2 \
@@ -132,6 +138,23 @@ pub fn counts(
             state: nth(row, 1, &JobState::ALL)?,
             jobs: row.get(2)?,
         })
+    })?;
+    rows.collect()
+}
+
+/// Jobs that a broker has and somebody wants aborted, with why.
+pub fn abort_marks(
+    connection: &Connection,
+    limit: usize,
+) -> rusqlite::Result<Vec<(JobId, String)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT job.job_id, message.abort FROM message \
+         JOIN job ON job.job_number = message.job \
+         WHERE message.abort IS NOT NULL AND message.state = 3 ORDER BY job.job_number LIMIT ?1",
+    )?;
+    let rows = select.query_map([limit], |row| {
+        let job_id: String = row.get(0)?;
+        Ok((JobId::from(job_id), row.get(1)?))
     })?;
     rows.collect()
 }

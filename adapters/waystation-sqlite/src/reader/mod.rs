@@ -21,7 +21,7 @@ use crate::names;
 use crate::options::Options;
 
 pub use inbox::{dead_letters, task, tasks};
-pub use jobs::{counts, job, jobs};
+pub use jobs::{abort_marks, counts, job, jobs};
 pub use pipelines::{checkpoint, live_versions, pipeline};
 pub use timeline::{events, log};
 
@@ -82,13 +82,13 @@ pub fn depth(
              SELECT count(*) AS messages, min(enqueued_at) AS oldest FROM message \
              WHERE queue = ?1 AND state = 0 \
              UNION ALL SELECT count(*), min(enqueued_at) FROM message \
-             WHERE queue = ?1 AND state <> 0 AND due <= ?2)",
+             WHERE queue = ?1 AND due <= ?2)",
         )?
         .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (leased, delayed) = connection
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) \
-             FROM message WHERE queue = ?1 AND state <> 0 AND due > ?2",
+             FROM message WHERE queue = ?1 AND due > ?2",
         )?
         .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Depth { ready: ready.0, delayed, leased, oldest: ready.1.map(Timestamp) })

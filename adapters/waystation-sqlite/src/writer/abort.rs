@@ -1,4 +1,5 @@
-//! Aborting jobs: at once where nobody works on them, by a mark where somebody does.
+//! Aborting jobs: at once where nobody works on them, by a mark where somebody does or a broker
+//! has them.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
@@ -10,7 +11,7 @@ use waystation_core::port::{Abort, Signal};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::batch::Writer;
-use super::rows::{LEASED, kind_number};
+use super::rows::{AWAY, LEASED, kind_number};
 
 /// A job, and the message or task that it lives in.
 struct Found {
@@ -58,15 +59,15 @@ impl Writer {
         Ok(Abort::Done)
     }
 
-    /// Marks a message that somebody works on; false when nobody does.
+    /// Marks a message that somebody works on or a broker has; false when neither is so.
     fn mark(&mut self, message: Option<i64>, reason: &str) -> rusqlite::Result<bool> {
         let marked = self
             .connection
             .prepare_cached(
                 "UPDATE message SET abort = coalesce(abort, ?1) \
-                 WHERE message_id = ?2 AND state = ?3 AND due > ?4",
+                 WHERE message_id = ?2 AND (state = ?3 AND due > ?4 OR state = ?5)",
             )?
-            .execute(params![reason, message, LEASED, self.now.0])?;
+            .execute(params![reason, message, LEASED, self.now.0, AWAY])?;
         Ok(marked > 0)
     }
 

@@ -303,6 +303,7 @@ impl Writer {
             Command::Settle { settlements, reply } => {
                 keep(answers, reply, self.settle_all(&settlements))
             }
+            Command::Project { entries, reply } => keep(answers, reply, self.project(&entries)),
             Command::Abort { job_id, reason, reply } => {
                 keep(answers, reply, self.abort(&job_id, &reason))
             }
@@ -400,6 +401,7 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::Submit { reply, .. } => told_the_error(reply),
         Command::Extend { reply, .. } => told_the_error(reply),
         Command::Settle { reply, .. } => told_the_error(reply),
+        Command::Project { reply, .. } => told_the_error(reply),
         Command::Abort { reply, .. } => told_the_error(reply),
         Command::PutPipeline { reply, .. } => told_the_error(reply),
         // Their leases run out by themselves.

@@ -31,10 +31,9 @@ impl Writer {
         let held = self
             .connection
             .prepare_cached(
-                // `state <> 0` is what lets the partial index serve.
                 "UPDATE message SET state = ?1, due = NULL WHERE message_id IN \
                  (SELECT message_id FROM message \
-                 WHERE state <> 0 AND state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)",
+                 WHERE state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)",
             )?
             .execute(params![READY, HELD, self.now.0, DUE_MAX])?;
         let abandoned = abandoned(&self.connection, self.now)?;
@@ -47,7 +46,7 @@ impl Writer {
         }
         self.next_due = self
             .connection
-            .prepare_cached("SELECT min(due) FROM message WHERE state <> 0")?
+            .prepare_cached("SELECT min(due) FROM message WHERE due IS NOT NULL")?
             .query_row([], |row| row.get::<_, Option<i64>>(0))?
             .map(Timestamp);
         Ok(held > 0 || !abandoned.is_empty())
@@ -57,14 +56,15 @@ impl Writer {
 /// Ends every lease in the file. For a process that knows it is alone: what was leased is due at
 /// once, and the next batch takes it back.
 pub fn expire_all(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE message SET due = 0 WHERE state <> 0 AND state = ?1", [LEASED])?;
+    connection
+        .execute("UPDATE message SET due = 0 WHERE due IS NOT NULL AND state = ?1", [LEASED])?;
     Ok(())
 }
 
 fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Abandoned>> {
     let mut select = connection.prepare_cached(
         "SELECT message_id, job, deliveries, abort, body FROM message \
-         WHERE state <> 0 AND state = ?1 AND due <= ?2 ORDER BY due LIMIT ?3",
+         WHERE state = ?1 AND due <= ?2 ORDER BY due LIMIT ?3",
     )?;
     let rows = select.query_map(params![LEASED, now.0, DUE_MAX], |row| {
         Ok(Abandoned {

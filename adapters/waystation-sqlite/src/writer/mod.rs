@@ -9,6 +9,7 @@ mod batch;
 mod claim;
 mod command;
 mod due;
+mod ledger;
 mod pipelines;
 mod rows;
 mod settle;

@@ -4,6 +4,7 @@ use rusqlite::params;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, EventKind, Level, LogLine};
 use waystation_core::failure::Failure;
+use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Task};
 use waystation_core::state::JobState;
 
@@ -15,6 +16,8 @@ pub const READY: i64 = 0;
 pub const LEASED: i64 = 1;
 /// `message.state`.
 pub const HELD: i64 = 2;
+/// `message.state`.
+pub const AWAY: i64 = 3;
 
 /// The number that the file keeps for a state.
 pub fn state_number(state: JobState) -> i64 {
@@ -62,6 +65,34 @@ impl Writer {
             Some(moment) => self.expect_due(moment),
             None => self.note_filled(&message.queue),
         }
+        Ok(number)
+    }
+
+    /// Keeps the shadow of a message that a broker has; gives its number.
+    pub(super) fn insert_shadow(&mut self, job: i64, shadow: &Shadow) -> rusqlite::Result<i64> {
+        let message = &shadow.message;
+        let queue = self.names.number(&self.connection, message.queue.as_str())?;
+        let number = self.next_message;
+        self.next_message += 1;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO message (message_id, queue, rank, state, job, enqueued_at, \
+                 not_before, leased_at, told_at, abort, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                number,
+                queue,
+                -i64::from(message.priority),
+                AWAY,
+                job,
+                self.now.0,
+                message.not_before.map(|moment| moment.0),
+                shadow.running_since.map(|moment| moment.0),
+                shadow.told_at.map(|moment| moment.0),
+                shadow.abort,
+                message.body,
+            ])?;
         Ok(number)
     }
 
@@ -161,6 +192,23 @@ impl Writer {
                 failure.map(failure_text),
                 body,
             ])?;
+        Ok(())
+    }
+
+    /// A failed job lies with the dead letters.
+    pub(super) fn bury(
+        &mut self,
+        job: i64,
+        stage: i64,
+        failure: &Failure,
+        body: &[u8],
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO dead_letter (job, stage, failure, at, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![job, stage, failure_text(failure), self.now.0, body])?;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 
 use super::batch::Writer;
-use super::rows::{READY, failure_text};
 
 /// What was there to be ended.
 struct Held {
@@ -26,9 +25,8 @@ impl Writer {
 
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
         let Some(held) = self.end(settlement)? else { return Ok(Settled::Lost) };
-        let ended_anyway = matches!(settlement.next, Next::End { .. } | Next::Drop);
         match held.abort {
-            Some(reason) if !ended_anyway => {
+            Some(reason) if settlement.next.yields_to_abort() => {
                 let settlement =
                     settlement.clone().overruled_by_abort(&reason, self.now, held.body);
                 self.drop_handed_back(&settlement.ended)?;
@@ -46,9 +44,14 @@ impl Writer {
     fn end(&mut self, settlement: &Settlement) -> rusqlite::Result<Option<Held>> {
         let statement = match (&settlement.ended, &settlement.next) {
             (Ended::Delivery(_), Next::HandBack) => {
-                "UPDATE message SET state = ?3, due = NULL, token = NULL, \
+                "UPDATE message SET state = 0, due = NULL, token = NULL, \
                  deliveries = deliveries - 1 WHERE message_id = ?1 AND token = ?2 \
                  RETURNING job, abort, body"
+            }
+            // Handing over is no delivery to a worker: those are the broker's to count.
+            (Ended::Delivery(_), Next::HandOver) => {
+                "UPDATE message SET state = 3, due = NULL, token = NULL, leased_at = NULL, \
+                 deliveries = 0 WHERE message_id = ?1 AND token = ?2 RETURNING job, abort, NULL"
             }
             (Ended::Delivery(_), _) => {
                 "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
@@ -64,16 +67,11 @@ impl Writer {
             let body: Option<Vec<u8>> = row.get(2)?;
             Ok(Held { job: row.get(0)?, abort: row.get(1)?, body: body.unwrap_or_default() })
         };
-        match (&settlement.ended, &settlement.next) {
-            (Ended::Delivery(lease), Next::HandBack) => {
-                statement.query_row(params![lease.delivery_id, lease.token as i64, READY], held)
-            }
-            (Ended::Delivery(lease), _) => {
+        match &settlement.ended {
+            Ended::Delivery(lease) => {
                 statement.query_row(params![lease.delivery_id, lease.token as i64], held)
             }
-            (Ended::Task(number) | Ended::DeadLetter(number), _) => {
-                statement.query_row([number], held)
-            }
+            Ended::Task(number) | Ended::DeadLetter(number) => statement.query_row([number], held),
         }
         .optional()
     }
@@ -108,15 +106,15 @@ impl Writer {
             Next::End { body, failure } => {
                 self.end_job(job, settlement.state, stage, failure.as_ref(), body)?;
                 if let (Some(failure), JobState::Failed) = (failure, settlement.state) {
-                    self.connection
-                        .prepare_cached(
-                            "INSERT INTO dead_letter (job, stage, failure, at, body) \
-                             VALUES (?1, ?2, ?3, ?4, ?5)",
-                        )?
-                        .execute(params![job, stage, failure_text(failure), self.now.0, body])?;
+                    self.bury(job, stage, failure, body)?;
                 }
             }
-            Next::Drop | Next::HandOver => {}
+            Next::HandOver => {
+                if let Ended::Delivery(lease) = &settlement.ended {
+                    self.move_job(job, settlement.state, stage, lease.delivery_id)?;
+                }
+            }
+            Next::Drop => {}
         }
         let goes_on = matches!(settlement.next, Next::Enqueue(_) | Next::Park(_));
         if goes_on && matches!(settlement.ended, Ended::DeadLetter(_)) {

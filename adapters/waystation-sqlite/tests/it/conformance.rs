@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use waystation_memory::Memory;
 use waystation_sqlite::{Options, Sqlite};
 use waystation_testing::conformance::{Backend, Harness, Volatile};
-use waystation_testing::{FakeClock, conformance_model, conformance_suite};
+use waystation_testing::{FakeClock, conformance_ledger, conformance_model, conformance_suite};
 
 const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
@@ -30,7 +30,7 @@ impl File {
     fn store(&self) -> Backend {
         let options = Options { payload_bytes_max: PAYLOAD_BYTES_MAX, ..Options::new(self.path()) };
         let store = Sqlite::open(options, Arc::new(self.clock.clone())).expect("the store opens");
-        Backend::of(&store)
+        Backend::of_ledger(&store)
     }
 }
 
@@ -65,9 +65,10 @@ impl Harness for File {
 
 fn memory() -> impl Harness {
     Volatile::new(PAYLOAD_BYTES_MAX, |clock, payload_bytes_max| {
-        Backend::of(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
+        Backend::of_ledger(&Memory::new(clock).with_payload_bytes_max(payload_bytes_max))
     })
 }
 
 conformance_suite!(File::new());
+conformance_ledger!(File::new());
 conformance_model!(File::new(), memory());

@@ -111,6 +111,11 @@ impl Entry {
         }
     }
 
+    /// When it happened: an attempt ends with its last event.
+    pub fn told_at(&self) -> Timestamp {
+        self.events.last().map_or(self.step.at, |event| event.at)
+    }
+
     /// The same entry, in a stage run that its teller did not know.
     #[must_use]
     pub fn in_visit(mut self, visit: u32) -> Self {

@@ -1,8 +1,9 @@
 //! What still holds of an entry, given where the ledger has the job.
 
-use super::{Change, Entry};
+use super::{Change, Entry, awaited};
 use crate::clock::Timestamp;
 use crate::id::StageId;
+use crate::settlement::Next;
 
 /// Where the ledger has a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub enum Standing {
         attempt: u32,
         /// Since when a worker is known to have it.
         running_since: Option<Timestamp>,
+        /// The moment of the last entry that held and left it in this attempt, or that moved it
+        /// here without counting a stage run.
+        told_at: Option<Timestamp>,
     },
     /// In the inbox. Only an answer moves it on.
     Waiting,
@@ -40,32 +44,78 @@ pub enum Verdict {
 
 /// Whether an entry moves its job. A job never takes a step twice and never goes back: not to an
 /// earlier stage run, not to an earlier attempt, and not out of the inbox or its end.
+///
+/// An entry that says where the job is from now on holds also when those before it are still to
+/// come. One that says only that a worker has it, or gave it back, holds at the attempt that the
+/// ledger has; what is told ahead of that is told again when the attempt ends.
 pub fn verdict(standing: &Standing, entry: &Entry) -> Verdict {
-    let (stage, visit, attempt, running_since) = match standing {
+    let holds = match standing {
         Standing::Unknown => return Verdict::Create,
-        Standing::Waiting | Standing::Ended => return Verdict::Note,
-        Standing::Queued { stage, visit, attempt, running_since } => {
-            (stage, *visit, *attempt, *running_since)
+        Standing::Waiting | Standing::Ended => false,
+        Standing::Queued { stage, visit, attempt, running_since, told_at } => {
+            let here = (stage, *visit, *attempt);
+            match kind_of(entry, here) {
+                Kind::Nothing => false,
+                Kind::Moves => moves(here, *told_at, entry),
+                Kind::Stays => is_at(here, entry) && is_news(*running_since, *told_at, entry),
+            }
         }
     };
-    if matches!(entry.change, Change::Created { .. } | Change::Told { .. }) {
-        return Verdict::Note;
+    if holds { Verdict::Apply } else { Verdict::Note }
+}
+
+/// Stage, stage run and attempt.
+type Attempt<'a> = (&'a StageId, u32, u32);
+
+/// What an entry can do to a job that is known.
+enum Kind {
+    Nothing,
+    /// It takes the job to another attempt, stage or place, and says which.
+    Moves,
+    /// It leaves the job in its attempt: a worker has it, gave it back, or put it off.
+    Stays,
+}
+
+fn kind_of(entry: &Entry, here: Attempt<'_>) -> Kind {
+    let Change::Landed { stage, next, .. } = &entry.change else {
+        return if entry.change == Change::Running { Kind::Stays } else { Kind::Nothing };
+    };
+    match next {
+        Next::Park(_) | Next::End { .. } => Kind::Moves,
+        Next::Enqueue(message) => {
+            // The body is read only where it may be for the attempt at hand.
+            let back = is_at(here, entry) && stage == here.0;
+            let same = back && awaited(&message.body) == Some((here.1, here.2));
+            if same { Kind::Stays } else { Kind::Moves }
+        }
+        Next::HandBack | Next::HandOver | Next::Drop => Kind::Stays,
     }
-    let told = (entry.step.visit.unwrap_or(1), entry.step.attempt);
-    if told.0 != visit {
-        // The settlement in between is on its way: the job is further than the ledger knows. That
-        // it runs there is told again when it ends.
-        let ahead = told.0 > visit && entry.change != Change::Running;
-        return if ahead { Verdict::Apply } else { Verdict::Note };
+}
+
+fn moves((stage, visit, attempt): Attempt<'_>, told_at: Option<Timestamp>, entry: &Entry) -> bool {
+    let told = entry.step.visit.unwrap_or(1);
+    if told != visit {
+        // The settlements in between are on their way: the job is further than the ledger knows.
+        return told > visit;
     }
     if entry.step.stage == *stage {
-        return if told.1 >= attempt { Verdict::Apply } else { Verdict::Note };
+        return entry.step.attempt >= attempt;
     }
     // A foreign stage does not count stage runs: what happened last is what holds.
-    match running_since {
-        Some(since) if since > entry.step.at => Verdict::Note,
-        _ => Verdict::Apply,
-    }
+    told_at.is_none_or(|known| known < entry.told_at())
+}
+
+fn is_at((stage, visit, attempt): Attempt<'_>, entry: &Entry) -> bool {
+    let step = &entry.step;
+    step.stage == *stage && step.visit.unwrap_or(1) == visit && step.attempt == attempt
+}
+
+/// Of what leaves a job in its attempt, the last holds. At one moment an attempt begins before
+/// it ends.
+fn is_news(running_since: Option<Timestamp>, told_at: Option<Timestamp>, entry: &Entry) -> bool {
+    let at = entry.told_at();
+    let ends = entry.change != Change::Running;
+    told_at.is_none_or(|known| known < at || (known == at && ends && running_since == Some(at)))
 }
 
 #[cfg(test)]
@@ -92,7 +142,14 @@ mod tests {
 
     fn at(stage: &str, visit: u32, attempt: u32, since: Option<i64>) -> Standing {
         let running_since = since.map(Timestamp);
-        Standing::Queued { stage: stage.into(), visit, attempt, running_since }
+        let told_at = running_since;
+        Standing::Queued { stage: stage.into(), visit, attempt, running_since, told_at }
+    }
+
+    fn back(at: i64) -> Entry {
+        let change =
+            Change::Landed { state: JobState::Queued, stage: "b".into(), next: Next::HandBack };
+        Entry { change, ..entry("b", 3, 1, at) }
     }
 
     #[test]
@@ -128,5 +185,30 @@ mod tests {
         assert_eq!(verdict(&at("b", 3, 1, None), &running), Verdict::Note);
         let running = Entry { change: Change::Running, ..entry("b", 3, 1, 0) };
         assert_eq!(verdict(&at("b", 3, 1, None), &running), Verdict::Apply);
+    }
+
+    #[test]
+    fn what_a_worker_gave_back_is_not_shown_as_running_by_a_repetition() {
+        let running = |at| Entry { change: Change::Running, ..entry("b", 3, 1, at) };
+        let idle = Standing::Queued {
+            stage: "b".into(),
+            visit: 3,
+            attempt: 1,
+            running_since: None,
+            told_at: Some(Timestamp(50)),
+        };
+        let busy = at("b", 3, 1, Some(60));
+        for (standing, told, expected) in [
+            (&idle, running(50), Verdict::Note),
+            (&idle, running(60), Verdict::Apply),
+            (&idle, back(50), Verdict::Note),
+            (&busy, running(60), Verdict::Note),
+            (&busy, back(50), Verdict::Note),
+            (&busy, back(60), Verdict::Apply),
+        ] {
+            assert_eq!(verdict(standing, &told), expected, "{standing:?} {told:?}");
+        }
+        // Nothing is known of where it would be.
+        assert_eq!(verdict(&at("a", 2, 1, None), &back(50)), Verdict::Note);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use waystation_core::event::EventKind;
 use waystation_core::id::JobId;
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
-use waystation_core::port::{Abort, Bus, Depth, Error, Queue, Receive, Store};
+use waystation_core::journal::Entry;
+use waystation_core::port::{Abort, Bus, Depth, Error, Ledger, Projected, Queue, Receive, Store};
 use waystation_core::settlement::{Delivery, NewJob, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
 
@@ -18,7 +19,7 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// No call of a case takes longer than this, in real time.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// The three ports of one backend.
+/// The three ports of one backend, and the fourth where it is one that joins it with a broker.
 #[derive(Clone)]
 pub struct Backend {
     /// Where messages go.
@@ -27,6 +28,8 @@ pub struct Backend {
     pub store: Arc<dyn Store>,
     /// What is live.
     pub bus: Arc<dyn Bus>,
+    /// Where the journal goes.
+    pub ledger: Option<Arc<dyn Ledger>>,
 }
 
 /// What the future gives; fails the test when that takes too long.
@@ -41,7 +44,35 @@ impl Backend {
             queue: Arc::new(ports.clone()),
             store: Arc::new(ports.clone()),
             bus: Arc::new(ports.clone()),
+            ledger: None,
         }
+    }
+
+    /// A backend that is a ledger as well.
+    pub fn of_ledger<Ports: Ledger + Bus + Clone + 'static>(ports: &Ports) -> Self {
+        Self { ledger: Some(Arc::new(ports.clone())), ..Self::of(ports) }
+    }
+
+    /// Applies entries of the journal in one batch.
+    pub async fn project(&self, entries: Vec<Entry>) -> Vec<Projected> {
+        let count = entries.len();
+        let ledger = self.ledger.as_ref().expect("the backend is a ledger");
+        let answers = bounded(ledger.project(entries.into())).await.expect("the batch is taken");
+        assert_eq!(answers.len(), count, "one answer for each entry");
+        answers
+    }
+
+    /// Why entries are not taken.
+    pub async fn project_error(&self, entries: Vec<Entry>) -> Error {
+        let ledger = self.ledger.as_ref().expect("the backend is a ledger");
+        bounded(ledger.project(entries.into())).await.expect_err("the batch is refused")
+    }
+
+    /// The jobs that a broker has and somebody wants aborted.
+    pub async fn abort_marks(&self) -> Vec<String> {
+        let ledger = self.ledger.as_ref().expect("the backend is a ledger");
+        let marks = bounded(ledger.abort_marks(100)).await.expect("the marks are listed");
+        marks.into_iter().map(|(job_id, reason)| format!("{job_id}: {reason}")).collect()
     }
 
     /// Submits one job.

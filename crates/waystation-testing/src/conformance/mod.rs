@@ -7,6 +7,8 @@
 //! waystation_testing::conformance_suite!(SqliteHarness::new());
 //! // A backend that keeps nothing over a crash says so, and its tests say so too:
 //! waystation_testing::conformance_suite!(MemoryHarness::new(), keeps_nothing);
+//! // A store that can keep the books for a broker:
+//! waystation_testing::conformance_ledger!(SqliteHarness::new());
 //! // Random operations, held against the reference step by step:
 //! waystation_testing::conformance_model!(SqliteHarness::new(), MemoryHarness::new());
 //! ```
@@ -24,6 +26,7 @@ pub mod delivery;
 pub mod durability;
 pub mod inbox;
 pub mod leases;
+pub mod ledger;
 pub mod limits;
 pub mod listings;
 pub mod model;

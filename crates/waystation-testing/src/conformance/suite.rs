@@ -32,6 +32,31 @@ macro_rules! conformance_suite {
     };
 }
 
+/// Expands into a module `conformance_ledger` with one test per case of a store that keeps the books
+/// for a broker. What its harness opens is a [`Backend::of_ledger`].
+///
+/// Without a second word it must be durable, as in [`conformance_suite`](crate::conformance_suite).
+///
+/// [`Backend::of_ledger`]: crate::conformance::Backend::of_ledger
+#[macro_export]
+macro_rules! conformance_ledger {
+    ($harness:expr) => {
+        mod conformance_ledger {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::ledger_cases!($harness);
+            $crate::conformance_tests! { $harness => ledger::{ projected_jobs_survive_a_crash, } }
+        }
+    };
+    ($harness:expr, keeps_nothing) => {
+        mod conformance_ledger {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::ledger_cases!($harness);
+        }
+    };
+}
+
 /// Expands into a module `conformance_model` with one test: random operations on the backend of
 /// the first harness are answered as the one of the second answers them. See
 /// [`model`](crate::conformance::model).
@@ -172,6 +197,39 @@ macro_rules! durability_cases {
     };
 }
 
+/// The cases that every ledger runs.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! ledger_cases {
+    ($harness:expr) => {
+        $crate::conformance_tests! {
+            $harness =>
+                ledger::{
+                    handed_over_job_stays_queued_and_out_of_reach,
+                    journal_walks_a_job_to_its_end,
+                    repeated_and_late_entries_do_no_harm,
+                    entry_that_runs_ahead_holds,
+                    running_shows_and_clears,
+                    retry_shows_until_when_it_waits,
+                    foreign_job_becomes_known,
+                    job_that_is_submitted_to_the_broker_becomes_known,
+                    unknown_job_without_a_pipeline_is_refused_whole,
+                    failed_entry_opens_one_dead_letter,
+                    requeue_opens_a_new_stage_run,
+                    unreadable_delivery_of_a_broker_is_a_dead_letter,
+                    abort_of_a_handed_over_job_is_a_mark,
+                    marked_delivery_is_handed_over_with_its_mark,
+                    marked_job_does_not_come_to_the_inbox,
+                    hand_over_after_the_journal_is_lost,
+                    batch_may_tell_of_a_job_several_times,
+                    batch_of_too_many_entries_is_refused,
+                    changes_by_the_journal_are_told_on_the_bus,
+                    journals_in_any_order_end_the_same,
+                }
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_tests {
@@ -220,6 +278,8 @@ mod tests {
         include_str!("limits.rs"),
         include_str!("listings.rs"),
         include_str!("durability.rs"),
+        include_str!("ledger/mod.rs"),
+        include_str!("ledger/random.rs"),
     ];
 
     #[test]

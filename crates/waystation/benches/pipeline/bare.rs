@@ -6,8 +6,10 @@ use std::time::Instant;
 use rusqlite::{Connection, params};
 
 const BATCH: usize = 1_000;
-const LAYOUT: &str =
-    include_str!("../../../../adapters/waystation-sqlite/src/migrations/0001_jobs.sql");
+const LAYOUT: &str = concat!(
+    include_str!("../../../../adapters/waystation-sqlite/src/migrations/0001_jobs.sql"),
+    include_str!("../../../../adapters/waystation-sqlite/src/migrations/0002_away.sql"),
+);
 const CLAIM: &str = "UPDATE message SET state = 1, due = 99, deliveries = deliveries + 1, \
      token = random() & 0x7fffffffffffffff, leased_at = 1 \
      WHERE message_id IN (SELECT message_id FROM message WHERE queue = ?1 AND state = 0 \

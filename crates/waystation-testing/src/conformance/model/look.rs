@@ -66,6 +66,8 @@ impl World {
                 agree(depths.0.depth(queue), depths.1.depth(queue)).await;
             }
         }
+        self.look_at_marks().await;
+        let (subject, reference) = (&self.subject, &self.reference);
         let source = "samples/find";
         let subject = subject.store.checkpoint(source);
         agree(subject, reference.store.checkpoint(source)).await;

@@ -12,6 +12,7 @@
 
 mod ends;
 mod finish;
+mod ledger;
 mod look;
 mod steps;
 mod world;

@@ -18,19 +18,20 @@ impl World {
     /// Takes one random step.
     pub async fn step(&mut self) {
         match self.random.u32(..100) {
-            0..18 => self.submit().await,
-            18..40 => {
+            0..16 => self.submit().await,
+            16..34 => {
                 let stage = self.pick(&STAGES);
                 self.receive(stage).await;
             }
-            40..62 => self.settle_deliveries().await,
-            62..68 => self.settle_tasks().await,
-            68..74 => self.settle_letters().await,
-            74..79 => self.extend().await,
-            79..84 => self.abort().await,
-            84..90 => self.pass_time().await,
-            90..92 => self.put_pipeline().await,
-            _ => self.look().await,
+            34..54 => self.settle_deliveries().await,
+            54..60 => self.settle_tasks().await,
+            60..66 => self.settle_letters().await,
+            66..70 => self.extend().await,
+            70..75 => self.abort().await,
+            75..80 => self.pass_time().await,
+            80..82 => self.put_pipeline().await,
+            82..88 => self.look().await,
+            _ => self.step_on_broker().await,
         }
     }
 

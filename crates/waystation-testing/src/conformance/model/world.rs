@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
+use waystation_core::journal::Entry;
 use waystation_core::port::Error;
 use waystation_core::settlement::Delivery;
 
@@ -33,6 +34,10 @@ pub(super) struct World {
     pub deliveries: Vec<Pair<Delivery>>,
     pub tasks: Vec<Pair<TaskRecord>>,
     pub letters: Vec<Pair<DeadLetterRecord>>,
+    /// What a broker delivers, where both are ledgers.
+    pub broker: Vec<Delivery>,
+    /// What was written into the journal last.
+    pub told: Vec<Entry>,
     story: Story,
 }
 
@@ -53,6 +58,8 @@ impl World {
             deliveries: Vec::new(),
             tasks: Vec::new(),
             letters: Vec::new(),
+            broker: Vec::new(),
+            told: Vec::new(),
             story: Story { seed, steps: Vec::new() },
         }
     }

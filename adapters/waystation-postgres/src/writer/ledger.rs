@@ -1,0 +1,206 @@
+//! Projecting the journal: what is known of the jobs is looked up, what comes of the entries is
+//! decided in core, and written here, a set at a time.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use waystation_core::clock::Timestamp;
+use waystation_core::event::EventKind;
+use waystation_core::id::{JobId, StageId};
+use waystation_core::journal::Entry;
+use waystation_core::port::{Error, Projected};
+use waystation_core::projection::{self, Effect, Known, Place, Shadow};
+use waystation_core::settlement::Message;
+use waystation_core::state::JobState;
+
+use super::batch::{Result, Writer};
+use super::sets::{End, Move};
+use crate::rows::{AWAY, state_number};
+
+// In the order of their numbers, so that two processes that project the same jobs wait for each
+// other, not both. Who wants one of them aborted waits as well, so that no mark is missed below.
+const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage FROM job \
+     WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
+const MESSAGES: &str = "SELECT job, queue, rank, state, not_before, leased_at, told_at, abort, \
+     body FROM message WHERE job = ANY($1)";
+const EVENTS: &str = "SELECT job, stage, visit, attempt, kind FROM event WHERE job = ANY($1)";
+const SEND_AWAY: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, deliveries = 0, \
+     not_before = NULL, leased_at = new.leased_at, told_at = new.told_at \
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new (job, leased_at, told_at) \
+     WHERE message.job = new.job";
+
+impl Writer {
+    /// Applies entries in their order. Nothing is written where the batch is refused.
+    pub(super) async fn project(
+        &mut self,
+        entries: &[Entry],
+    ) -> Result<std::result::Result<Vec<Projected>, Error>> {
+        let (mut numbers, known) = self.look_up(entries).await?;
+        let projection = match projection::project(entries, known) {
+            Ok(projection) => projection,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.give_birth(&projection.effects, &mut numbers).await?;
+        let effects = projection.effects.iter();
+        let effects: Vec<(i64, &Effect)> =
+            effects.filter_map(|one| Some((*numbers.get(&one.job_id)?, one))).collect();
+        self.keep(&effects).await?;
+        self.put(&effects).await?;
+        let all = effects.iter();
+        let events: Vec<_> =
+            all.flat_map(|(job, one)| one.events.iter().map(|event| (*job, event))).collect();
+        self.insert_events(&events).await?;
+        let all = effects.iter();
+        let log: Vec<_> =
+            all.flat_map(|(job, one)| one.log.iter().map(|line| (*job, line))).collect();
+        self.insert_log(&log).await?;
+        Ok(Ok(projection.answers))
+    }
+
+    /// The numbers of those of the entries' jobs that exist, and what is known of them.
+    async fn look_up(
+        &mut self,
+        entries: &[Entry],
+    ) -> Result<(HashMap<JobId, i64>, HashMap<JobId, Known>)> {
+        let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.job_id.as_str()).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut numbers = HashMap::new();
+        let mut jobs: HashMap<i64, (JobId, Known)> = HashMap::new();
+        for row in self.link.rows(LOCK_JOBS, &[&ids]).await? {
+            let (job_id, number) = (JobId::from(row.get::<_, String>(0)), row.get(1));
+            let state = JobState::ALL.get(row.get::<_, i16>(2) as usize).copied();
+            let known = Known {
+                state: state.unwrap_or(JobState::Failed),
+                stage: StageId::from(row.get::<_, String>(3)),
+                shadow: None,
+                events: HashSet::new(),
+            };
+            numbers.insert(job_id.clone(), number);
+            jobs.insert(number, (job_id, known));
+        }
+        let found: Vec<i64> = jobs.keys().copied().collect();
+        if !found.is_empty() {
+            for row in self.link.rows(MESSAGES, &[&found]).await? {
+                if let Some((_, known)) = jobs.get_mut(&row.get(0)) {
+                    known.shadow = Some(shadow(&row, &known.stage));
+                }
+            }
+            for row in self.link.rows(EVENTS, &[&found]).await? {
+                let kind = EventKind::ALL.get(row.get::<_, i16>(4) as usize);
+                if let (Some((_, known)), Some(kind)) = (jobs.get_mut(&row.get(0)), kind) {
+                    let stage = StageId::from(row.get::<_, &str>(1));
+                    let (visit, attempt): (i32, i32) = (row.get(2), row.get(3));
+                    known.events.insert((stage, visit as u32, attempt as u32, *kind));
+                }
+            }
+        }
+        Ok((numbers, jobs.into_values().collect()))
+    }
+
+    /// Makes jobs known, in this order. One that somebody else makes known at the same moment
+    /// has the transaction run again.
+    async fn give_birth(
+        &mut self,
+        effects: &[Effect],
+        numbers: &mut HashMap<JobId, i64>,
+    ) -> Result<()> {
+        let born = || effects.iter().filter_map(|one| Some((one, one.birth.as_ref()?)));
+        let ids: Vec<&str> = born().map(|(one, _)| one.job_id.as_str()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let pipelines: Vec<&str> = born().map(|(_, birth)| birth.pipeline.as_str()).collect();
+        let versions: Vec<i32> = born().map(|(_, birth)| birth.pipeline_version as i32).collect();
+        let moments: Vec<i64> = born().map(|(_, birth)| birth.at.0).collect();
+        // Its state and stage follow with its place.
+        let sql = "INSERT INTO job (job_id, pipeline, pipeline_version, state, stage, created_at, \
+             updated_at) SELECT id, pipeline, version, $5, '', at, $6 \
+             FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[]) \
+             WITH ORDINALITY AS new (id, pipeline, version, at, place) ORDER BY place \
+             RETURNING job_id, job_number";
+        let queued = state_number(JobState::Queued);
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&ids, &pipelines, &versions, &moments, &queued, &self.now.0];
+        let rows = self.link.rows(sql, &parameters).await?;
+        numbers.extend(
+            rows.iter().map(|row| (JobId::from(row.get::<_, String>(0)), row.get::<_, i64>(1))),
+        );
+        Ok(())
+    }
+
+    /// Takes messages that stay as they are out of everybody's reach, also the courier's who
+    /// still has one.
+    async fn keep(&mut self, effects: &[(i64, &Effect)]) -> Result<()> {
+        let (mut jobs, mut starts, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for (job, effect) in effects {
+            if let Some(Place::Kept { running_since, told_at }) = &effect.place {
+                jobs.push(*job);
+                starts.push(running_since.map(|moment| moment.0));
+                told.push(told_at.map(|moment| moment.0));
+            }
+        }
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.link.run(SEND_AWAY, &[&jobs, &starts, &told]).await.map(drop)
+    }
+
+    /// Puts jobs where they are from now on, with their states and stages.
+    async fn put(&mut self, effects: &[(i64, &Effect)]) -> Result<()> {
+        let (mut gone, mut shadows, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut moves, mut ends) = (Vec::new(), Vec::new());
+        for (job, effect) in effects {
+            let (job, Some((state, stage))) = (*job, &effect.moved) else { continue };
+            let (state, stage) = (*state, stage.as_str());
+            let onward = Move { job, state, stage };
+            match &effect.place {
+                None => continue,
+                Some(Place::Kept { .. }) => {
+                    moves.push(onward);
+                    continue;
+                }
+                Some(Place::Away(shadow)) => {
+                    shadows.push((job, shadow));
+                    moves.push(onward);
+                }
+                Some(Place::Inbox(task)) => {
+                    tasks.push((job, task));
+                    moves.push(onward);
+                }
+                Some(Place::End { body, failure }) => {
+                    ends.push(End { job, state, stage, failure: failure.as_ref(), body });
+                }
+            }
+            if effect.birth.is_none() {
+                gone.push(job);
+            }
+        }
+        if !gone.is_empty() {
+            self.link.run("DELETE FROM message WHERE job = ANY($1)", &[&gone]).await?;
+        }
+        self.insert_shadows(&shadows).await?;
+        self.insert_tasks(&tasks).await?;
+        self.move_jobs(&moves).await?;
+        self.end_jobs(&ends).await?;
+        self.insert_letters(&ends).await
+    }
+}
+
+fn shadow(row: &Row, stage: &StageId) -> Shadow {
+    let moment = |column: usize| row.get::<_, Option<i64>>(column).map(Timestamp);
+    // What the courier has under a lease is not known to run.
+    let away = row.get::<_, i16>(3) == AWAY;
+    Shadow {
+        message: Message {
+            queue: row.get::<_, String>(1).into(),
+            stage: stage.clone(),
+            priority: row.get::<_, i16>(2).saturating_neg(),
+            not_before: moment(4),
+            body: row.get(8),
+        },
+        running_since: moment(5).filter(|_| away),
+        told_at: moment(6),
+        abort: row.get(7),
+    }
+}

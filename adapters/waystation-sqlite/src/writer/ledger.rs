@@ -1,0 +1,212 @@
+//! Projecting the journal: what is known of the jobs is looked up, what comes of the entries is
+//! decided in core, and written here.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{OptionalExtension, Row, params};
+use waystation_core::clock::Timestamp;
+use waystation_core::event::EventKind;
+use waystation_core::id::{JobId, StageId};
+use waystation_core::journal::Entry;
+use waystation_core::port::{Error, Projected};
+use waystation_core::projection::{self, Birth, Effect, EventKey, Known, Place, Shadow};
+use waystation_core::settlement::Message;
+use waystation_core::state::JobState;
+
+use super::batch::Writer;
+use super::rows::{AWAY, state_number};
+
+/// `waiting` is 4, the terminal states are 6 and above.
+const LOOK_UP: &str = "SELECT job.job_number, job.state, stage.text, message.message_id, \
+     queue.text, message.rank, message.state, message.not_before, message.leased_at, \
+     message.told_at, message.abort, message.body \
+     FROM job JOIN name AS stage ON stage.name_id = job.stage \
+     LEFT JOIN message ON message.message_id = job.live AND job.state < 6 AND job.state <> 4 \
+     LEFT JOIN name AS queue ON queue.name_id = message.queue WHERE job.job_id = ?1";
+
+/// Where a job's rows are.
+#[derive(Clone, Copy)]
+struct Rows {
+    job: i64,
+    message: Option<i64>,
+}
+
+impl Writer {
+    /// Applies entries in their order. Nothing is written where the batch is refused.
+    pub(super) fn project(
+        &mut self,
+        entries: &[Entry],
+    ) -> rusqlite::Result<Result<Vec<Projected>, Error>> {
+        let mut rows: HashMap<JobId, Option<Rows>> = HashMap::new();
+        let mut known = HashMap::new();
+        for entry in entries {
+            if rows.contains_key(&entry.job_id) {
+                continue;
+            }
+            let found = self.look_up(&entry.job_id)?;
+            rows.insert(entry.job_id.clone(), found.as_ref().map(|(rows, _)| *rows));
+            known.extend(found.map(|(_, known)| (entry.job_id.clone(), known)));
+        }
+        let projection = match projection::project(entries, known) {
+            Ok(projection) => projection,
+            Err(error) => return Ok(Err(error)),
+        };
+        for effect in &projection.effects {
+            let found = rows.get(&effect.job_id).copied().flatten();
+            self.take_effect(effect, found)?;
+        }
+        Ok(Ok(projection.answers))
+    }
+
+    fn look_up(&self, job_id: &JobId) -> rusqlite::Result<Option<(Rows, Known)>> {
+        let found = self
+            .connection
+            .prepare_cached(LOOK_UP)?
+            .query_row([job_id.as_str()], |row| {
+                let rows = Rows { job: row.get(0)?, message: row.get(3)? };
+                Ok((rows, known(row)?))
+            })
+            .optional()?;
+        let Some((rows, mut known)) = found else { return Ok(None) };
+        known.events = self.known_events(rows.job)?;
+        Ok(Some((rows, known)))
+    }
+
+    fn known_events(&self, job: i64) -> rusqlite::Result<HashSet<EventKey>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT name.text, visit, attempt, kind FROM event \
+             JOIN name ON name.name_id = event.stage WHERE job = ?1",
+        )?;
+        let rows = select.query_map([job], |row| {
+            let stage: String = row.get(0)?;
+            let kind = EventKind::ALL.get(row.get::<_, usize>(3)?).copied();
+            Ok(kind.map(|kind| Ok((StageId::from(stage), row.get(1)?, row.get(2)?, kind))))
+        })?;
+        rows.filter_map(Result::transpose).map(|row| row?).collect()
+    }
+
+    fn take_effect(&mut self, effect: &Effect, found: Option<Rows>) -> rusqlite::Result<()> {
+        let rows = match (&effect.birth, found) {
+            (Some(birth), _) => Rows { job: self.give_birth(effect, birth)?, message: None },
+            (None, Some(rows)) => rows,
+            (None, None) => return Ok(()),
+        };
+        if let Some(place) = &effect.place {
+            self.put(rows, place, effect)?;
+        }
+        self.insert_events(rows.job, &effect.events)?;
+        self.insert_log(rows.job, &effect.log)
+    }
+
+    /// Makes a job known; gives its number.
+    fn give_birth(&mut self, effect: &Effect, birth: &Birth) -> rusqlite::Result<i64> {
+        let pipeline = self.names.number(&self.connection, birth.pipeline.as_str())?;
+        let job = self.next_job;
+        self.next_job += 1;
+        // Its state and stage follow with its place.
+        self.connection
+            .prepare_cached(
+                "INSERT INTO job (job_number, job_id, pipeline, pipeline_version, state, stage, \
+                 created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+            )?
+            .execute(params![
+                job,
+                effect.job_id.as_str(),
+                pipeline,
+                birth.pipeline_version,
+                state_number(JobState::Queued),
+                birth.at.0,
+                self.now.0,
+            ])?;
+        Ok(job)
+    }
+
+    /// Puts a job where it is from now on, with its state and stage where they were told.
+    fn put(&mut self, rows: Rows, place: &Place, effect: &Effect) -> rusqlite::Result<()> {
+        let Rows { job, message } = rows;
+        let moved = match &effect.moved {
+            Some((state, stage)) => {
+                Some((*state, self.names.number(&self.connection, stage.as_str())?))
+            }
+            None => None,
+        };
+        if let (Place::Kept { running_since, told_at }, Some(message)) = (place, message) {
+            self.send_away(message, *running_since, *told_at)?;
+            return moved
+                .map_or(Ok(()), |(state, stage)| self.move_job(job, state, stage, message));
+        }
+        let Some((state, stage)) = moved else { return Ok(()) };
+        self.connection
+            .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
+            .execute([message])?;
+        match place {
+            Place::Kept { .. } => Ok(()),
+            Place::Away(shadow) => {
+                let live = self.insert_shadow(job, shadow)?;
+                self.move_job(job, state, stage, live)
+            }
+            Place::Inbox(task) => {
+                let live = self.insert_task(job, task)?;
+                self.move_job(job, state, stage, live)
+            }
+            Place::End { body, failure } => {
+                self.end_job(job, state, stage, failure.as_ref(), body)?;
+                match failure {
+                    Some(failure) if state == JobState::Failed => {
+                        self.bury(job, stage, failure, body)
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Takes a message out of everybody's reach, also the courier's who still has it.
+    fn send_away(
+        &mut self,
+        message: i64,
+        running_since: Option<Timestamp>,
+        told_at: Option<Timestamp>,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE message SET state = ?2, due = NULL, token = NULL, deliveries = 0, \
+                 not_before = NULL, leased_at = ?3, told_at = ?4 WHERE message_id = ?1",
+            )?
+            .execute(params![
+                message,
+                AWAY,
+                running_since.map(|moment| moment.0),
+                told_at.map(|moment| moment.0)
+            ])?;
+        Ok(())
+    }
+}
+
+/// All that is known of a job but its events.
+fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+    let state = JobState::ALL.get(row.get::<_, usize>(1)?).copied().unwrap_or(JobState::Failed);
+    let stage = StageId::from(row.get::<_, String>(2)?);
+    let shadow = match row.get::<_, Option<String>>(4)? {
+        None => None,
+        Some(queue) => {
+            let moment = |column| row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp));
+            let rank: i64 = row.get(5)?;
+            // What the courier has under a lease is not known to run.
+            let away = row.get::<_, i64>(6)? == AWAY;
+            Some(Shadow {
+                message: Message {
+                    queue: queue.into(),
+                    stage: stage.clone(),
+                    priority: -rank as i16,
+                    not_before: moment(7)?,
+                    body: row.get(11)?,
+                },
+                running_since: moment(8)?.filter(|_| away),
+                told_at: moment(9)?,
+                abort: row.get(10)?,
+            })
+        }
+    };
+    Ok(Known { state, stage, shadow, events: HashSet::new() })
+}
