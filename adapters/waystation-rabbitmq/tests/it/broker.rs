@@ -26,7 +26,7 @@ pub struct Broker {
     server: String,
     prefix: String,
     plain: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Broker {
@@ -39,7 +39,7 @@ impl Broker {
         let connection = connection.await.expect("the broker answers");
         let plain = connection.create_channel().await.expect("a channel");
         let prefix = format!("test.{}.", uuid::Uuid::now_v7().simple());
-        Self { server, prefix, plain, _connection: connection }
+        Self { server, prefix, plain, connection }
     }
 
     /// Our side of it, with options of its own.
@@ -95,9 +95,52 @@ impl Broker {
         self.plain.queue_declare(self.name(queue), durable, arguments).await.expect("declared");
     }
 
+    /// Waits until a queue is there.
+    pub async fn until_there(&self, queue: &str) {
+        let there = async {
+            loop {
+                let channel = self.connection.create_channel().await.expect("a channel");
+                let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+                let table = FieldTable::default();
+                if channel.queue_declare(self.name(queue), passive, table).await.is_ok() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, there).await.expect("the queue is made in time");
+    }
+
     pub async fn delete(&self, queue: &str) {
         let options = QueueDeleteOptions::default();
         self.plain.queue_delete(self.name(queue), options).await.expect("deleted");
+    }
+}
+
+/// Takes the queues of a test away, in a runtime of its own: the test's may be ending.
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let (server, prefix) = (self.server.clone(), self.prefix.clone());
+        let removal = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(remove(&server, &prefix));
+        });
+        let _ = removal.join();
+    }
+}
+
+async fn remove(server: &str, prefix: &str) {
+    let connection = Connection::connect(server, ConnectionProperties::default()).await;
+    let connection = connection.expect("the broker answers");
+    let channel = connection.create_channel().await.expect("a channel");
+    let stage = sample::queue(sample::STAGE);
+    for base in [stage.as_str(), "raw_images", "detections", "job_events", "admin"] {
+        let endings = ["", ".priority", ".dead", ".delay.100ms", ".delay.200ms", ".delay.500ms"];
+        for ending in endings.into_iter().chain([".delay.1s"]) {
+            let options = QueueDeleteOptions::default();
+            let name = format!("{prefix}{base}{ending}");
+            let _ = channel.queue_delete(name.into(), options).await;
+        }
     }
 }
 

@@ -112,12 +112,8 @@ async fn deleted_queue_is_made_again_and_consumed_again() {
     let delivery = take_one(&ours, sample::STAGE).await;
     settle(&ours, sample::end(&delivery).complete()).await;
     broker.delete(sample::queue(sample::STAGE).as_str()).await;
-    // The first may find out that the queue is gone.
-    let first = ours.submit(vec![sample::job("b").into()], None).await;
-    if let Err(error) = first {
-        assert!(error.retryable(), "{error}");
-        submit(&ours, vec![sample::job("b").into()]).await;
-    }
+    broker.until_there(sample::queue(sample::STAGE).as_str()).await;
+    submit(&ours, vec![sample::job("b").into()]).await;
     let delivery = take_one(&ours, sample::STAGE).await;
     assert_eq!(job_id(&delivery), "b");
 }
