@@ -15,9 +15,6 @@ pub fn explain_declare(name: &str, what: &str, error: &lapin::Error) -> Error {
         Some(AMQPSoftError::ACCESSREFUSED) => {
             "the user needs the rights to configure, write and read it"
         }
-        Some(AMQPSoftError::PRECONDITIONFAILED) => {
-            "it was made with other arguments; declare=passive uses it as it is"
-        }
         Some(AMQPSoftError::NOTFOUND) => {
             let message = format!("{what}: {error} (hint: declare=passive makes no queues)");
             return Error::Unavailable { name: name.to_owned(), message };
@@ -56,6 +53,11 @@ fn soft(error: &lapin::Error) -> Option<AMQPSoftError> {
 /// The queue that is not there.
 pub fn is_not_found(error: &lapin::Error) -> bool {
     matches!(soft(error), Some(AMQPSoftError::NOTFOUND))
+}
+
+/// It is there with other arguments.
+pub fn is_otherwise(error: &lapin::Error) -> bool {
+    matches!(soft(error), Some(AMQPSoftError::PRECONDITIONFAILED))
 }
 
 /// Somebody else has it for themselves.

@@ -8,7 +8,7 @@ use lapin::{BasicProperties, Confirmation, PublisherConfirm};
 use waystation_core::clock::Timestamp;
 use waystation_core::port::Error;
 
-use crate::error::{explain_declare, is_not_found};
+use crate::error::{explain_declare, is_not_found, is_otherwise};
 use crate::link::{Link, Session};
 use crate::options::Declare;
 use crate::topology::QueueKey;
@@ -150,26 +150,41 @@ pub async fn look(
     }
 }
 
-/// Sees to it that a queue is there. One that is there already is used as it is.
+/// Sees to it that a queue is there. One that is there already is used as it is. One at a time: a
+/// broker that is asked twice at once for a new quorum queue may break the connection.
 pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
-    if session.declared.lock().await.contains(key) {
+    let mut declared = session.declared.lock().await;
+    if declared.contains(key) {
         return Ok(());
     }
     let options = link.options();
-    let queue = key.name(options);
-    let explain =
-        |error: &lapin::Error| explain_declare(link.name(), &format!("queue `{queue}`"), error);
-    if look(link, session, key).await?.is_none() {
-        if options.declare == Declare::Passive {
+    if options.declare == Declare::Passive {
+        if look(link, session, key).await?.is_none() {
+            let queue = key.name(options);
             let message = format!("there is no queue `{queue}` (hint: declare=passive makes none)");
             return Err(Error::Unavailable { name: link.name().to_owned(), message });
         }
-        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let channel = session.declaring_channel().await.map_err(|error| explain(&error))?;
-        let made = channel.queue_declare(queue.clone(), durable, key.arguments(options)).await;
-        made.map_err(|error| explain(&error))?;
-        let _ = channel.close(200, "done".into()).await;
+    } else {
+        make(link, session, key).await?;
     }
-    session.declared.lock().await.insert(key.clone());
+    declared.insert(key.clone());
     Ok(())
+}
+
+async fn make(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
+    let queue = key.name(link.options());
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let arguments = key.arguments(link.options());
+    let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
+    match channel.queue_declare(queue.clone(), durable, arguments).await {
+        Ok(_) => {
+            let _ = channel.close(200, "done".into()).await;
+            Ok(())
+        }
+        Err(error) if is_otherwise(&error) => {
+            tracing::info!(%queue, "queue was made with other arguments, it is used as it is");
+            look(link, session, key).await.map(|_| ())
+        }
+        Err(error) => Err(explain_declare(link.name(), &format!("queue `{queue}`"), &error)),
+    }
 }

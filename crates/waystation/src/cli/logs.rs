@@ -20,14 +20,16 @@ pub fn start(global: &Global) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
+    // The AMQP client tells as errors what we only ask: whether a queue is there.
+    let level = format!("{level},lapin=off");
     let filter = match std::env::var(VARIABLE) {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
             out::say(format_args!(
-                "{VARIABLE} `{text}` is not understood ({error}): using {level}"
+                "{VARIABLE} `{text}` is not understood ({error}): ignored"
             ));
-            EnvFilter::new(level)
+            EnvFilter::new(&level)
         }),
-        _ => EnvFilter::new(level),
+        _ => EnvFilter::new(&level),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
