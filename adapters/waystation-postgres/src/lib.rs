@@ -11,6 +11,7 @@ mod bus;
 mod connection;
 mod error;
 mod options;
+mod parameter;
 mod queue;
 mod reader;
 mod rows;

@@ -10,8 +10,9 @@ const BATCH: i64 = 1_000;
 const LAYOUT: &str =
     include_str!("../../../../adapters/waystation-postgres/src/migrations/0001_jobs.sql");
 const FILL_JOBS: &str = "INSERT INTO job (job_id, pipeline, pipeline_version, state, stage, \
-     created_at, updated_at) SELECT '0190-' || lpad(n::text, 12, '0') || '-7000-8000-000000000000', \
-     'bench', 1, 1, 'stage-0', 0, 0 FROM generate_series(1, $1::bigint) AS n";
+     created_at, updated_at) \
+     SELECT '0190-' || lpad(n::text, 12, '0') || '-7000-8000-000000000000', 'bench', 1, \
+     1, 'stage-0', 0, 0 FROM generate_series(1, $1::bigint) AS n";
 const FILL_MESSAGES: &str = "INSERT INTO message (queue, rank, state, job, enqueued_at, body) \
      SELECT 'bench.stage-0', 0, 0, job_number, 0, $1::bytea FROM job ORDER BY job_number";
 const END: &str = "DELETE FROM message WHERE message_id = ANY($1::bigint[])";
