@@ -9,11 +9,26 @@ use crate::options::Options;
 
 /// The layout's steps, in order.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
+/// The version of the layout that this build makes.
+pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;
 /// One process brings the layout up to date at a time: the lock's number, "WAYS".
 const MIGRATION_LOCK: i64 = 0x5741_5953;
 
 /// Opens a connection whose statements see our schema first. Notifications go to `notices`.
 pub async fn connect(
+    options: &Options,
+    notices: Option<mpsc::UnboundedSender<String>>,
+) -> Result<Client, Error> {
+    let client = connect_plainly(options, notices).await?;
+    client
+        .batch_execute(&format!("SET search_path TO {}", options.schema))
+        .await
+        .map_err(|error| explain(&options.name(), &error))?;
+    Ok(client)
+}
+
+/// Opens a connection on which nothing is set.
+pub async fn connect_plainly(
     options: &Options,
     notices: Option<mpsc::UnboundedSender<String>>,
 ) -> Result<Client, Error> {
@@ -38,17 +53,13 @@ pub async fn connect(
             }
         }
     });
-    client
-        .batch_execute(&format!("SET search_path TO {}", options.schema))
-        .await
-        .map_err(|error| explain(&name, &error))?;
     Ok(client)
 }
 
 /// Brings the schema up to date, one process at a time.
 pub async fn migrate(client: &mut Client, options: &Options) -> Result<(), Error> {
     let name = options.name();
-    let known = MIGRATIONS.len() as i64;
+    let known = LAYOUT_VERSION;
     let schema = &options.schema;
     let run = async {
         let transaction = client.transaction().await?;

@@ -3,6 +3,9 @@
 use tokio_postgres::error::SqlState;
 use waystation_core::port::Error;
 
+/// What PostgreSQL answers.
+pub type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+
 /// Says what an error of the server means for the database of this name.
 pub fn explain(name: &str, error: &tokio_postgres::Error) -> Error {
     let name = name.to_owned();

@@ -13,6 +13,8 @@ pub struct Options {
     pub schema: String,
     /// The largest contract, in bytes.
     pub payload_bytes_max: usize,
+    /// Whether findings that would be refused are meant: `unsafe=allow`.
+    pub unsafe_allowed: bool,
 }
 
 /// The schema unless the URL names one.
@@ -23,11 +25,13 @@ const SCHEMA_BYTES_MAX: usize = 40;
 
 impl Options {
     /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
-    /// ours: `schema=NAME` and `payload_bytes_max=N`. The error names what was not understood.
+    /// ours: `schema=NAME`, `payload_bytes_max=N` and `unsafe=allow`. The error names what was
+    /// not understood.
     pub fn parse(url: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
         let mut payload_bytes_max = PAYLOAD_BYTES_MAX;
+        let mut unsafe_allowed = false;
         let mut theirs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -38,6 +42,8 @@ impl Options {
                         format!("payload_bytes_max is a whole number of bytes, not `{value}`")
                     })?;
                 }
+                "unsafe" if value == "allow" => unsafe_allowed = true,
+                "unsafe" => return Err(format!("unsafe is allow or absent, not `{value}`")),
                 _ => theirs.push(pair),
             }
         }
@@ -50,7 +56,7 @@ impl Options {
         if config.get_application_name().is_none() {
             config.application_name("waystation");
         }
-        Ok(Self { config, schema, payload_bytes_max })
+        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed })
     }
 
     /// The database in messages: without its password.
@@ -102,6 +108,7 @@ mod tests {
             ("postgres://h/d?schema=Robert');--", "not `Robert');--`"),
             ("postgres://h/d?payload_bytes_max=x", "not `x`"),
             ("postgres://h/d?nonsense=1", "nonsense"),
+            ("postgres://h/d?unsafe=yes", "not `yes`"),
         ] {
             let error = Options::parse(url).expect_err(url);
             assert!(error.contains(part), "{url}: {error}");

@@ -108,8 +108,12 @@ impl App {
         self
     }
 
-    /// Opens the store and installs the pipeline in it.
+    /// Opens the store and installs the pipeline in it. A store that would lose what it
+    /// acknowledges is refused; what somebody should know of it is logged.
     pub async fn open(self) -> Result<OpenApp, AppError> {
+        for finding in backends::preflight(&self.store).await? {
+            tracing::warn!(store = backends::shown(&self.store), %finding, "store");
+        }
         let backend = backends::open(&self.store).await?;
         let environment = environment(BTreeMap::new());
         let catalog = Arc::new(self.executors);

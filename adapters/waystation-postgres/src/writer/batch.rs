@@ -27,8 +27,7 @@ const WAIT_MAX: Duration = Duration::from_hours(1);
 /// How often a transaction that conflicts with another process's is run again.
 const TRIES_MAX: u32 = 8;
 
-/// What PostgreSQL answers.
-pub type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+pub use crate::error::Result;
 
 /// The state of the writing task.
 pub struct Writer {

@@ -16,11 +16,10 @@ use tokio_postgres::{Client, Row, Statement};
 use waystation_core::port::Error;
 
 use crate::connection::connect;
+use crate::error::Result;
 use crate::options::Options;
 use crate::parameter::{Encoded, Parameters};
 
-/// What PostgreSQL answers.
-type Result<T> = std::result::Result<T, tokio_postgres::Error>;
 /// A request that is under way.
 type Request<T> = Pin<Box<MaybeDone<Pin<Box<dyn Future<Output = Result<T>> + Send>>>>>;
 

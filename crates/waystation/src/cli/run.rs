@@ -44,7 +44,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let text = global.read_good_pipeline(&arguments.pipeline)?;
     let mut signals = Signals::listen()
         .map_err(|error| Error::failed(format!("cannot listen to signals: {error}")))?;
-    let session = global.open().await?;
+    let session = global.open_to_run().await?;
     let backend = session.backend().clone();
     let registry = session.client().registry().clone();
     let definition = registry.install(&arguments.pipeline.display().to_string(), &text).await?;

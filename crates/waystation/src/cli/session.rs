@@ -10,6 +10,7 @@ use waystation::engine::Environment;
 use waystation::{Backend, Client, Executors, Registry, backends, environment};
 
 use super::exit::Error;
+use super::out;
 
 const STORE_HELP: &str =
     "The store [default: $WAYSTATION_STORE, or sqlite://waystation.db in this folder]";
@@ -92,6 +93,16 @@ impl Global {
         let backend = backends::open(&url).await?;
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
+    }
+
+    /// Opens a store to run on: one that would lose what it acknowledges is refused, and what
+    /// somebody should know of it is said.
+    pub async fn open_to_run(&self) -> Result<Session, Error> {
+        let session = self.open().await?;
+        for finding in backends::preflight(&self.url()).await? {
+            out::say(format_args!("warning: {finding}"));
+        }
+        Ok(session)
     }
 
     /// A store that ends with the process is of no use to commands that come and go.
