@@ -1,7 +1,8 @@
 //! Connections, and how the schema comes to be.
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 use waystation_core::port::Error;
 
 use crate::error::explain;
@@ -32,28 +33,43 @@ pub async fn connect_plainly(
     options: &Options,
     notices: Option<mpsc::UnboundedSender<String>>,
 ) -> Result<Client, Error> {
-    let name = options.name();
-    let (client, mut connection) =
-        options.config.connect(NoTls).await.map_err(|error| explain(&name, &error))?;
-    tokio::spawn(async move {
-        loop {
-            let next = std::future::poll_fn(|context| connection.poll_message(context));
-            let Some(message) = next.await else { return };
-            match message {
-                Ok(AsyncMessage::Notification(notice)) => {
-                    if let Some(notices) = &notices {
-                        let _ = notices.send(notice.payload().to_owned());
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "connection to PostgreSQL lost");
-                    return;
+    let refused = |error| explain(&options.name(), &error);
+    if options.is_plain() {
+        let (client, connection) = options.config.connect(NoTls).await.map_err(refused)?;
+        tokio::spawn(serve(connection, notices));
+        return Ok(client);
+    }
+    let broken = |message| Error::Broken { name: options.name(), message };
+    let connector = options.tls.connector().map_err(broken)?;
+    let (client, connection) = options.config.connect(connector).await.map_err(refused)?;
+    tokio::spawn(serve(connection, notices));
+    Ok(client)
+}
+
+/// Carries what goes to and fro on a connection until it ends.
+async fn serve<S, T>(
+    mut connection: Connection<S, T>,
+    notices: Option<mpsc::UnboundedSender<String>>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        let next = std::future::poll_fn(|context| connection.poll_message(context));
+        let Some(message) = next.await else { return };
+        match message {
+            Ok(AsyncMessage::Notification(notice)) => {
+                if let Some(notices) = &notices {
+                    let _ = notices.send(notice.payload().to_owned());
                 }
             }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "connection to PostgreSQL lost");
+                return;
+            }
         }
-    });
-    Ok(client)
+    }
 }
 
 /// Brings the schema up to date, one process at a time.

@@ -17,6 +17,7 @@ mod queue;
 mod reader;
 mod rows;
 mod store;
+mod tls;
 mod writer;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use waystation_core::port::{Error, Finding, SIGNALS_MAX, Signal};
 
 pub use inspection::inspect;
 pub use options::{Options, PAYLOAD_BYTES_MAX, SCHEMA};
+pub use tls::{Mode, Tls};
 
 /// A database. Clones share its connections, which close when the last one is dropped.
 #[derive(Clone)]

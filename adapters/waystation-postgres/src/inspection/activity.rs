@@ -39,8 +39,8 @@ impl Look<'_> {
     pub async fn snapshots(&self) -> Result<Vec<Finding>> {
         let sql = "SELECT what, age(xmin)::bigint, minutes FROM ( \
              SELECT format('process %s (%s)', pid, application_name) AS what, \
-             backend_xmin AS xmin, (extract(epoch FROM now() - xact_start) / 60)::bigint AS minutes \
-             FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
+             backend_xmin AS xmin, \
+             (extract(epoch FROM now() - xact_start) / 60)::bigint AS minutes FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
              UNION ALL SELECT format('prepared transaction %s', gid), transaction, \
              (extract(epoch FROM now() - prepared) / 60)::bigint FROM pg_prepared_xacts \
              UNION ALL SELECT format('replication slot %s', slot_name), xmin, NULL \
@@ -53,8 +53,8 @@ impl Look<'_> {
         };
         let (what, age): (String, i64) = (row.get(0), row.get(1));
         let message = format!(
-            "{what} holds a snapshot that is {age} transactions old: ended messages are not cleared \
-             away, the tables grow"
+            "{what} holds a snapshot that is {age} transactions old: ended messages are not \
+             cleared away, the tables grow"
         );
         let hint = "end its transaction; idle_in_transaction_session_timeout does so by itself";
         Ok(vec![Finding::warn("snapshots", message, hint)])

@@ -3,5 +3,8 @@
 #![cfg(test)]
 
 mod cluster;
+mod conflicts;
 mod conformance;
+mod faults;
 mod inspection;
+mod tls;
