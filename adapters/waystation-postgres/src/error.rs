@@ -3,6 +3,11 @@
 use tokio_postgres::error::SqlState;
 use waystation_core::port::Error;
 
+use crate::tls;
+
+/// What PostgreSQL answers.
+pub type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+
 /// Says what an error of the server means for the database of this name.
 pub fn explain(name: &str, error: &tokio_postgres::Error) -> Error {
     let name = name.to_owned();
@@ -14,6 +19,9 @@ pub fn explain(name: &str, error: &tokio_postgres::Error) -> Error {
         Some(code) if passes(code) => Error::Unavailable { name, message },
         Some(_) => Error::Broken { name, message },
         // Without a code it is the connection that failed.
+        None if let Some(hint) = tls::remedy(error) => {
+            Error::Broken { name, message: format!("{message} (hint: {hint})") }
+        }
         None => Error::Unavailable { name, message },
     }
 }

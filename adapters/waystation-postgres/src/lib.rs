@@ -10,21 +10,26 @@
 mod bus;
 mod connection;
 mod error;
+mod inspection;
 mod ledger;
 mod options;
+mod parameter;
 mod queue;
 mod reader;
 mod rows;
 mod store;
+mod tls;
 mod writer;
 
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
 use waystation_core::clock::Clock;
-use waystation_core::port::{Error, SIGNALS_MAX, Signal};
+use waystation_core::port::{Error, Finding, SIGNALS_MAX, Signal};
 
+pub use inspection::inspect;
 pub use options::{Options, PAYLOAD_BYTES_MAX, SCHEMA};
+pub use tls::{Mode, Tls};
 
 /// A database. Clones share its connections, which close when the last one is dropped.
 #[derive(Clone)]
@@ -50,6 +55,11 @@ impl Postgres {
         let reader = reader::Reader::new(options.clone());
         let shared = Shared { writer, reader, signals, clock, options };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Looks at the server as [`inspect`] does.
+    pub async fn inspect(&self) -> Result<Vec<Finding>, Error> {
+        inspect(&self.shared.options, &*self.shared.clock).await
     }
 
     /// How it was opened.

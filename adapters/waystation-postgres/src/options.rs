@@ -1,8 +1,10 @@
 //! Which database, which schema, and what limits.
 
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use crate::error::chain;
+use crate::tls::{Mode, Tls};
 
 /// How a database is used.
 #[derive(Clone, Debug)]
@@ -13,6 +15,10 @@ pub struct Options {
     pub schema: String,
     /// The largest contract, in bytes.
     pub payload_bytes_max: usize,
+    /// Whether findings that would be refused are meant: `unsafe=allow`.
+    pub unsafe_allowed: bool,
+    /// How the connections are encrypted: `sslmode` and `sslrootcert`.
+    pub tls: Tls,
 }
 
 /// The schema unless the URL names one.
@@ -23,11 +29,14 @@ const SCHEMA_BYTES_MAX: usize = 40;
 
 impl Options {
     /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
-    /// ours: `schema=NAME` and `payload_bytes_max=N`. The error names what was not understood.
+    /// ours: `schema=NAME`, `payload_bytes_max=N` and `unsafe=allow`. The error names what was
+    /// not understood.
     pub fn parse(url: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
         let mut payload_bytes_max = PAYLOAD_BYTES_MAX;
+        let mut unsafe_allowed = false;
+        let mut tls = Tls::default();
         let mut theirs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -38,6 +47,10 @@ impl Options {
                         format!("payload_bytes_max is a whole number of bytes, not `{value}`")
                     })?;
                 }
+                "unsafe" if value == "allow" => unsafe_allowed = true,
+                "unsafe" => return Err(format!("unsafe is allow or absent, not `{value}`")),
+                "sslmode" => tls.mode = Mode::parse(value)?,
+                "sslrootcert" => tls.root = (value != "system").then(|| decoded(value).into()),
                 _ => theirs.push(pair),
             }
         }
@@ -47,10 +60,17 @@ impl Options {
             format!("{base}?{}", theirs.join("&"))
         };
         let mut config: Config = url.parse().map_err(|error| chain(&error))?;
+        config.ssl_mode(tls.mode.negotiation());
         if config.get_application_name().is_none() {
             config.application_name("waystation");
         }
-        Ok(Self { config, schema, payload_bytes_max })
+        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, tls })
+    }
+
+    /// Whether connections are made without TLS: on request, and on this machine's own sockets.
+    pub fn is_plain(&self) -> bool {
+        let is_tcp = |host: &Host| matches!(host, Host::Tcp(_));
+        self.tls.mode == Mode::Disable || !self.config.get_hosts().iter().any(is_tcp)
     }
 
     /// The database in messages: without its password.
@@ -60,14 +80,33 @@ impl Options {
             .get_hosts()
             .iter()
             .map(|host| match host {
-                tokio_postgres::config::Host::Tcp(name) => name.clone(),
+                Host::Tcp(name) => name.clone(),
                 #[cfg(unix)]
-                tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+                Host::Unix(path) => path.display().to_string(),
             })
             .collect();
         let database = self.config.get_dbname().unwrap_or("(default)");
         format!("postgres {}/{database} schema {}", hosts.join(","), self.schema)
     }
+}
+
+/// A value of a URL with its `%` codes read.
+fn decoded(value: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), value.as_bytes());
+    while let [first, behind @ ..] = rest {
+        let code = behind.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A schema's name goes into statements as it is, so that it is held to plain letters.
@@ -97,11 +136,22 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_read_from_the_url() {
+        let url = "postgres://h/d?sslmode=verify-full&sslrootcert=/etc/my%20own/root.crt";
+        let options = Options::parse(url).expect("a good URL");
+        let root = Some("/etc/my own/root.crt".into());
+        assert_eq!(options.tls, Tls { mode: Mode::VerifyFull, root });
+        assert_eq!(Options::parse("postgres://h/d").expect("good").tls.mode, Mode::Prefer);
+    }
+
+    #[test]
     fn bad_urls_name_what_is_wrong() {
         for (url, part) in [
             ("postgres://h/d?schema=Robert');--", "not `Robert');--`"),
             ("postgres://h/d?payload_bytes_max=x", "not `x`"),
             ("postgres://h/d?nonsense=1", "nonsense"),
+            ("postgres://h/d?unsafe=yes", "not `yes`"),
+            ("postgres://h/d?sslmode=allow", "verify-full, not `allow`"),
         ] {
             let error = Options::parse(url).expect_err(url);
             assert!(error.contains(part), "{url}: {error}");

@@ -8,6 +8,7 @@
 
 mod bus;
 mod error;
+mod inspection;
 mod journal;
 mod line;
 mod link;
@@ -28,6 +29,7 @@ use waystation_core::port::Error;
 use line::{Kind, Line};
 use link::Link;
 
+pub use inspection::inspect;
 pub use link::RECONNECT;
 pub use options::{Declare, Events, JOURNAL, Options, PAYLOAD_BYTES_MAX, QueueKind};
 

@@ -131,11 +131,7 @@ pub struct Found {
 }
 
 /// Looks at a queue; `None` when there is none.
-pub async fn look(
-    link: &Link,
-    session: &Session,
-    key: &QueueKey,
-) -> Result<Option<Found>, Error> {
+pub async fn look(link: &Link, session: &Session, key: &QueueKey) -> Result<Option<Found>, Error> {
     let queue = key.name(link.options());
     let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };

@@ -45,6 +45,19 @@ pub fn open_writer(options: &Options) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// The version of the file's layout, and the newest that we know. Nothing is written.
+pub fn layout_version(options: &Options) -> Result<(i64, i64), Error> {
+    let name = options.path.display().to_string();
+    let known = MIGRATIONS.len() as i64;
+    let connection = open_reader(options)?;
+    refuse_strangers(&connection, &name)?;
+    let found = pragma(&connection, "user_version").map_err(|error| explain(&name, &error))?;
+    if found > known {
+        return Err(Error::NewerVersion { name, found, known });
+    }
+    Ok((found, known))
+}
+
 /// Whether the file can be written where it is to be. SQLite only says that it cannot open it.
 fn check_place(options: &Options) -> Result<(), Error> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(&options.path);

@@ -12,6 +12,7 @@ mod bus;
 mod checkpointer;
 mod connection;
 mod error;
+mod inspection;
 mod ledger;
 mod names;
 mod options;
@@ -27,8 +28,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use waystation_core::clock::Clock;
-use waystation_core::port::{Error, SIGNALS_MAX, Signal};
+use waystation_core::port::{Error, Finding, SIGNALS_MAX, Signal};
 
+pub use inspection::inspect;
 pub use options::{Options, PAYLOAD_BYTES_MAX, Synchronous};
 
 /// How often the file is looked at for what other processes did, while somebody waits for it.
@@ -66,6 +68,11 @@ impl Sqlite {
         let shared =
             Shared { writer, readers, signals, clock, options, _checkpointer: checkpointer };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Looks at the file as [`inspect`] does.
+    pub fn inspect(&self) -> Result<Vec<Finding>, Error> {
+        inspect(&self.shared.options)
     }
 
     /// The file.

@@ -4,7 +4,8 @@
 //! - [`sample`]: small jobs and settlements in few words.
 //! - [`conformance`]: the promises of the ports as a suite of cases that every backend runs, and
 //!   a model test that holds a backend against the reference.
-//! - [`faults`]: a queue that fails when it is told to, and handlers that misbehave.
+//! - [`faults`]: a queue that fails when it is told to, connections that break, and handlers that
+//!   misbehave.
 
 #![allow(
     clippy::missing_panics_doc,

@@ -122,8 +122,12 @@ impl App {
         self
     }
 
-    /// Opens the store and installs the pipeline in it.
+    /// Opens the store and installs the pipeline in it. A store that would lose what it
+    /// acknowledges is refused; what somebody should know of it is logged.
     pub async fn open(self) -> Result<OpenApp, AppError> {
+        for (url, finding) in backends::preflight(&self.urls).await? {
+            tracing::warn!(backend = url, %finding, "preflight");
+        }
         let backend = backends::open(&self.urls).await?;
         let environment = environment(BTreeMap::new());
         let catalog = Arc::new(self.executors);

@@ -74,10 +74,7 @@ impl Writer {
              VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let kind = kind_number(EventKind::Aborted);
         let (visit, attempt) = (visit as i32, attempt as i32);
-        self.link
-            .run(sql, &[&job, &kind, &stage, &visit, &attempt, &self.now.0, &detail])
-            .await
-            .map(drop)
+        self.link.send(sql, &[&job, &kind, &stage, &visit, &attempt, &self.now.0, &detail]).await
     }
 
     /// The version of this text: the newest one's when it is the same, the next otherwise. Two

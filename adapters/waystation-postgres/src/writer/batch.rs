@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, mpsc};
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::{JobId, QueueName};
 use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Receive, Signal};
-use waystation_core::settlement::{Delivery, Settled, Submitted};
+use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
 
 use super::command::{Command, Reply};
 use super::link::Link;
@@ -20,13 +20,14 @@ use crate::options::Options;
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// The most commands of one commit. They hold up to a thousand entries each.
 const COMMANDS_MAX: usize = 256;
+/// The most settlements that share their statements, unless one command holds more.
+const SETTLED_TOGETHER_MAX: usize = 4_000;
 /// No receiver waits longer than this at a time.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 /// How often a transaction that conflicts with another process's is run again.
 const TRIES_MAX: u32 = 8;
 
-/// What PostgreSQL answers.
-pub type Result<T> = std::result::Result<T, tokio_postgres::Error>;
+pub use crate::error::Result;
 
 /// The state of the writing task.
 pub struct Writer {
@@ -232,32 +233,14 @@ impl Writer {
     async fn transact(&mut self, batch: &[Command]) -> Result<Vec<Answer>> {
         self.filled.clear();
         self.aborts.clear();
-        self.link.run("BEGIN", &[]).await?;
+        self.link.send("BEGIN", &[]).await?;
         let mut answers = Vec::with_capacity(batch.len());
-        for command in batch {
-            answers.push(match command {
-                Command::Submit { jobs, checkpoint, .. } => {
-                    Answer::Submitted(self.submit(jobs, checkpoint.as_ref()).await?)
-                }
-                Command::Extend { leases, lease, .. } => {
-                    Answer::Extended(self.extend(leases, *lease).await?)
-                }
-                Command::Settle { settlements, .. } => {
-                    Answer::Settled(self.settle_all(settlements).await?)
-                }
-                Command::Project { entries, .. } => Answer::Projected(self.project(entries).await?),
-                Command::Abort { job_id, reason, .. } => {
-                    Answer::Aborted(self.abort(job_id, reason).await?)
-                }
-                Command::PutPipeline { name, source, .. } => {
-                    Answer::Version(self.put_pipeline(name, source).await?)
-                }
-                Command::Return(leases) => {
-                    self.return_unwanted(leases).await?;
-                    Answer::Nothing
-                }
-                Command::Receive { .. } | Command::Notice(_) | Command::Stop => Answer::Nothing,
-            });
+        while let Some(command) = batch.get(answers.len()) {
+            if matches!(command, Command::Settle { .. }) {
+                answers.extend(self.settle_first(&batch[answers.len()..]).await?);
+            } else {
+                answers.push(self.obey(command).await?);
+            }
         }
         self.release_due().await?;
         for queue in &self.filled {
@@ -269,31 +252,82 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Leases what is there to whoever waits for it.
+    async fn obey(&mut self, command: &Command) -> Result<Answer> {
+        Ok(match command {
+            Command::Submit { jobs, checkpoint, .. } => {
+                Answer::Submitted(self.submit(jobs, checkpoint.as_ref()).await?)
+            }
+            Command::Extend { leases, lease, .. } => {
+                Answer::Extended(self.extend(leases, *lease).await?)
+            }
+            Command::Project { entries, .. } => Answer::Projected(self.project(entries).await?),
+            Command::Abort { job_id, reason, .. } => {
+                Answer::Aborted(self.abort(job_id, reason).await?)
+            }
+            Command::PutPipeline { name, source, .. } => {
+                Answer::Version(self.put_pipeline(name, source).await?)
+            }
+            Command::Return(leases) => {
+                self.return_unwanted(leases).await?;
+                Answer::Nothing
+            }
+            Command::Settle { .. }
+            | Command::Receive { .. }
+            | Command::Notice(_)
+            | Command::Stop => Answer::Nothing,
+        })
+    }
+
+    /// Carries out the settlements that these commands begin with as if they were one: workers
+    /// of all stages settle in the same statements.
+    async fn settle_first(&mut self, commands: &[Command]) -> Result<Vec<Answer>> {
+        let mut lists: Vec<&[Settlement]> = Vec::new();
+        let mut all: Vec<&Settlement> = Vec::new();
+        for command in commands {
+            let Command::Settle { settlements, .. } = command else { break };
+            if !lists.is_empty() && all.len() + settlements.len() > SETTLED_TOGETHER_MAX {
+                break;
+            }
+            lists.push(settlements);
+            all.extend(settlements.iter());
+        }
+        let mut settled = self.settle_all(&all).await?.into_iter();
+        let part =
+            |list: &&[Settlement]| Answer::Settled(settled.by_ref().take(list.len()).collect());
+        Ok(lists.iter().map(part).collect())
+    }
+
+    /// Leases what is there to whoever waits for it: every queue's first receiver at once, and
+    /// the next ones where there was as much as the first took.
     async fn serve(&mut self) -> Result<()> {
-        for queue in self.waiters.hopeful() {
-            while let Some(waiter) = self.waiters.take_first(&queue) {
-                let deliveries = match self.claim(&queue, waiter.max, waiter.lease).await {
-                    Ok(deliveries) => deliveries,
-                    Err(error) => {
+        loop {
+            let hopeful = self.waiters.hopeful().into_iter();
+            let asking: Vec<(QueueName, Waiter)> = hopeful
+                .filter_map(|queue| Some((queue.clone(), self.waiters.take_first(&queue)?)))
+                .collect();
+            if asking.is_empty() {
+                return Ok(());
+            }
+            let found = match self.claim(&asking).await {
+                Ok(found) => found,
+                Err(error) => {
+                    for (queue, waiter) in asking {
                         self.waiters.put_back(&queue, waiter);
-                        return Err(error);
                     }
-                };
-                let found = deliveries.len();
-                let short = found < waiter.max;
-                if found > 0 {
-                    self.served.push((waiter, deliveries));
-                } else {
-                    self.waiters.put_back(&queue, waiter);
+                    return Err(error);
                 }
-                if short {
+            };
+            for ((queue, waiter), deliveries) in asking.into_iter().zip(found) {
+                if deliveries.len() < waiter.max {
                     self.waiters.disappoint(&queue);
-                    break;
+                }
+                if deliveries.is_empty() {
+                    self.waiters.put_back(&queue, waiter);
+                } else {
+                    self.served.push((waiter, deliveries));
                 }
             }
         }
-        Ok(())
     }
 
     /// Tells the other processes what is theirs to know, at the commit.
@@ -305,7 +339,7 @@ impl Writer {
             return Ok(());
         }
         let sql = "SELECT pg_notify($1, left(notice, 7000)) FROM unnest($2::text[]) AS notice";
-        self.link.rows(sql, &[&self.channel, &notices]).await.map(drop)
+        self.link.send(sql, &[&self.channel, &notices]).await
     }
 
     /// The commit holds: everybody gets their deliveries.

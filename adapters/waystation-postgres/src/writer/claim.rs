@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
 use waystation_core::port::Extended;
 use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::{Result, Writer};
+use super::waiters::Waiter;
+use crate::parameter::{Parameter, Parameters};
 
 const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
      WHERE queue = $1 AND state = 0 ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
@@ -18,38 +21,31 @@ const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
      RETURNING message.message_id, token, rank, deliveries, enqueued_at, body";
 
 impl Writer {
-    /// Leases up to `max` messages of a queue: highest priority first, then as they came.
+    /// Leases messages to receivers, one a queue: highest priority first, then as they came. Gives
+    /// what each of them gets.
     pub(super) async fn claim(
         &mut self,
-        queue: &QueueName,
-        max: usize,
-        lease: Duration,
-    ) -> Result<Vec<Delivery>> {
-        let until = self.now.plus(lease);
-        let rows =
-            self.link.rows(CLAIM, &[&queue.as_str(), &(max as i64), &until.0, &self.now.0]).await?;
-        let mut deliveries: Vec<Delivery> = rows
+        asking: &[(QueueName, Waiter)],
+    ) -> Result<Vec<Vec<Delivery>>> {
+        let now = self.now.0;
+        let terms: Vec<(&str, i64, i64)> = asking
             .iter()
-            .map(|row| Delivery {
-                lease: Lease {
-                    queue: queue.clone(),
-                    delivery_id: row.get(0),
-                    token: row.get::<_, i64>(1) as u64,
-                },
-                priority: row.get::<_, i16>(2).saturating_neg(),
-                deliveries: row.get::<_, i32>(3) as u32,
-                enqueued_at: Timestamp(row.get(4)),
-                body: row.get(5),
+            .map(|(queue, waiter)| {
+                (queue.as_str(), waiter.max as i64, self.now.plus(waiter.lease).0)
             })
             .collect();
-        // RETURNING promises no order.
-        deliveries.sort_unstable_by_key(|delivery| {
-            (-i32::from(delivery.priority), delivery.lease.delivery_id)
-        });
-        if !deliveries.is_empty() {
-            self.expect_due(until);
+        let sets: Vec<[&(dyn Parameter + Sync); 4]> = terms
+            .iter()
+            .map(|(queue, max, until)| [queue as _, max as _, until as _, &now as _])
+            .collect();
+        let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 4]>::as_slice).collect();
+        let answers = self.link.rows_of_each(CLAIM, &sets).await?;
+        for ((_, _, until), rows) in terms.iter().zip(&answers) {
+            if !rows.is_empty() {
+                self.expect_due(Timestamp(*until));
+            }
         }
-        Ok(deliveries)
+        Ok(asking.iter().zip(&answers).map(|((queue, _), rows)| deliveries(queue, rows)).collect())
     }
 
     /// Makes leases last from now.
@@ -92,6 +88,28 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// In order: RETURNING promises none.
+fn deliveries(queue: &QueueName, rows: &[Row]) -> Vec<Delivery> {
+    let mut deliveries: Vec<Delivery> = rows
+        .iter()
+        .map(|row| Delivery {
+            lease: Lease {
+                queue: queue.clone(),
+                delivery_id: row.get(0),
+                token: row.get::<_, i64>(1) as u64,
+            },
+            priority: row.get::<_, i16>(2).saturating_neg(),
+            deliveries: row.get::<_, i32>(3) as u32,
+            enqueued_at: Timestamp(row.get(4)),
+            body: row.get(5),
+        })
+        .collect();
+    deliveries.sort_unstable_by_key(|delivery| {
+        (-i32::from(delivery.priority), delivery.lease.delivery_id)
+    });
+    deliveries
 }
 
 fn columns(leases: &[Lease]) -> (Vec<i64>, Vec<i64>) {

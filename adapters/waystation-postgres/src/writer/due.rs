@@ -49,6 +49,6 @@ impl Writer {
              SELECT job_number, $2, stage, $3, $4, $5, $6 FROM job WHERE job_number = $1";
         let kind = kind_number(EventKind::Abandoned);
         let (visit, attempt) = (visit as i32, attempt as i32);
-        self.link.run(sql, &[&job, &kind, &visit, &attempt, &self.now.0, &detail]).await.map(drop)
+        self.link.send(sql, &[&job, &kind, &visit, &attempt, &self.now.0, &detail]).await
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::parameter::Parameter;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
 use waystation_core::id::{JobId, StageId};
@@ -120,7 +120,7 @@ impl Writer {
              WITH ORDINALITY AS new (id, pipeline, version, at, place) ORDER BY place \
              RETURNING job_id, job_number";
         let queued = state_number(JobState::Queued);
-        let parameters: [&(dyn ToSql + Sync); 6] =
+        let parameters: [&(dyn Parameter + Sync); 6] =
             [&ids, &pipelines, &versions, &moments, &queued, &self.now.0];
         let rows = self.link.rows(sql, &parameters).await?;
         numbers.extend(

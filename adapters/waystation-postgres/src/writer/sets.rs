@@ -1,6 +1,6 @@
 //! Rows that more than one command writes, a set at a time.
 
-use tokio_postgres::types::ToSql;
+use crate::parameter::Parameter;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::failure::Failure;
@@ -61,7 +61,7 @@ impl Writer {
              FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], \
              $6::bytea[]) WITH ORDINALITY AS new (queue, rank, state, due, job, body, place) \
              ORDER BY place";
-        self.link.run(sql, &[&queues, &ranks, &states, &dues, &jobs, &bodies, &now.0]).await?;
+        self.link.send(sql, &[&queues, &ranks, &states, &dues, &jobs, &bodies, &now.0]).await?;
         for (_, message) in messages {
             match held(message) {
                 Some(moment) => self.expect_due(moment),
@@ -92,7 +92,7 @@ impl Writer {
              FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::bytea[], $5::bigint[], \
              $6::bigint[], $7::bigint[], $8::text[]) \
              AS new (job, queue, rank, body, not_before, leased_at, told_at, abort)";
-        let parameters: [&(dyn ToSql + Sync); 10] =
+        let parameters: [&(dyn Parameter + Sync); 10] =
             [&jobs, &queues, &ranks, &bodies, &waits, &starts, &told, &aborts, &AWAY, &self.now.0];
         self.link.run(sql, &parameters).await.map(drop)
     }
@@ -110,7 +110,7 @@ impl Writer {
              FROM unnest($1::bigint[], $2::text[], $3::bytea[]) \
              WITH ORDINALITY AS new (job, stage, body, place) \
              JOIN job ON job.job_number = new.job ORDER BY place";
-        self.link.run(sql, &[&jobs, &stages, &bodies, &self.now.0]).await.map(drop)
+        self.link.send(sql, &[&jobs, &stages, &bodies, &self.now.0]).await
     }
 
     /// Writes down what happened, in this order.
@@ -134,10 +134,7 @@ impl Writer {
              $5::integer[], $6::bigint[], $7::text[]) \
              WITH ORDINALITY AS new (job, kind, stage, visit, attempt, at, detail, place) \
              ORDER BY place";
-        self.link
-            .run(sql, &[&jobs, &kinds, &stages, &visits, &attempts, &moments, &details])
-            .await
-            .map(drop)
+        self.link.send(sql, &[&jobs, &kinds, &stages, &visits, &attempts, &moments, &details]).await
     }
 
     /// Writes down what attempts said, in this order.
@@ -158,7 +155,7 @@ impl Writer {
              FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[], $5::smallint[], \
              $6::text[]) WITH ORDINALITY AS new (job, stage, attempt, at, level, line, place) \
              ORDER BY place";
-        self.link.run(sql, &[&jobs, &stages, &attempts, &moments, &levels, &lines]).await.map(drop)
+        self.link.send(sql, &[&jobs, &stages, &attempts, &moments, &levels, &lines]).await
     }
 
     /// Moves jobs that go on.
@@ -172,7 +169,7 @@ impl Writer {
         let sql = "UPDATE job SET state = new.state, stage = new.stage, updated_at = $4 \
              FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS new (job, state, stage) \
              WHERE job_number = new.job";
-        self.link.run(sql, &[&jobs, &states, &stages, &self.now.0]).await.map(drop)
+        self.link.send(sql, &[&jobs, &states, &stages, &self.now.0]).await
     }
 
     /// Ends jobs.
@@ -190,9 +187,6 @@ impl Writer {
              failure = new.failure, body = new.body \
              FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bytea[]) \
              AS new (job, state, stage, failure, body) WHERE job_number = new.job";
-        self.link
-            .run(sql, &[&jobs, &states, &stages, &failures, &bodies, &self.now.0])
-            .await
-            .map(drop)
+        self.link.send(sql, &[&jobs, &states, &stages, &failures, &bodies, &self.now.0]).await
     }
 }

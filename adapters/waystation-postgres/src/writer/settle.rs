@@ -43,7 +43,7 @@ const DELIVERIES: usize = 3;
 
 impl Writer {
     /// Applies settlements, each whole or not at all.
-    pub(super) async fn settle_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+    pub(super) async fn settle_all(&mut self, settlements: &[&Settlement]) -> Result<Vec<Settled>> {
         let mut held = self.end_all(settlements).await?;
         let mut answers = vec![Settled::Lost; settlements.len()];
         let mut overruled: Vec<Option<Settlement>> = vec![None; settlements.len()];
@@ -59,13 +59,13 @@ impl Writer {
                 gone.push(lease.delivery_id);
             }
             let body = std::mem::take(&mut held.body);
-            let aborted = settlement.clone().overruled_by_abort(&reason, self.now, body);
+            let aborted = Settlement::clone(settlement).overruled_by_abort(&reason, self.now, body);
             overruled[place] = Some(aborted);
         }
         if !gone.is_empty() {
             // An aborted job does not come back to its queue, also when it was handed back.
             let sql = "DELETE FROM message WHERE message_id = ANY($1)";
-            self.link.run(sql, &[&gone]).await?;
+            self.link.send(sql, &[&gone]).await?;
         }
         let applied: Vec<(i64, &Settlement)> = settlements
             .iter()
@@ -80,7 +80,7 @@ impl Writer {
     }
 
     /// Takes away what the settlements end, where it is still there to be ended.
-    async fn end_all(&mut self, settlements: &[Settlement]) -> Result<Vec<Option<Held>>> {
+    async fn end_all(&mut self, settlements: &[&Settlement]) -> Result<Vec<Option<Held>>> {
         let mut ends: [Kind; 5] = Default::default();
         let mut deliveries = HashSet::new();
         for (place, settlement) in settlements.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Writer {
         }
         if !revived.is_empty() {
             let sql = "UPDATE job SET failure = NULL, body = NULL WHERE job_number = ANY($1)";
-            self.link.run(sql, &[&revived]).await?;
+            self.link.send(sql, &[&revived]).await?;
         }
         self.insert_messages(&messages).await?;
         self.insert_tasks(&tasks).await?;
@@ -182,7 +182,7 @@ impl Writer {
             let sql = "INSERT INTO dead_letter (job, stage, failure, at, body) \
                  VALUES ($1, $2, $3, $4, $5)";
             let text = failure_text(failure);
-            self.link.run(sql, &[&end.job, &end.stage, &text, &self.now.0, &end.body]).await?;
+            self.link.send(sql, &[&end.job, &end.stage, &text, &self.now.0, &end.body]).await?;
         }
         Ok(())
     }

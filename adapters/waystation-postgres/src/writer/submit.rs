@@ -22,7 +22,7 @@ impl Writer {
                  ON CONFLICT (source) DO UPDATE \
                  SET value = excluded.value, updated_at = excluded.updated_at";
             let value = checkpoint.value.to_string();
-            self.link.run(sql, &[&checkpoint.source, &value, &self.now.0]).await?;
+            self.link.send(sql, &[&checkpoint.source, &value, &self.now.0]).await?;
         }
         let doubles = self.claim_keys(jobs).await?;
         let fresh: Vec<usize> = (0..jobs.len()).filter(|place| doubles[*place].is_none()).collect();
@@ -76,7 +76,7 @@ impl Writer {
         let insert = "INSERT INTO dedupe (pipeline, key, job_id) \
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2 \
              ON CONFLICT (pipeline, key) DO NOTHING";
-        self.link.run(insert, &[&pipelines, &keys, &ids]).await?;
+        self.link.send(insert, &[&pipelines, &keys, &ids]).await?;
         let select = "SELECT place, dedupe.job_id FROM unnest($1::text[], $2::text[]) \
              WITH ORDINALITY AS asked (pipeline, key, place) JOIN dedupe USING (pipeline, key)";
         for row in self.link.rows(select, &[&pipelines, &keys]).await? {
@@ -129,9 +129,8 @@ impl Writer {
              FROM unnest($1::text[], $2::text[], $3::integer[], $4::smallint[], $5::text[]) \
              WITH ORDINALITY AS new (id, pipeline, version, state, stage, place) ORDER BY place \
              ON CONFLICT (job_id) DO NOTHING RETURNING job_id, job_number";
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&ids, &pipelines, &versions, &states, &stages, &now.0];
-        let rows = self.link.rows(sql, &parameters).await?;
+        let rows =
+            self.link.rows(sql, &[&ids, &pipelines, &versions, &states, &stages, &now.0]).await?;
         let mut numbers: HashMap<String, i64> =
             rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         // The first of a batch that has the id is the one that was inserted.

@@ -2,5 +2,10 @@
 //! `WAYSTATION_TEST_POSTGRES`; `cargo xtask services up postgres` starts one.
 #![cfg(test)]
 
+mod cluster;
+mod conflicts;
 mod conformance;
+mod faults;
+mod inspection;
 mod migration;
+mod tls;

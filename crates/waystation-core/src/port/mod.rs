@@ -5,12 +5,14 @@
 //! calls is not in them.
 
 mod bus;
+mod finding;
 mod ledger;
 mod limits;
 mod queue;
 mod store;
 
 pub use bus::{Bus, SIGNALS_MAX, Signal, Subscription};
+pub use finding::{Finding, Severity};
 pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
 pub use queue::{Capabilities, Depth, Extended, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};

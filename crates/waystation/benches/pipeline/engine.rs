@@ -112,6 +112,7 @@ fn object(value: Value) -> Params {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+/// Two threads, as the engine is measured with.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

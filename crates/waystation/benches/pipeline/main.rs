@@ -1,10 +1,11 @@
-//! The three-stage no-op pipeline, on SQLite beside the least that SQLite must do for it, and on
-//! PostgreSQL where `WAYSTATION_TEST_POSTGRES` names a server.
+//! The three-stage no-op pipeline on SQLite, and on PostgreSQL where `WAYSTATION_TEST_POSTGRES`
+//! names a server, each beside the least that the database must do for it.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS]`. Each round runs the bare statements and the engine one
-//! after the other on the same disk; medians and their ratio are printed.
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres]`. Each round runs the bare statements and
+//! the engine one after the other on the same disk; medians and their ratio are printed.
 
-mod bare;
+mod bare_postgres;
+mod bare_sqlite;
 mod engine;
 mod figures;
 
@@ -14,43 +15,69 @@ const STAGES: usize = 3;
 const JOBS: usize = 30_000;
 const ROUNDS: usize = 5;
 const LATENCY_SAMPLES: usize = 500;
+/// What an argument may limit the measuring to.
+const STORES: [&str; 2] = ["sqlite", "postgres"];
+/// Names the PostgreSQL server to measure on.
+const SERVER: &str = "WAYSTATION_TEST_POSTGRES";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `cargo bench` adds `--bench`.
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
     let jobs = numbers.next().unwrap_or(JOBS);
     let rounds = numbers.next().unwrap_or(ROUNDS);
-    for synchronous in ["full", "normal"] {
-        let folder = tempfile::tempdir()?;
-        let store = |name: &str| {
-            let path = folder.path().join(name);
-            format!("sqlite://{}?synchronous={synchronous}", path.display())
-        };
-        let mut bare = Vec::new();
-        let mut drained = Vec::new();
-        for round in 0..rounds {
-            bare.push(bare::drain(jobs, STAGES, synchronous)?);
-            drained.push(engine::drain(jobs, STAGES, &store(&format!("{round}.db")))?);
-        }
-        let latency = engine::latency(LATENCY_SAMPLES, &store("latency.db"))?;
-        let name = format!("sqlite synchronous={synchronous}");
-        report(&name, jobs, Some(&mut bare), &mut drained, &latency);
+    let only = |store: &str| !std::env::args().any(|one| STORES.contains(&&*one) && one != store);
+    if only("sqlite") {
+        sqlite(jobs, rounds, "full")?;
+        sqlite(jobs, rounds, "normal")?;
     }
-    if let Ok(server) = std::env::var("WAYSTATION_TEST_POSTGRES") {
-        let store = |name: &str| format!("{server}?schema=bench_{}_{name}", std::process::id());
-        let drains =
-            (0..rounds).map(|round| engine::drain(jobs, STAGES, &store(&round.to_string())));
-        let mut drained = drains.collect::<Result<Vec<_>, _>>()?;
-        let latency = engine::latency(LATENCY_SAMPLES, &store("latency"))?;
-        report("postgres", jobs, None, &mut drained, &latency);
+    match std::env::var(SERVER) {
+        Ok(server) if only("postgres") => postgres(jobs, rounds, &server)?,
+        Ok(_) => {}
+        Err(_) => println!("postgres: left out, {SERVER} names no server"),
     }
+    Ok(())
+}
+
+fn sqlite(jobs: usize, rounds: usize, synchronous: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let store = |name: &str| {
+        let path = folder.path().join(name);
+        format!("sqlite://{}?synchronous={synchronous}", path.display())
+    };
+    let mut bare = Vec::new();
+    let mut drained = Vec::new();
+    for round in 0..rounds {
+        bare.push(bare_sqlite::drain(jobs, STAGES, synchronous)?);
+        drained.push(engine::drain(jobs, STAGES, &store(&format!("{round}.db")))?);
+    }
+    let latency = engine::latency(LATENCY_SAMPLES, &store("latency.db"))?;
+    report(&format!("sqlite synchronous={synchronous}"), jobs, &mut bare, &mut drained, &latency);
+    Ok(())
+}
+
+fn postgres(jobs: usize, rounds: usize, server: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = engine::runtime()?;
+    let schema = |name: &str| format!("bench_{}_{name}", std::process::id());
+    let store = |schema: &str| format!("{server}?schema={schema}");
+    let mut bare = Vec::new();
+    let mut drained = Vec::new();
+    for round in 0..rounds {
+        let (least, whole) = (schema(&format!("bare_{round}")), schema(&format!("{round}")));
+        bare.push(runtime.block_on(bare_postgres::drain(jobs, STAGES, server, &least))?);
+        runtime.block_on(bare_postgres::forget(server, &least))?;
+        drained.push(engine::drain(jobs, STAGES, &store(&whole))?);
+        runtime.block_on(bare_postgres::forget(server, &whole))?;
+    }
+    let latency = engine::latency(LATENCY_SAMPLES, &store(&schema("latency")))?;
+    runtime.block_on(bare_postgres::forget(server, &schema("latency")))?;
+    report("postgres", jobs, &mut bare, &mut drained, &latency);
     Ok(())
 }
 
 fn report(
     name: &str,
     jobs: usize,
-    bare: Option<&mut [f64]>,
+    bare: &mut [f64],
     drained: &mut [engine::Drain],
     latency: &Figures,
 ) {
@@ -60,16 +87,10 @@ fn report(
     let engine = median(&mut speeds);
     let hops = engine * STAGES as f64;
     println!("{name}: {jobs} jobs, {STAGES} no-op stages, 200-byte params");
-    if let Some(bare) = bare {
-        let bare = median(bare);
-        println!("  bare batched SQL   {bare:>9.0} jobs/s  {:>9.0} hops/s", bare * STAGES as f64);
-        let ratio = engine / bare;
-        println!(
-            "  engine             {engine:>9.0} jobs/s  {hops:>9.0} hops/s   ratio {ratio:.2}"
-        );
-    } else {
-        println!("  engine             {engine:>9.0} jobs/s  {hops:>9.0} hops/s");
-    }
+    let bare = median(bare);
+    let ratio = engine / bare;
+    println!("  bare batched SQL   {bare:>9.0} jobs/s  {:>9.0} hops/s", bare * STAGES as f64);
+    println!("  engine             {engine:>9.0} jobs/s  {hops:>9.0} hops/s   ratio {ratio:.2}");
     println!("  submit, by 1000    {:>9.0} jobs/s", median(&mut submits));
     println!("  processor time     {:>9.1} us/job", median(&mut processor));
     println!(

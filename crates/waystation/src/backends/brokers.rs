@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waystation_core::clock::Clock;
-use waystation_core::port::{Bus, Journal, Queue};
+use waystation_core::port::{Bus, Finding, Journal, Queue};
 
 use super::{OpenError, scheme, shown};
 
@@ -33,6 +33,14 @@ pub async fn open_bus(url: &str, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Bus>,
     }
 }
 
+/// Looks at a broker.
+pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
+    match scheme(url, "amqp://guest:guest@localhost/%2f")? {
+        "amqp" | "amqps" => inspect_rabbitmq(url).await,
+        other => Err(unknown("queue", url, other, "amqp, amqps")),
+    }
+}
+
 fn unknown(role: &'static str, url: &str, scheme: &str, known: &str) -> OpenError {
     let (url, scheme, known) = (shown(url), scheme.to_owned(), known.to_owned());
     OpenError::UnknownScheme { role, url, scheme, known }
@@ -40,8 +48,7 @@ fn unknown(role: &'static str, url: &str, scheme: &str, known: &str) -> OpenErro
 
 #[cfg(feature = "rabbitmq")]
 async fn rabbitmq(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
-    let refused = |message| OpenError::Url(format!("queue URL `{}`: {message}", shown(url)));
-    let options = waystation_rabbitmq::Options::parse(url).map_err(refused)?;
+    let options = rabbitmq_options(url)?;
     let opened = waystation_rabbitmq::RabbitMq::open(options, Arc::clone(clock)).await;
     let broker = opened.map_err(|source| OpenError::Port { url: shown(url), source })?;
     Ok(Opened {
@@ -49,6 +56,23 @@ async fn rabbitmq(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError
         journal: Arc::new(broker.clone()),
         bus: Arc::new(broker),
     })
+}
+
+#[cfg(feature = "rabbitmq")]
+async fn inspect_rabbitmq(url: &str) -> Result<Vec<Finding>, OpenError> {
+    let found = waystation_rabbitmq::inspect(rabbitmq_options(url)?).await;
+    found.map_err(|source| OpenError::Port { url: shown(url), source })
+}
+
+#[cfg(feature = "rabbitmq")]
+fn rabbitmq_options(url: &str) -> Result<waystation_rabbitmq::Options, OpenError> {
+    let refused = |message| OpenError::Url(format!("queue URL `{}`: {message}", shown(url)));
+    waystation_rabbitmq::Options::parse(url).map_err(refused)
+}
+
+#[cfg(not(feature = "rabbitmq"))]
+async fn inspect_rabbitmq(url: &str) -> Result<Vec<Finding>, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "rabbitmq" })
 }
 
 #[cfg(not(feature = "rabbitmq"))]

@@ -6,7 +6,7 @@ mod stores;
 use std::sync::Arc;
 
 use waystation_core::clock::{Clock, SystemClock};
-use waystation_core::port;
+use waystation_core::port::{self, Finding};
 use waystation_engine::{Backend, Books, Buses};
 
 /// The store that is used when none is named.
@@ -31,14 +31,20 @@ pub enum OpenError {
         known: String,
     },
     /// The backend exists, but not in this build.
-    #[error(
-        "URL `{url}`: this build has no {feature} (hint: build with `--features {feature}`)"
-    )]
+    #[error("URL `{url}`: this build has no {feature} (hint: build with `--features {feature}`)")]
     LeftOut {
         /// The URL.
         url: String,
         /// The feature that brings it.
         feature: &'static str,
+    },
+    /// Work is not begun on it.
+    #[error("{url} is refused: {}", join(findings))]
+    Refused {
+        /// The URL.
+        url: String,
+        /// Why: at least one finding that refuses.
+        findings: Vec<Finding>,
     },
     /// The backend cannot be opened.
     #[error("cannot open {url}: {source}")]
@@ -95,6 +101,34 @@ pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
     let books = Books { broker: broker.queue, journal: broker.journal, ledger: store.ledger };
     let live = live.unwrap_or(broker.bus);
     Ok(Backend::brokered(books, Buses { live, ledger: store.bus }, clock))
+}
+
+/// Looks at what a URL names before anybody relies on it. Nothing is changed there.
+pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
+    match scheme(url, "sqlite://waystation.db")? {
+        "amqp" | "amqps" => brokers::inspect(url).await,
+        _ => stores::inspect(url).await,
+    }
+}
+
+/// Refuses backends that no work should begin on; gives what somebody should know otherwise, with
+/// the URL that it is about.
+pub async fn preflight(urls: &Urls) -> Result<Vec<(String, Finding)>, OpenError> {
+    let mut told = Vec::new();
+    for url in std::iter::once(&urls.store).chain(&urls.queue).chain(&urls.bus) {
+        let findings = inspect(url).await?;
+        let (refused, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::refuses);
+        if !refused.is_empty() {
+            return Err(OpenError::Refused { url: shown(url), findings: refused });
+        }
+        let worth_telling = |finding: &Finding| finding.severity > port::Severity::Fine;
+        told.extend(others.into_iter().filter(worth_telling).map(|one| (shown(url), one)));
+    }
+    Ok(told)
+}
+
+fn join(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The scheme of a URL.

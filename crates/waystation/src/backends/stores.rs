@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use waystation_core::clock::Clock;
-use waystation_core::port::{Bus, Ledger};
+use waystation_core::port::{Bus, Finding, Ledger};
 
 use super::{OpenError, scheme, shown};
 
@@ -27,12 +27,26 @@ pub async fn open(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError
         "memory" => Ok(Opened::of(waystation_memory::Memory::new(Arc::clone(clock)))),
         "sqlite" => sqlite(url, clock),
         "postgres" | "postgresql" => postgres(url, clock).await,
-        other => Err(OpenError::UnknownScheme {
-            role: "store",
-            url: shown(url),
-            scheme: other.to_owned(),
-            known: "sqlite, postgres, memory".to_owned(),
-        }),
+        other => Err(unknown(url, other)),
+    }
+}
+
+/// Looks at a store.
+pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
+    match scheme(url, "sqlite://waystation.db")? {
+        "memory" => Ok(vec![Finding::fine("memory", "everything is gone with the process")]),
+        "sqlite" => inspect_sqlite(url),
+        "postgres" | "postgresql" => inspect_postgres(url).await,
+        other => Err(unknown(url, other)),
+    }
+}
+
+fn unknown(url: &str, scheme: &str) -> OpenError {
+    OpenError::UnknownScheme {
+        role: "store",
+        url: shown(url),
+        scheme: scheme.to_owned(),
+        known: "sqlite, postgres, memory".to_owned(),
     }
 }
 
@@ -45,6 +59,19 @@ fn sqlite(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
     Ok(Opened::of(store))
 }
 
+#[cfg(feature = "sqlite")]
+fn inspect_sqlite(url: &str) -> Result<Vec<Finding>, OpenError> {
+    let refused = |message| OpenError::Url(format!("store URL {message}"));
+    let options = waystation_sqlite::Options::parse(url).map_err(refused)?;
+    waystation_sqlite::inspect(&options)
+        .map_err(|source| OpenError::Port { url: url.to_owned(), source })
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn inspect_sqlite(url: &str) -> Result<Vec<Finding>, OpenError> {
+    Err(OpenError::LeftOut { url: url.to_owned(), feature: "sqlite" })
+}
+
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(url: &str, _clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
     Err(OpenError::LeftOut { url: url.to_owned(), feature: "sqlite" })
@@ -52,11 +79,29 @@ fn sqlite(url: &str, _clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
 
 #[cfg(feature = "postgres")]
 async fn postgres(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
-    let refused = |message| OpenError::Url(format!("store URL `{}`: {message}", shown(url)));
-    let options = waystation_postgres::Options::parse(url).map_err(refused)?;
+    let options = postgres_options(url)?;
     let opened = waystation_postgres::Postgres::open(options, Arc::clone(clock)).await;
     let store = opened.map_err(|source| OpenError::Port { url: shown(url), source })?;
     Ok(Opened::of(store))
+}
+
+#[cfg(feature = "postgres")]
+async fn inspect_postgres(url: &str) -> Result<Vec<Finding>, OpenError> {
+    let options = postgres_options(url)?;
+    let clock = waystation_core::clock::SystemClock;
+    let found = waystation_postgres::inspect(&options, &clock).await;
+    found.map_err(|source| OpenError::Port { url: shown(url), source })
+}
+
+#[cfg(feature = "postgres")]
+fn postgres_options(url: &str) -> Result<waystation_postgres::Options, OpenError> {
+    let refused = |message| OpenError::Url(format!("store URL `{}`: {message}", shown(url)));
+    waystation_postgres::Options::parse(url).map_err(refused)
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn inspect_postgres(url: &str) -> Result<Vec<Finding>, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "postgres" })
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -24,9 +24,7 @@ pub fn start(global: &Global) {
     let level = format!("{level},lapin=off");
     let filter = match std::env::var(VARIABLE) {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
-            out::say(format_args!(
-                "{VARIABLE} `{text}` is not understood ({error}): ignored"
-            ));
+            out::say(format_args!("{VARIABLE} `{text}` is not understood ({error}): ignored"));
             EnvFilter::new(&level)
         }),
         _ => EnvFilter::new(&level),

@@ -3,6 +3,7 @@
 mod dead;
 #[cfg(feature = "images")]
 mod demo;
+mod doctor;
 mod exit;
 mod inbox;
 mod input;
@@ -55,6 +56,8 @@ enum Verb {
     /// See, retry and drop the jobs that failed for good.
     #[command(subcommand)]
     Dead(dead::Verb),
+    /// Look whether stores can be relied on: settings, rights, room, clocks.
+    Doctor(doctor::Arguments),
     /// Check and draw pipeline files.
     #[command(subcommand)]
     Pipelines(pipelines::Verb),
@@ -89,6 +92,7 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::Jobs(verb) => jobs::run(verb, global).await,
         Verb::Inbox(verb) => inbox::run(verb, global).await,
         Verb::Dead(verb) => dead::run(verb, global).await,
+        Verb::Doctor(arguments) => doctor::run(arguments, global).await,
         Verb::Pipelines(verb) => pipelines::run(verb, global),
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use waystation::core::id::StageId;
 use waystation::core::job::Count;
 use waystation::core::pipeline::Pipeline;
 use waystation::core::state::JobState;
-use waystation::core::id::StageId;
 use waystation::{Backend, Definition, Engine, Handle, Options, Sources};
 
 use super::exit::{Error, Outcome};
@@ -48,7 +48,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let text = global.read_good_pipeline(&arguments.pipeline)?;
     let mut signals = Signals::listen()
         .map_err(|error| Error::failed(format!("cannot listen to signals: {error}")))?;
-    let session = global.open().await?;
+    let session = global.open_to_run().await?;
     let backend = session.backend().clone();
     let registry = session.client().registry().clone();
     let definition = registry.install(&arguments.pipeline.display().to_string(), &text).await?;
@@ -133,10 +133,7 @@ fn greet(definition: &Definition, until_idle: bool, global: &Global) {
     }
     let (name, version) = (&definition.pipeline.name, definition.version);
     let end = if until_idle { "until it is idle" } else { "until Ctrl-C" };
-    out::say(format_args!(
-        "running {name} version {version} on {} {end}",
-        global.places()
-    ));
+    out::say(format_args!("running {name} version {version} on {} {end}", global.places()));
 }
 
 /// Lets the engine work until it is idle, or until it is told to end.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use waystation::backends::Urls;
 use waystation::core::id::PipelineName;
 use waystation::core::pipeline::Pipeline;
 use waystation::engine::Environment;
-use waystation::backends::Urls;
 use waystation::{Backend, Client, Executors, Registry, backends, environment};
 
 use super::exit::Error;
+use super::out;
 
 const STORE_HELP: &str =
     "The store [default: $WAYSTATION_STORE, or sqlite://waystation.db in this folder]";
@@ -128,6 +129,16 @@ impl Global {
         let backend = backends::open(&self.urls()).await?;
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
+    }
+
+    /// Opens a store to run on: one that would lose what it acknowledges is refused, and what
+    /// somebody should know of it is said.
+    pub async fn open_to_run(&self) -> Result<Session, Error> {
+        let session = self.open().await?;
+        for (url, finding) in backends::preflight(&self.urls()).await? {
+            out::say(format_args!("warning: {url}: {finding}"));
+        }
+        Ok(session)
     }
 
     /// A store that ends with the process is of no use to commands that come and go.

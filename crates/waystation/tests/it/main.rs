@@ -5,6 +5,7 @@ mod abort;
 mod bad_files;
 mod bad_input;
 mod crash;
+mod doctor;
 mod full_disk;
 mod program;
 mod signals;
