@@ -103,16 +103,16 @@ fn write(mut random: fastrand::Rng, first: Delivery, counted: bool) -> Vec<Entry
             }
             second += 1;
             let end = sample::end(&delivery).happening_at(at(second)).param("at", second);
-            let later = at(second).plus(Duration::from_secs(60));
+            let later = at(second).plus(Duration::from_mins(1));
             let settlement = match random.u8(..10) {
                 0 => end.retry_at(later),
                 1 => end.postpone_to(later),
                 2 => end.hand_back(),
                 _ if !last => {
-                    let names = ["first", "second", "third"];
-                    let next = match counted {
-                        true => (*random.choice(names).get_or_insert("first")).to_owned(),
-                        false => format!("stage-{visit}"),
+                    let next = if counted {
+                        ["first", "second", "third"][random.usize(..3)].to_owned()
+                    } else {
+                        format!("stage-{visit}")
                     };
                     end.forward_to(&next)
                 }
