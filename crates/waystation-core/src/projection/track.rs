@@ -122,11 +122,7 @@ impl Track {
                 return None;
             }
             Next::Enqueue(message) => {
-                // Where the stage run was counted, late entries are told by it, and clocks of
-                // different machines need not be compared.
-                let visit = awaited(&message.body).map_or(1, |(visit, _)| visit);
-                let counted = visit != entry.step.visit.unwrap_or(1);
-                let told_at = (!counted).then(|| entry.told_at());
+                let told_at = told_at(entry, message);
                 let message = message.clone();
                 Place::Away(Shadow { message, running_since: None, told_at, abort })
             }
@@ -226,6 +222,21 @@ fn first_state(next: &Next, entry: &Entry) -> (JobState, StageId) {
     };
     // The steps out of `ready` are all allowed.
     (transition(JobState::Ready, step).unwrap_or(JobState::Queued), stage.clone())
+}
+
+/// As of when a job is where the entry took it. Where the stage run was counted, late entries are
+/// told by that, and clocks of different machines need not be compared.
+fn told_at(entry: &Entry, message: &Message) -> Option<Timestamp> {
+    if !matches!(entry.change, Change::Landed { .. }) {
+        return None;
+    }
+    let step = &entry.step;
+    let (visit, attempt) = awaited(&message.body).unwrap_or((1, 1));
+    if visit != step.visit.unwrap_or(1) {
+        return None;
+    }
+    let stays = message.stage == step.stage && attempt == step.attempt;
+    Some(if stays { entry.told_at() } else { step.at })
 }
 
 fn aborted(entry: &Entry, reason: &str) -> Event {

@@ -304,6 +304,10 @@ pub async fn job_that_is_submitted_to_the_broker_becomes_known(harness: &mut dyn
     assert_eq!(backend.job("delayed").await.not_before, Some(at(60)));
     assert_eq!(backend.tasks().await.len(), 1);
     assert!(backend.take(sample::STAGE, 9).await.is_empty());
+    // A worker may be quick, and its clock behind.
+    let begun = sample::running(&sample::on_broker(sample::STAGE, &job.body), FakeClock::START);
+    assert_eq!(backend.project(vec![begun]).await, [Projected::Applied]);
+    assert_eq!(backend.state("queued").await, JobState::Running);
 }
 
 /// Where nobody can tell whose a new job is, nothing of the batch is written.
