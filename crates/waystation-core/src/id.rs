@@ -88,8 +88,9 @@ impl JobId {
 }
 
 impl QueueName {
-    /// The queue of one stage of a pipeline, unless the stage names another: `pipeline.stage`. All versions of a pipeline share
-    /// it, so that a new version's workers also finish what an older version left.
+    /// The queue of one stage of a pipeline, unless the stage names another: `pipeline.stage`. All
+    /// versions of a pipeline share it, so that a new version's workers also finish what an older
+    /// version left.
     pub fn of_stage(pipeline: &PipelineName, stage: &StageId) -> Self {
         Self::new(format!("{pipeline}.{stage}"))
     }

@@ -94,7 +94,7 @@ pub enum Next {
     /// Nothing but the end of the dead letter: the job stays failed.
     Drop,
     /// A broker has the message now, and keeps it. The ledger remembers what was handed over until
-    /// the journal tells what became of it.
+    /// the journal tells what became of it, and with it an abort that was asked for meanwhile.
     HandOver,
 }
 

@@ -18,8 +18,12 @@ use super::batch::{Result, Writer};
 use super::sets::{End, Move};
 use crate::rows::{AWAY, state_number};
 
-// In the order of their numbers, so that two processes that project the same jobs wait for each
-// other, not both. Who wants one of them aborted waits as well, so that no mark is missed below.
+// Messages first and in the order of their numbers, as the courier's settlement takes them: where
+// both meet, one waits for the other, not both. What is locked is read afterwards, since whoever
+// was waited for may have put another message in its place.
+const LOCK_MESSAGES: &str = "SELECT message_id FROM message WHERE job IN \
+     (SELECT job_number FROM job WHERE job_id = ANY($1)) ORDER BY message_id FOR UPDATE";
+// Who wants one of them aborted waits as well, so that no mark is missed.
 const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage FROM job \
      WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
 const MESSAGES: &str = "SELECT job, queue, rank, state, not_before, leased_at, told_at, abort, \
@@ -67,6 +71,7 @@ impl Writer {
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut numbers = HashMap::new();
         let mut jobs: HashMap<i64, (JobId, Known)> = HashMap::new();
+        self.link.run(LOCK_MESSAGES, &[&ids]).await?;
         for row in self.link.rows(LOCK_JOBS, &[&ids]).await? {
             let (job_id, number) = (JobId::from(row.get::<_, String>(0)), row.get(1));
             let state = JobState::ALL.get(row.get::<_, i16>(2) as usize).copied();

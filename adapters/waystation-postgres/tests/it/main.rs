@@ -8,4 +8,5 @@ mod conformance;
 mod faults;
 mod inspection;
 mod migration;
+mod processes;
 mod tls;

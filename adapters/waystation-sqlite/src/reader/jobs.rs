@@ -14,7 +14,8 @@ use crate::names;
 /// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      CASE WHEN message.state = 1 AND message.due > ?1 \
-     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 ELSE job.state END AS now_state, \
+     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 \
+     ELSE job.state END AS now_state, \
      stage.text, job.created_at, job.updated_at, job.failure, \
      coalesce(message.body, task.body, job.body), message.deliveries, \
      CASE WHEN message.state = 2 THEN message.due \

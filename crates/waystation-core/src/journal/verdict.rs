@@ -20,8 +20,8 @@ pub enum Standing {
         attempt: u32,
         /// Since when a worker is known to have it.
         running_since: Option<Timestamp>,
-        /// The moment of the last entry that held and left it in this attempt, or that moved it
-        /// here without counting a stage run.
+        /// When the last entry happened that left it in this attempt; or, where it came here
+        /// without a stage run being counted, when the attempt began that brought it.
         told_at: Option<Timestamp>,
     },
     /// In the inbox. Only an answer moves it on.
@@ -102,7 +102,7 @@ fn moves((stage, visit, attempt): Attempt<'_>, told_at: Option<Timestamp>, entry
         return entry.step.attempt >= attempt;
     }
     // A foreign stage does not count stage runs: what happened last is what holds.
-    told_at.is_none_or(|known| known < entry.told_at())
+    told_at.is_none_or(|known| known < entry.step.at)
 }
 
 fn is_at((stage, visit, attempt): Attempt<'_>, entry: &Entry) -> bool {

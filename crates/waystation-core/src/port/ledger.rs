@@ -53,17 +53,20 @@ pub enum Projected {
 /// Messages that wait in its queues wait for the courier, who takes them to the broker and settles
 /// them with [`Next::HandOver`](crate::settlement::Next::HandOver). From then on the job is shown
 /// as queued until the journal tells more. An abort of such a job is a mark, which
-/// [`Ledger::abort_marks`] lists until the job has ended.
+/// [`Ledger::abort_marks`] lists until the job has ended. It does not overrule what the journal
+/// tells, but for one: a job that comes to the inbox has left the broker, and is aborted there.
 #[async_trait]
 pub trait Ledger: Queue + Store {
     /// Applies entries in their order, all or none; each as [`crate::journal::verdict`] says. A
     /// job that is not known yet is made known. Events that are there already, by stage, visit,
     /// attempt and kind, are not written again. Durable when it returns. Idempotent.
     ///
-    /// Entries with [`Change::Told`](crate::journal::Change::Told) leave the job where it is.
+    /// Entries with [`Change::Told`](crate::journal::Change::Told) leave the job where it is. An
+    /// entry of a job that is not known and whose pipeline is not told is refused, and with it the
+    /// batch. The sizes of bodies are not looked at: the broker took them.
     async fn project(&self, entries: Arc<[Entry]>) -> Result<Vec<Projected>, Error>;
 
-    /// The jobs that somebody wants aborted and that a broker has, with the reasons: the oldest
-    /// `limit` of them.
+    /// The jobs that somebody wants aborted and that a broker has, with the reasons: the `limit`
+    /// that the ledger has known longest.
     async fn abort_marks(&self, limit: usize) -> Result<Vec<(crate::id::JobId, String)>, Error>;
 }

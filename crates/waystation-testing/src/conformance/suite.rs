@@ -32,8 +32,8 @@ macro_rules! conformance_suite {
     };
 }
 
-/// Expands into a module `conformance_ledger` with one test per case of a store that keeps the books
-/// for a broker. What its harness opens is a [`Backend::of_ledger`].
+/// Expands into a module `conformance_ledger` with one test per case of a store that keeps the
+/// books for a broker. What its harness opens is a [`Backend::of_ledger`].
 ///
 /// Without a second word it must be durable, as in [`conformance_suite`](crate::conformance_suite).
 ///
@@ -45,7 +45,12 @@ macro_rules! conformance_ledger {
             #[allow(unused_imports)]
             use super::*;
             $crate::ledger_cases!($harness);
-            $crate::conformance_tests! { $harness => ledger::{ projected_jobs_survive_a_crash, } }
+            $crate::conformance_tests! {
+                $harness =>
+                    ledger::{
+                        projected_jobs_survive_a_crash,
+                    }
+            }
         }
     };
     ($harness:expr, keeps_nothing) => {
@@ -279,6 +284,7 @@ mod tests {
         include_str!("listings.rs"),
         include_str!("durability.rs"),
         include_str!("ledger/mod.rs"),
+        include_str!("ledger/abort.rs"),
         include_str!("ledger/random.rs"),
     ];
 

@@ -98,21 +98,22 @@ fn write(mut random: fastrand::Rng, first: Delivery, counted: bool) -> Vec<Entry
         let last = visit + 1 == visits;
         loop {
             second += 1 + random.u64(..3);
+            let begun = sample::running(&delivery, at(second));
             if random.u8(..10) > 0 {
-                entries.push(told_by(sample::running(&delivery, at(second)), counted));
+                entries.push(told_by(begun.clone(), counted));
             }
             second += 1;
             let end = sample::end(&delivery).happening_at(at(second)).param("at", second);
-            let later = at(second).plus(Duration::from_secs(60));
+            let later = at(second).plus(Duration::from_mins(1));
             let settlement = match random.u8(..10) {
                 0 => end.retry_at(later),
                 1 => end.postpone_to(later),
                 2 => end.hand_back(),
                 _ if !last => {
-                    let names = ["first", "second", "third"];
-                    let next = match counted {
-                        true => (*random.choice(names).get_or_insert("first")).to_owned(),
-                        false => format!("stage-{visit}"),
+                    let next = if counted {
+                        ["first", "second", "third"][random.usize(..3)].to_owned()
+                    } else {
+                        format!("stage-{visit}")
                     };
                     end.forward_to(&next)
                 }
@@ -123,7 +124,11 @@ fn write(mut random: fastrand::Rng, first: Delivery, counted: bool) -> Vec<Entry
                 7 => end.forward_to("fourth"),
                 _ => end.complete(),
             };
-            let entry = told_by(sample::journal(&settlement), counted);
+            let mut entry = sample::journal(&settlement);
+            // As a worker tells it: from the attempt's beginning to its end.
+            entry.events.splice(..0, begun.events);
+            entry.step.at = begun.step.at;
+            let entry = told_by(entry, counted);
             entries.push(entry.clone());
             let Change::Landed { next, stage, .. } = &entry.change else { break };
             match next {
