@@ -10,7 +10,7 @@ use serde_json::json;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Depth, Extended, Receive};
+use waystation_core::port::{Depth, Extended, Purpose, Receive};
 use waystation_core::settlement::{Delivery, Lease};
 
 use crate::state::{State, event};
@@ -32,8 +32,9 @@ impl State {
         line.release_due(now);
         let ids = line.take_ready(max);
         let until = now.plus(request.lease);
+        let since = (request.purpose == Purpose::Work).then_some(now);
         let deliveries: Vec<_> =
-            ids.into_iter().filter_map(|id| self.hand_out(id, until, now)).collect();
+            ids.into_iter().filter_map(|id| self.hand_out(id, until, since, now)).collect();
         Received {
             changed: reclaimed || !deliveries.is_empty(),
             deliveries,
@@ -98,12 +99,19 @@ impl State {
         }
     }
 
-    fn hand_out(&mut self, id: i64, until: Timestamp, now: Timestamp) -> Option<Delivery> {
+    /// `since` is when work on it begins; nothing when it is only carried.
+    fn hand_out(
+        &mut self,
+        id: i64,
+        until: Timestamp,
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Delivery> {
         let token = self.next_token();
         let message = self.messages.get_mut(&id)?;
         message.token = Some(token);
         message.leased_until = Some(until);
-        message.leased_at = Some(now);
+        message.leased_at = since;
         message.deliveries = message.deliveries.saturating_add(1);
         let delivery = Delivery {
             lease: Lease { queue: message.queue.clone(), delivery_id: id, token },
@@ -132,6 +140,11 @@ impl State {
             return;
         };
         message.leased_until = None;
+        if message.leased_at.is_none() {
+            self.line(&message.queue.clone()).insert(id, &message, now);
+            self.messages.insert(id, message);
+            return;
+        }
         let job_id = message.job_id.clone();
         let abort = message.abort.clone();
         let abandoned = event(

@@ -92,7 +92,7 @@ impl QueuedMessage {
 
     /// Whether a worker has it, here or with a broker.
     pub fn is_running(&self, now: Timestamp) -> bool {
-        if self.away { self.leased_at.is_some() } else { self.is_leased(now) }
+        self.leased_at.is_some() && (self.away || self.is_leased(now))
     }
 }
 

@@ -77,7 +77,10 @@ impl Store for Memory {
     async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error> {
         Ok(self.visit(|state, _| {
             let job = state.jobs.get(job_id);
-            job.map_or_else(Vec::new, |job| job.events.clone())
+            let mut events = job.map_or_else(Vec::new, |job| job.events.clone());
+            // A journal may tell them in another order than they happened in.
+            events.sort_by_key(|event| (event.visit, event.at));
+            events
         }))
     }
 

@@ -6,6 +6,7 @@
 //!   a model test that holds a backend against the reference.
 //! - [`faults`]: a queue that fails when it is told to, connections that break, and handlers that
 //!   misbehave.
+//! - [`servers`]: real servers of a test's own, to be killed and restarted.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -16,5 +17,6 @@ pub mod clock;
 pub mod conformance;
 pub mod faults;
 pub mod sample;
+pub mod servers;
 
 pub use clock::FakeClock;

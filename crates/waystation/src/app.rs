@@ -88,9 +88,19 @@ impl App {
 
     /// Adds a stage with a handler of one's own.
     #[must_use]
-    pub fn handler(mut self, name: &str, handler: Arc<dyn Handler>) -> Self {
+    pub fn handler(self, name: &str, handler: Arc<dyn Handler>) -> Self {
+        self.handler_with(name, handler, json!({}))
+    }
+
+    /// The same with all that a pipeline file could say of the stage: its queue, its retries.
+    #[must_use]
+    pub fn handler_with(mut self, name: &str, handler: Arc<dyn Handler>, stage: Value) -> Self {
         self.executors = self.executors.with_handler(name, handler);
-        self.settings(json!({ "id": name, "type": name }))
+        let mut all = json!({ "id": name, "type": name });
+        if let (Value::Object(all), Value::Object(stage)) = (&mut all, stage) {
+            all.extend(stage);
+        }
+        self.settings(all)
     }
 
     /// Adds a stage as a pipeline file would declare it, with all that such a file can say:

@@ -15,8 +15,8 @@ use crate::rows::state_number;
 /// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
      updated_at, failure, now_body, deliveries, held_until, job_number, leased_at FROM ( \
-     SELECT job.*, CASE WHEN message.state = 1 AND message.due > $1 \
-     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2::smallint \
+     SELECT job.*, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
+     AND message.leased_at IS NOT NULL THEN 2::smallint \
      ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
      message.deliveries, CASE WHEN message.state = 2 THEN message.due \
      WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
@@ -100,8 +100,8 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<Count>, Error> {
         let sql = "SELECT stage, state, sum(jobs)::bigint FROM ( \
-             SELECT job.stage, CASE WHEN message.state = 1 AND message.due > $1 \
-             OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2::smallint \
+             SELECT job.stage, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
+             AND message.leased_at IS NOT NULL THEN 2::smallint \
              ELSE job.state END AS state, count(*) AS jobs \
              FROM message JOIN job ON job.job_number = message.job \
              WHERE $2::text IS NULL OR job.pipeline = $2 GROUP BY 1, 2 \

@@ -12,7 +12,7 @@ impl Reader {
     /// Everything that happened to a job, oldest first.
     pub async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error> {
         let sql = "SELECT kind, event.stage, visit, attempt, at, detail FROM event \
-             JOIN job ON job.job_number = event.job WHERE job_id = $1 ORDER BY event_id";
+             JOIN job ON job.job_number = event.job WHERE job_id = $1 ORDER BY visit, at, event_id";
         let rows = self.rows(sql, &[&job_id.as_str()]).await?;
         let event = |row: &Row| {
             let detail: Option<String> = row.get(5);

@@ -183,6 +183,7 @@ impl Writer {
         let waiter = Waiter {
             max: request.max.min(RECEIVE_MAX),
             lease: request.lease,
+            purpose: request.purpose,
             until: Instant::now() + request.wait.min(WAIT_MAX),
             reply,
         };

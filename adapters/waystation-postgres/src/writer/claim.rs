@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
-use waystation_core::port::Extended;
+use waystation_core::port::{Extended, Purpose};
 use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::{Result, Writer};
@@ -27,20 +27,20 @@ impl Writer {
         &mut self,
         asking: &[(QueueName, Waiter)],
     ) -> Result<Vec<Vec<Delivery>>> {
-        let now = self.now.0;
-        let terms: Vec<(&str, i64, i64)> = asking
+        let terms: Vec<(&str, i64, i64, Option<i64>)> = asking
             .iter()
             .map(|(queue, waiter)| {
-                (queue.as_str(), waiter.max as i64, self.now.plus(waiter.lease).0)
+                let since = (waiter.purpose == Purpose::Work).then_some(self.now.0);
+                (queue.as_str(), waiter.max as i64, self.now.plus(waiter.lease).0, since)
             })
             .collect();
         let sets: Vec<[&(dyn Parameter + Sync); 4]> = terms
             .iter()
-            .map(|(queue, max, until)| [queue as _, max as _, until as _, &now as _])
+            .map(|(queue, max, until, since)| [queue as _, max as _, until as _, since as _])
             .collect();
         let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 4]>::as_slice).collect();
         let answers = self.link.rows_of_each(CLAIM, &sets).await?;
-        for ((_, _, until), rows) in terms.iter().zip(&answers) {
+        for ((_, _, until, _), rows) in terms.iter().zip(&answers) {
             if !rows.is_empty() {
                 self.expect_due(Timestamp(*until));
             }

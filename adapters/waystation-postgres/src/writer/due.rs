@@ -14,7 +14,7 @@ use crate::rows::kind_number;
 const RECLAIM: &str = "UPDATE message SET state = 0, due = NULL WHERE message_id IN \
      (SELECT message_id FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 \
      FOR UPDATE SKIP LOCKED) \
-     RETURNING message_id, queue, job, deliveries, abort, body, token IS NOT NULL";
+     RETURNING message_id, queue, job, deliveries, abort, body, token IS NOT NULL AND leased_at IS NOT NULL";
 
 impl Writer {
     /// Releases what is due, up to a limit, and finds out when the next is.
@@ -25,7 +25,7 @@ impl Writer {
         let rows = self.link.rows(RECLAIM, &[&self.now.0]).await?;
         for row in rows {
             self.note_filled(&QueueName::from(row.get::<_, String>(1)));
-            // Only what was handed out has a token.
+            // Only what was handed out has a token, and what was only carried no start.
             if row.get(6) {
                 let (job, deliveries): (i64, i32) = (row.get(2), row.get(3));
                 self.note_abandoned(job, deliveries, row.get(5)).await?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use waystation_core::id::QueueName;
 use waystation_core::port::Error;
+use waystation_core::port::Purpose;
 use waystation_core::settlement::Delivery;
 
 use super::command::Reply;
@@ -16,6 +17,8 @@ pub struct Waiter {
     pub max: usize,
     /// How long their leases are to last.
     pub lease: Duration,
+    /// What they are for.
+    pub purpose: Purpose,
     /// Until when it waits.
     pub until: Instant,
     /// Where they go.

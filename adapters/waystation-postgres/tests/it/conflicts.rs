@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 use waystation_core::clock::SystemClock;
-use waystation_core::port::{Queue, Receive, Store};
+use waystation_core::port::{Purpose, Queue, Receive, Store};
 use waystation_core::settlement::{Delivery, Settled};
 use waystation_core::state::JobState;
 use waystation_postgres::{Options, Postgres};
 use waystation_testing::sample;
 
-use crate::cluster::Cluster;
+use waystation_testing::servers::Cluster;
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -37,6 +37,7 @@ async fn taken(store: &Postgres) -> Vec<Delivery> {
         max: 2,
         wait: WAIT_MAX,
         lease: Duration::from_mins(1),
+        purpose: Purpose::Work,
     };
     let taken = store.receive(request).await.expect("received");
     assert_eq!(taken.len(), 2);

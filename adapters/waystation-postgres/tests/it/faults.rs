@@ -9,14 +9,14 @@ use tokio::time::timeout;
 use waystation_core::clock::SystemClock;
 use waystation_core::event::EventKind;
 use waystation_core::job::JobFilter;
-use waystation_core::port::{Error, Queue, Receive, Store};
+use waystation_core::port::{Error, Purpose, Queue, Receive, Store};
 use waystation_core::settlement::{NewJob, Settlement};
 use waystation_core::state::JobState;
 use waystation_postgres::{Options, Postgres};
 use waystation_testing::faults::Proxy;
 use waystation_testing::sample;
 
-use crate::cluster::Cluster;
+use waystation_testing::servers::Cluster;
 
 const JOBS: usize = 400;
 const STAGES: [&str; 3] = ["first", "second", "third"];
@@ -70,6 +70,7 @@ impl Site {
                     max: 30,
                     wait: Duration::ZERO,
                     lease: LEASE,
+                    purpose: Purpose::Work,
                 };
                 let taken = again(|| self.store.receive(request.clone())).await;
                 let next = STAGES.get(place + 1);

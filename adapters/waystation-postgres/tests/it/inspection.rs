@@ -5,7 +5,7 @@ use waystation_core::clock::SystemClock;
 use waystation_core::port::{Finding, Severity};
 use waystation_postgres::{Options, inspect};
 
-use crate::cluster::Cluster;
+use waystation_testing::servers::Cluster;
 
 async fn look(url: &str) -> Vec<Finding> {
     let options = Options::parse(url).expect("a good URL");

@@ -2,7 +2,6 @@
 //! `WAYSTATION_TEST_POSTGRES`; `cargo xtask services up postgres` starts one.
 #![cfg(test)]
 
-mod cluster;
 mod conflicts;
 mod conformance;
 mod faults;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use waystation_core::clock::SystemClock;
-use waystation_core::port::{Ledger, Projected, Queue, Receive, Store};
+use waystation_core::port::{Ledger, Projected, Purpose, Queue, Receive, Store};
 use waystation_core::settlement::Settled;
 use waystation_core::state::JobState;
 use waystation_postgres::{Options, Postgres};
@@ -33,7 +33,8 @@ async fn courier_and_tracker_of_two_processes_meet_at_the_same_jobs() {
         let jobs = (0..JOBS).map(|number| sample::job(&id(number)).build()).collect();
         courier.submit(jobs, None).await.expect("submitted");
         let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_mins(1));
-        let request = Receive { queue, max: JOBS, wait: Duration::ZERO, lease };
+        let request =
+            Receive { queue, max: JOBS, wait: Duration::ZERO, lease, purpose: Purpose::Work };
         let deliveries = courier.receive(request).await.expect("received");
         assert_eq!(deliveries.len(), JOBS);
         let over: Vec<_> = deliveries.iter().map(|one| sample::end(one).hand_over()).collect();

@@ -9,7 +9,7 @@ use waystation_core::clock::SystemClock;
 use waystation_core::port::{Error, Store};
 use waystation_postgres::{Options, Postgres};
 
-use crate::cluster::Cluster;
+use waystation_testing::servers::Cluster;
 
 /// A server whose certificate names `localhost`, and the file of the authority that signed it.
 struct Secured {

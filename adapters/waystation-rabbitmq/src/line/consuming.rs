@@ -9,6 +9,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
+use tokio::time::Instant;
 use waystation_core::port::Error;
 
 use super::{Fetched, Kind, Line, Receipt};
@@ -87,7 +88,7 @@ impl Line {
             Err(ended) => return ended,
         };
         *pause = PAUSE;
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut arrived = false;
         loop {

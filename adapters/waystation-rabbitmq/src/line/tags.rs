@@ -18,12 +18,16 @@ pub struct Tags {
     out: BTreeMap<u64, Fetched>,
     /// Every delivery that the broker waits for.
     unacknowledged: BTreeSet<u64>,
+    /// Deliveries that came in up to here, and some beyond: those of several consumers need not
+    /// come in by their numbers.
+    seen_to: u64,
+    seen_beyond: BTreeSet<u64>,
 }
 
 impl Tags {
     /// Takes in what was delivered.
     pub fn arrive(&mut self, tag: u64, fetched: Fetched) {
-        self.unacknowledged.insert(tag);
+        self.pass_through(tag);
         match fetched.not_before {
             Some(moment) => {
                 self.held_back.insert((moment, tag), fetched);
@@ -35,6 +39,10 @@ impl Tags {
     /// Notes a delivery that is ended by whoever brought it in.
     pub fn pass_through(&mut self, tag: u64) {
         self.unacknowledged.insert(tag);
+        self.seen_beyond.insert(tag);
+        while self.seen_beyond.remove(&(self.seen_to + 1)) {
+            self.seen_to += 1;
+        }
     }
 
     /// Hands out up to this many, what has priority first.
@@ -104,7 +112,9 @@ impl Tags {
     pub fn acknowledge(&mut self, mut tags: Vec<u64>) -> Vec<(u64, bool)> {
         tags.retain(|tag| self.unacknowledged.remove(tag));
         tags.sort_unstable();
-        let open = self.unacknowledged.first().copied().unwrap_or(u64::MAX);
+        // One that has not come in yet is open, too.
+        let unseen = self.seen_to + 1;
+        let open = self.unacknowledged.first().copied().unwrap_or(unseen).min(unseen);
         let before_open = tags.partition_point(|tag| *tag < open);
         let (together, single) = tags.split_at(before_open);
         let together = together.last().map(|tag| (*tag, together.len() > 1));
@@ -152,6 +162,16 @@ mod tests {
         assert_eq!(tags_of(&tags.close_untaken()), [6]);
         assert_eq!(tags.acknowledge(vec![6]), [(6, false)]);
         assert!(tags.unacknowledged.is_empty());
+    }
+
+    #[test]
+    fn what_has_not_come_in_yet_is_not_acknowledged_with_the_others() {
+        let mut tags = Tags::default();
+        tags.arrive(2, fetched(0, None));
+        tags.arrive(3, fetched(0, None));
+        assert_eq!(tags.acknowledge(vec![2]), [(2, false)]);
+        tags.arrive(1, fetched(1, None));
+        assert_eq!(tags.acknowledge(vec![1, 3]), [(3, true)]);
     }
 
     #[test]

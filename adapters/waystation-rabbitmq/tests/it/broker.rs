@@ -10,7 +10,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use waystation_core::clock::SystemClock;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Error, Queue, Receive};
+use waystation_core::port::{Error, Purpose, Queue, Receive};
 use waystation_core::settlement::{Delivery, NewJob, Settled, Settlement};
 use waystation_rabbitmq::{Options, RabbitMq};
 use waystation_testing::sample;
@@ -147,7 +147,7 @@ async fn remove(server: &str, prefix: &str) {
 /// What can be received from a stage of the sample pipeline within a while.
 pub async fn take(broker: &RabbitMq, stage: &str, max: usize, wait: Duration) -> Vec<Delivery> {
     let queue: QueueName = sample::queue(stage);
-    let request = Receive { queue, max, wait, lease: LEASE };
+    let request = Receive { queue, max, wait, lease: LEASE, purpose: Purpose::Work };
     let received = tokio::time::timeout(WAIT_MAX, broker.receive(request)).await;
     received.expect("in time").expect("received")
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use waystation_core::contract::Contract;
 use waystation_core::event::EventKind;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Error, Queue, Receive};
+use waystation_core::port::{Error, Purpose, Queue, Receive};
 use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 use waystation_testing::sample;
@@ -21,7 +21,8 @@ async fn plain_contract_comes_in_and_goes_on_as_plain_json() {
     let ours = broker.open("").await;
     broker.publish("raw_images", VECTOR).await;
     let queue = QueueName::from("raw_images");
-    let request = Receive { queue, max: 1, wait: WAIT_MAX / 2, lease: WAIT_MAX };
+    let request =
+        Receive { queue, max: 1, wait: WAIT_MAX / 2, lease: WAIT_MAX, purpose: Purpose::Work };
     let delivery = ours.receive(request).await.expect("received").remove(0);
     assert_eq!(delivery.body, VECTOR.as_bytes());
     assert_eq!(delivery.deliveries, 1);

@@ -13,8 +13,8 @@ use crate::names;
 /// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
 /// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
-     CASE WHEN message.state = 1 AND message.due > ?1 \
-     OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 \
+     CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
+     AND message.leased_at IS NOT NULL THEN 2 \
      ELSE job.state END AS now_state, \
      stage.text, job.created_at, job.updated_at, job.failure, \
      coalesce(message.body, task.body, job.body), message.deliveries, \
@@ -119,8 +119,8 @@ pub fn counts(
     };
     let mut select = connection.prepare_cached(
         "SELECT name.text, counted.state, sum(counted.jobs) FROM ( \
-           SELECT job.stage, CASE WHEN message.state = 1 AND message.due > ?1 \
-             OR message.state = 3 AND message.leased_at IS NOT NULL THEN 2 \
+           SELECT job.stage, CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
+             AND message.leased_at IS NOT NULL THEN 2 \
              ELSE job.state END AS state, count(*) AS jobs \
            FROM message JOIN job ON job.job_number = message.job \
            WHERE ?2 IS NULL OR job.pipeline = ?2 GROUP BY 1, 2 \

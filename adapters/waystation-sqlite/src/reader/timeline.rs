@@ -12,7 +12,7 @@ pub fn events(connection: &Connection, job_id: &JobId) -> rusqlite::Result<Vec<E
     let Some(job) = job_number(connection, job_id.as_str())? else { return Ok(Vec::new()) };
     let mut select = connection.prepare_cached(
         "SELECT kind, name.text, visit, attempt, at, detail FROM event \
-         JOIN name ON name.name_id = event.stage WHERE job = ?1 ORDER BY event_id",
+         JOIN name ON name.name_id = event.stage WHERE job = ?1 ORDER BY visit, at, event_id",
     )?;
     let rows = select.query_map(params![job], |row| {
         let stage: String = row.get(1)?;

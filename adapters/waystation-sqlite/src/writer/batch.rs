@@ -178,6 +178,7 @@ impl Writer {
         let waiter = Waiter {
             max: request.max.min(RECEIVE_MAX),
             lease: request.lease,
+            purpose: request.purpose,
             until: Instant::now() + request.wait.min(WAIT_MAX),
             reply,
         };
@@ -319,7 +320,7 @@ impl Writer {
     fn serve(&mut self, served: &mut Vec<Served>) -> rusqlite::Result<()> {
         for queue in self.waiters.hopeful() {
             while let Some(waiter) = self.waiters.take_first(&queue) {
-                let claimed = self.claim(&queue, waiter.max, waiter.lease);
+                let claimed = self.claim(&queue, &waiter);
                 let found = claimed.as_ref().map_or(0, Vec::len);
                 match claimed {
                     Ok(deliveries) if found > 0 => {

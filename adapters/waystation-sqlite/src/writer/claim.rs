@@ -5,11 +5,12 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
-use waystation_core::port::Extended;
+use waystation_core::port::{Extended, Purpose};
 use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::Writer;
 use super::rows::{LEASED, READY};
+use super::waiters::Waiter;
 
 // The token is random, so that a number which another row had before cannot be mistaken for it.
 const CLAIM: &str = "UPDATE message SET state = 1, due = ?3, deliveries = deliveries + 1, \
@@ -19,17 +20,17 @@ const CLAIM: &str = "UPDATE message SET state = 1, due = ?3, deliveries = delive
      RETURNING message_id, token, rank, deliveries, enqueued_at, body";
 
 impl Writer {
-    /// Leases up to `max` messages of a queue: highest priority first, then as they came.
+    /// Leases messages of a queue to a receiver: highest priority first, then as they came.
     pub(super) fn claim(
         &mut self,
         queue: &QueueName,
-        max: usize,
-        lease: Duration,
+        waiter: &Waiter,
     ) -> rusqlite::Result<Vec<Delivery>> {
         let number = self.names.number(&self.connection, queue.as_str())?;
-        let until = self.now.plus(lease);
+        let until = self.now.plus(waiter.lease);
+        let since = (waiter.purpose == Purpose::Work).then_some(self.now.0);
         let mut claim = self.connection.prepare_cached(CLAIM)?;
-        let mut rows = claim.query(params![number, max as i64, until.0, self.now.0])?;
+        let mut rows = claim.query(params![number, waiter.max as i64, until.0, since])?;
         let mut deliveries = Vec::new();
         while let Some(row) = rows.next()? {
             let rank: i64 = row.get(2)?;

@@ -19,6 +19,8 @@ struct Abandoned {
     deliveries: u32,
     abort: Option<String>,
     body: Vec<u8>,
+    /// Whether it was being worked on, not only carried.
+    worked: bool,
 }
 
 impl Writer {
@@ -38,7 +40,7 @@ impl Writer {
             .execute(params![READY, HELD, self.now.0, DUE_MAX])?;
         let abandoned = abandoned(&self.connection, self.now)?;
         reclaim(&self.connection, &abandoned, self.now)?;
-        for lost in abandoned.iter().filter(|lost| lost.abort.is_some()) {
+        for lost in abandoned.iter().filter(|lost| lost.worked && lost.abort.is_some()) {
             self.abort_reclaimed(lost.message)?;
         }
         if held > 0 || !abandoned.is_empty() {
@@ -63,7 +65,7 @@ pub fn expire_all(connection: &Connection) -> rusqlite::Result<()> {
 
 fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Abandoned>> {
     let mut select = connection.prepare_cached(
-        "SELECT message_id, job, deliveries, abort, body FROM message \
+        "SELECT message_id, job, deliveries, abort, body, leased_at IS NOT NULL FROM message \
          WHERE state = ?1 AND due <= ?2 ORDER BY due LIMIT ?3",
     )?;
     let rows = select.query_map(params![LEASED, now.0, DUE_MAX], |row| {
@@ -73,6 +75,7 @@ fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Ab
             deliveries: row.get(2)?,
             abort: row.get(3)?,
             body: row.get(4)?,
+            worked: row.get(5)?,
         })
     })?;
     rows.collect()
@@ -93,6 +96,9 @@ fn reclaim(
     )?;
     for lost in abandoned {
         release.execute(params![READY, lost.message])?;
+        if !lost.worked {
+            continue;
+        }
         // What cannot be parsed is found out by the worker that gets it.
         let (visit, attempt) = Contract::parse(&lost.body)
             .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use waystation_core::id::QueueName;
+use waystation_core::port::Purpose;
 use waystation_core::settlement::Delivery;
 
 use super::command::Reply;
@@ -15,6 +16,8 @@ pub struct Waiter {
     pub max: usize,
     /// How long their leases are to last.
     pub lease: Duration,
+    /// What they are for.
+    pub purpose: Purpose,
     /// Until when it waits.
     pub until: Instant,
     /// Where they go.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use waystation_core::clock::SystemClock;
 use waystation_core::id::JobId;
-use waystation_core::port::{Ledger, Projected, Queue, Receive, Store};
+use waystation_core::port::{Ledger, Projected, Purpose, Queue, Receive, Store};
 use waystation_core::settlement::Settled;
 use waystation_core::state::JobState;
 use waystation_sqlite::{Options, Sqlite};
@@ -54,7 +54,7 @@ async fn file_of_version_1_is_brought_up_to_date_and_goes_on() {
 
     let store = Sqlite::open(Options::new(&path), Arc::new(SystemClock)).expect("it opens");
     let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_secs(30));
-    let request = Receive { queue, max: 1, wait: Duration::ZERO, lease };
+    let request = Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work };
     let delivery = store.receive(request).await.expect("received").remove(0);
     let hand_over = sample::end(&delivery).hand_over();
     let settled = store.settle([hand_over].into()).await.expect("settled");

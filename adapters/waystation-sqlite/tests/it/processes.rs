@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use waystation_core::clock::SystemClock;
 use waystation_core::id::JobId;
-use waystation_core::port::{Abort, Bus, Extended, Queue, Receive, Signal, Store};
+use waystation_core::port::{Abort, Bus, Extended, Purpose, Queue, Receive, Signal, Store};
 use waystation_sqlite::{Options, Sqlite};
 use waystation_testing::conformance::bounded;
 use waystation_testing::sample;
@@ -15,7 +15,13 @@ fn open(path: &std::path::Path) -> Sqlite {
 }
 
 fn request(max: usize, wait: Duration) -> Receive {
-    Receive { queue: sample::queue("work"), max, wait, lease: Duration::from_mins(10) }
+    Receive {
+        queue: sample::queue("work"),
+        max,
+        wait,
+        lease: Duration::from_mins(10),
+        purpose: Purpose::Work,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

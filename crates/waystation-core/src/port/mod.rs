@@ -15,7 +15,7 @@ pub use bus::{Bus, SIGNALS_MAX, Signal, Subscription};
 pub use finding::{Finding, Severity};
 pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
-pub use queue::{Capabilities, Depth, Extended, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
+pub use queue::{Capabilities, Depth, Extended, Purpose, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
 pub use store::{Abort, Store};
 
 /// Why a port could not do what it was asked.

@@ -46,6 +46,19 @@ pub struct Receive {
     pub wait: Duration,
     /// How long the leases last unless extended.
     pub lease: Duration,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What deliveries are received for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be worked on: their jobs run.
+    #[default]
+    Work,
+    /// To be handed over to a broker: their jobs still wait, and a lease that runs out is no
+    /// attempt that was abandoned.
+    Carry,
 }
 
 /// What came of extending a lease.

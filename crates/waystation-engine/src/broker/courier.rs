@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, QueueName, StageId};
-use waystation_core::port::{Error, RECEIVE_MAX, Receive};
+use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive};
 use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settlement, Start};
 use waystation_core::state::JobState;
 
@@ -66,6 +66,7 @@ impl Courier {
             max: RECEIVE_MAX,
             wait: RECEIVE_WAIT,
             lease: LEASE,
+            purpose: Purpose::Carry,
         };
         self.books.ledger.receive(request).await
     }

@@ -40,6 +40,20 @@ pub struct Tracker {
     pub finish: CancellationToken,
 }
 
+/// Why a post is not tracked.
+enum Untracked {
+    /// Nobody can make anything of it.
+    Refused(String),
+    /// The ledger did not take it.
+    Port(Error),
+}
+
+impl From<Error> for Untracked {
+    fn from(error: Error) -> Self {
+        Self::Port(error)
+    }
+}
+
 impl Tracker {
     /// Tracks until it is to end, or until the ledger is gone for good.
     pub async fn run(self) -> Result<(), Error> {
@@ -56,91 +70,105 @@ impl Tracker {
                     continue;
                 }
             };
-            let tracked = match posts {
+            match posts {
                 Ok(posts) if posts.is_empty() && last => return Ok(()),
-                Ok(posts) => self.track(posts).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = tracked {
-                if !error.retryable() {
-                    return Err(error);
+                Ok(posts) => self.track_until_done(&posts).await?,
+                Err(error) if error.retryable() => {
+                    tracing::warn!(%error, "journal is not read, trying on");
+                    tokio::time::sleep(PAUSE).await;
                 }
-                tracing::warn!(%error, "journal is not tracked, trying on");
-                tokio::time::sleep(PAUSE).await;
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Applies posts, and is done with them.
-    async fn track(&self, posts: Vec<Post>) -> Result<(), Error> {
-        let mut done = Vec::with_capacity(posts.len());
-        let mut pending: Vec<Entry> = Vec::new();
+    /// Tracks posts however long that takes: they do not come again while this reader is there.
+    async fn track_until_done(&self, posts: &[Post]) -> Result<(), Error> {
+        let mut pause = PAUSE;
+        loop {
+            match self.track(posts).await {
+                Err(error) if error.retryable() => {
+                    tracing::warn!(%error, posts = posts.len(), "not tracked, trying on");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Applies posts, and is done with them. Where the ledger takes them only without one of them,
+    /// that one is put aside.
+    async fn track(&self, posts: &[Post]) -> Result<(), Error> {
+        let mut receipts = Vec::with_capacity(posts.len());
+        let mut pending = Vec::new();
         for post in posts {
-            let entries = match journal::decode(&post.body, self.clock.now()) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.refuse(&post, &error.to_string()).await?;
-                    continue;
+            match self.apply(post, &mut pending).await {
+                Ok(()) => receipts.push(post.receipt),
+                Err(Untracked::Refused(why)) => self.refuse(post, &why).await?,
+                Err(Untracked::Port(error)) if error.retryable() => return Err(error),
+                Err(Untracked::Port(error)) => {
+                    tracing::debug!(%error, "posts are tracked one by one");
+                    return self.track_one_by_one(posts).await;
                 }
-            };
-            match self.resolve(entries, &mut pending).await? {
-                Ok(mut entries) => {
-                    pending.append(&mut entries);
-                    done.push(post.receipt);
-                }
-                Err(why) => self.refuse(&post, &why).await?,
-            }
-            if pending.len() >= SETTLE_MAX {
-                self.project(&mut pending).await?;
             }
         }
-        self.project(&mut pending).await?;
-        self.books.journal.done(&done).await
+        match self.project(&mut pending).await {
+            Ok(()) => {}
+            Err(error) if error.retryable() => return Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "posts are tracked one by one");
+                return self.track_one_by_one(posts).await;
+            }
+        }
+        self.books.journal.done(&receipts).await
     }
 
-    /// The entries with everything that foreign stages leave out, or why they belong nowhere.
-    async fn resolve(
-        &self,
-        entries: Vec<Entry>,
-        pending: &mut Vec<Entry>,
-    ) -> Result<Result<Vec<Entry>, String>, Error> {
-        let mut resolved = Vec::with_capacity(entries.len());
+    async fn track_one_by_one(&self, posts: &[Post]) -> Result<(), Error> {
+        for post in posts {
+            let mut pending = Vec::new();
+            let applied = match self.apply(post, &mut pending).await {
+                Ok(()) => self.project(&mut pending).await.map_err(Untracked::Port),
+                refused => refused,
+            };
+            match applied {
+                Ok(()) => self.books.journal.done(&[post.receipt]).await?,
+                Err(Untracked::Refused(why)) => self.refuse(post, &why).await?,
+                Err(Untracked::Port(error)) if error.retryable() => return Err(error),
+                Err(Untracked::Port(error)) => self.refuse(post, &error.to_string()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a post's entries to those that wait for the ledger. Entries of foreign stages leave
+    /// out what follows from where the job is by then: the others go before them.
+    async fn apply(&self, post: &Post, pending: &mut Vec<Entry>) -> Result<(), Untracked> {
+        let entries = journal::decode(&post.body, self.clock.now())
+            .map_err(|error| Untracked::Refused(error.to_string()))?;
         for entry in entries {
             let told = matches!(entry.change, Change::Told { .. });
             if entry.origin.is_some() && entry.step.visit.is_some() && !told {
-                resolved.push(entry);
-                continue;
+                pending.push(entry);
+            } else {
+                self.project(pending).await?;
+                let (ledger, registry) = (&*self.books.ledger, &self.registry);
+                let resolved = foreign::resolve(entry, ledger, &self.definition, registry).await?;
+                pending.push(resolved.map_err(Untracked::Refused)?);
             }
-            // What follows from it follows from where the job is by now.
-            pending.append(&mut resolved);
-            self.project(pending).await?;
-            match foreign::resolve(entry, &*self.books.ledger, &self.definition, &self.registry)
-                .await?
-            {
-                Ok(entry) => resolved.push(entry),
-                Err(why) => return Ok(Err(why)),
+            if pending.len() >= SETTLE_MAX {
+                self.project(pending).await?;
             }
         }
-        Ok(Ok(resolved))
+        Ok(())
     }
 
-    /// Writes entries to the ledger, however long that takes: the journal waits.
+    /// Writes entries to the ledger.
     async fn project(&self, pending: &mut Vec<Entry>) -> Result<(), Error> {
-        let mut pause = PAUSE;
         while !pending.is_empty() {
             let rest = pending.split_off(pending.len().min(SETTLE_MAX));
-            let batch: Arc<[Entry]> = std::mem::replace(pending, rest).into();
-            loop {
-                match self.books.ledger.project(Arc::clone(&batch)).await {
-                    Ok(_) => break,
-                    Err(error) if error.retryable() => {
-                        tracing::warn!(%error, entries = batch.len(), "not tracked, trying on");
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(PAUSE_MAX);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let batch = std::mem::replace(pending, rest);
+            self.books.ledger.project(batch.into()).await?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::{PipelineName, QueueName, StageId};
-use waystation_core::port::{Error, RECEIVE_MAX, Receive, SETTLE_MAX};
+use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive, SETTLE_MAX};
 use waystation_core::settlement::{Delivery, Lease, Settled, Settlement};
 
 use crate::backend::Backend;
@@ -168,6 +168,7 @@ impl Worker {
             max: free.min(RECEIVE_MAX),
             wait: RECEIVE_WAIT,
             lease: self.options.lease,
+            purpose: Purpose::Work,
         };
         let queue = Arc::clone(&self.backend.queue);
         let mut pause = PAUSE;

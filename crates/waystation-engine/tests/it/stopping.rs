@@ -7,7 +7,7 @@ use serde_json::json;
 use waystation_core::event::EventKind::{Abandoned, Aborted, Created, Failed, HandedBack, Started};
 use waystation_core::failure::ErrorKind;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Abort, Receive};
+use waystation_core::port::{Abort, Purpose, Receive};
 use waystation_core::state::JobState;
 use waystation_testing::faults::{IgnoresCancellation, NeverReturns};
 
@@ -70,6 +70,7 @@ async fn lease_is_kept_for_as_long_as_the_handler_works() {
         max: 1,
         wait: world.options.lease * 5 / 2,
         lease: Duration::from_secs(1),
+        purpose: Purpose::Work,
     };
     let stolen = world.client.backend().queue.receive(request).await.expect("asked");
     assert!(stolen.is_empty(), "{stolen:?}");
@@ -90,6 +91,7 @@ async fn job_that_takes_its_workers_down_is_quarantined() {
             max: 1,
             wait: Duration::from_secs(5),
             lease: Duration::from_millis(20),
+            purpose: Purpose::Work,
         };
         let taken = world.client.backend().queue.receive(request).await.expect("received");
         assert_eq!(taken.len(), 1);

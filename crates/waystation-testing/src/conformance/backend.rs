@@ -8,7 +8,9 @@ use waystation_core::event::EventKind;
 use waystation_core::id::JobId;
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
 use waystation_core::journal::Entry;
-use waystation_core::port::{Abort, Bus, Depth, Error, Ledger, Projected, Queue, Receive, Store};
+use waystation_core::port::{
+    Abort, Bus, Depth, Error, Ledger, Projected, Purpose, Queue, Receive, Store,
+};
 use waystation_core::settlement::{Delivery, NewJob, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
 
@@ -174,7 +176,7 @@ impl Backend {
 
 /// A request for deliveries of a stage of the sample pipeline.
 pub(super) fn request(stage: &str, max: usize, wait: Duration) -> Receive {
-    Receive { queue: sample::queue(stage), max, wait, lease: LEASE }
+    Receive { queue: sample::queue(stage), max, wait, lease: LEASE, purpose: Purpose::Work }
 }
 
 /// The job that a delivery is about.

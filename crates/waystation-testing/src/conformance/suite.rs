@@ -210,6 +210,7 @@ macro_rules! ledger_cases {
         $crate::conformance_tests! {
             $harness =>
                 ledger::{
+                    carried_job_does_not_run,
                     handed_over_job_stays_queued_and_out_of_reach,
                     journal_walks_a_job_to_its_end,
                     repeated_and_late_entries_do_no_harm,

@@ -13,7 +13,8 @@ use crate::figures::{Figures, processor_seconds};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const SUBMIT_BATCH: usize = 1_000;
-const CONCURRENCY: usize = 2_000;
+/// How many attempts run at a time.
+pub const CONCURRENCY: usize = 2_000;
 
 /// One drain of a backlog.
 pub struct Drain {
@@ -51,7 +52,8 @@ pub fn drain(jobs: usize, stages: usize, store: &str) -> Result<Drain> {
     })
 }
 
-async fn submit(app: &OpenApp, jobs: usize) -> Result<()> {
+/// Submits jobs by batches.
+pub async fn submit(app: &OpenApp, jobs: usize) -> Result<()> {
     let client = app.client();
     let definition = client.registry().newest(&"bench".into()).await?;
     let mut left = jobs;

@@ -29,15 +29,19 @@ fn pipeline(log: &Path) -> String {
     format!("name: crash\nstages:\n{}", STAGES.map(stage).concat())
 }
 
-/// A folder to work in and a store to work on.
+/// A folder to work in, a store to work on, and a broker beside it where there is one.
 struct Site {
     folder: PathBuf,
     store: String,
+    queue: Option<String>,
 }
 
 fn waystation(site: &Site, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
     command.current_dir(&site.folder).args(arguments).args(["--store", &site.store, "--quiet"]);
+    if let Some(queue) = &site.queue {
+        command.args(["--queue", queue]);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
     command
 }
@@ -72,22 +76,38 @@ async fn open(site: &Site) -> waystation::Backend {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_kills_lose_and_repeat_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = format!("sqlite://{}", folder.path().join("crash.db").display());
-    kill_again_and_again(Site { folder: folder.path().to_owned(), store }).await;
+    kill_again_and_again(None, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a PostgreSQL server, named by WAYSTATION_TEST_POSTGRES"]
 async fn crash_kills_lose_and_repeat_nothing_on_postgres() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = std::env::var("WAYSTATION_TEST_POSTGRES").expect("a server is named");
-    let schema = format!("crash_{}", std::process::id());
-    let store = format!("{server}?schema={schema}");
-    kill_again_and_again(Site { folder: folder.path().to_owned(), store }).await;
+    kill_again_and_again(Some("WAYSTATION_TEST_POSTGRES"), None).await;
 }
 
-async fn kill_again_and_again(site: Site) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a RabbitMQ broker, named by WAYSTATION_TEST_RABBITMQ"]
+async fn crash_kills_lose_and_repeat_nothing_on_rabbitmq_with_sqlite() {
+    kill_again_and_again(None, Some("WAYSTATION_TEST_RABBITMQ")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the servers named by WAYSTATION_TEST_RABBITMQ and WAYSTATION_TEST_POSTGRES"]
+async fn crash_kills_lose_and_repeat_nothing_on_rabbitmq_with_postgres() {
+    kill_again_and_again(Some("WAYSTATION_TEST_POSTGRES"), Some("WAYSTATION_TEST_RABBITMQ")).await;
+}
+
+/// On the servers that these variables name, or on a file.
+async fn kill_again_and_again(store: Option<&str>, queue: Option<&str>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = |variable: &str| std::env::var(variable).expect("a server is named");
+    let name = format!("crash_{}", uuid_like());
+    let store = match store {
+        Some(variable) => format!("{}?schema={name}", server(variable)),
+        None => format!("sqlite://{}", folder.path().join("crash.db").display()),
+    };
+    let queue = queue.map(|variable| format!("{}?prefix={name}.", server(variable)));
+    let site = Site { folder: folder.path().to_owned(), store, queue };
     let log = site.folder.join("executions.log");
     std::fs::write(site.folder.join("crash.yaml"), pipeline(&log)).expect("written");
     submit(&site);
@@ -112,6 +132,11 @@ async fn kill_again_and_again(site: Site) {
          {repeated} of them repetitions"
     );
     assert!(in_the_middle * 2 >= KILLS as u32, "most kills came too late to mean anything");
+}
+
+/// A name that no other run has.
+fn uuid_like() -> String {
+    format!("{}_{:08x}", std::process::id(), fastrand::u32(..))
 }
 
 /// Every job is completed, and took each step once.

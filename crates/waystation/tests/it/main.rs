@@ -7,6 +7,7 @@ mod bad_input;
 mod crash;
 mod doctor;
 mod full_disk;
+mod pairs;
 mod program;
 mod signals;
 mod submit;

@@ -10,7 +10,9 @@ use waystation_core::event::EventKind;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::job::{Count, JobFilter};
 use waystation_core::journal::{Change, Entry, Step};
-use waystation_core::port::{Abort, Error, Extended, Projected, SETTLE_MAX, Signal};
+use waystation_core::port::{
+    Abort, Error, Extended, Projected, Purpose, Receive, SETTLE_MAX, Signal,
+};
 use waystation_core::settlement::{Delivery, NewJob, Next, Settled, Start};
 use waystation_core::state::JobState;
 
@@ -52,6 +54,29 @@ fn forwarded(entry: &Entry) -> Delivery {
 
 fn one_in(state: JobState) -> Count {
     Count { stage: sample::STAGE.into(), state, jobs: 1 }
+}
+
+/// What a courier has is on its way, not worked on: neither while its lease lasts nor when it has
+/// run out is there an attempt to tell of.
+pub async fn carried_job_does_not_run(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    backend.submit(sample::job("a")).await;
+    let carry = Receive {
+        queue: sample::queue(sample::STAGE),
+        max: 1,
+        wait: Duration::ZERO,
+        lease: LEASE,
+        purpose: Purpose::Carry,
+    };
+    let carried = bounded(backend.queue.receive(carry.clone())).await.expect("received");
+    assert_eq!(carried.len(), 1);
+    let job = backend.job("a").await;
+    assert_eq!((job.state, job.running_since), (JobState::Queued, None));
+    assert_eq!(counts(&backend, None).await, [one_in(JobState::Queued)]);
+    harness.clock().advance(LEASE * 2);
+    let again = bounded(backend.queue.receive(carry)).await.expect("received");
+    assert_eq!(again.len(), 1, "another courier takes it");
+    assert_eq!(backend.kinds("a").await, [EventKind::Created]);
 }
 
 /// A job that a broker has is queued, is listed and counted with its params, and nobody can

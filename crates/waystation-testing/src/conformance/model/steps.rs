@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use waystation_core::job::Checkpoint;
-use waystation_core::port::Receive;
+use waystation_core::port::{Purpose, Receive};
 use waystation_core::settlement::{Delivery, NewJob};
 
 use super::ends::{End, shape};
@@ -89,6 +89,7 @@ impl World {
                 max,
                 wait: Duration::ZERO,
                 lease: LEASE,
+                purpose: Purpose::Work,
             };
             let received = agree_but_for(
                 self.subject.queue.receive(request.clone()),

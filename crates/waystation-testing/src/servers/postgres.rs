@@ -1,12 +1,13 @@
 //! A PostgreSQL cluster of a test's own, for what a shared server must not go through.
 
-use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+
+use super::{free_port, ids_of, is_root};
 
 /// Starts and stops take this long at most.
 const WAIT_SECONDS: &str = "60";
@@ -129,24 +130,4 @@ fn programs() -> PathBuf {
         .max();
     let version = newest.unwrap_or_else(|| panic!("no PostgreSQL server is installed in {PLACES}"));
     Path::new(PLACES).join(format!("{version}/bin"))
-}
-
-fn is_root(ours: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(ours).expect("it was just made").uid() == 0
-}
-
-/// A user's number and its group's, as the system's own list has them.
-pub fn ids_of(name: &str) -> (u32, u32) {
-    let users = std::fs::read_to_string("/etc/passwd").expect("a list of users");
-    let line = users.lines().find(|line| line.split(':').next() == Some(name));
-    let line = line.unwrap_or_else(|| panic!("there is no user {name} to run the server as"));
-    let number = |place: usize| line.split(':').nth(place).and_then(|text| text.parse().ok());
-    (number(2).expect("a number"), number(3).expect("a number"))
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }

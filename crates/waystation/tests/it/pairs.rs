@@ -1,0 +1,352 @@
+//! The same pipeline on each queue and store that we claim to run on: the whole engine, by URL
+//! alone, against the real servers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use waystation::core::event::EventKind;
+use waystation::core::failure::ErrorKind;
+use waystation::core::handler::typed;
+use waystation::core::id::{JobId, Label};
+use waystation::core::job::JobRecord;
+use waystation::core::port::Abort;
+use waystation::core::state::JobState;
+use waystation::engine::decide::Answer;
+use waystation::{App, Completion, Context, Failure, Handler, OpenApp, Options, Params};
+
+/// Nothing takes longer than this.
+const WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// Where an app's jobs are.
+struct Pair {
+    store: String,
+    queue: Option<String>,
+    _folder: tempfile::TempDir,
+}
+
+fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} names no server: `cargo xtask services up` starts one")
+    })
+}
+
+impl Pair {
+    fn new(store: &str, queue: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = format!("pair_{}_{:08x}", std::process::id(), fastrand::u32(..));
+        let store = match store {
+            "sqlite" => format!("sqlite://{}", folder.path().join("pair.db").display()),
+            "postgres" => format!("{}?schema={name}", server("WAYSTATION_TEST_POSTGRES")),
+            other => panic!("no store {other}"),
+        };
+        let queue = queue.map(|queue| match queue {
+            "rabbitmq" => format!("{}?prefix={name}.", server("WAYSTATION_TEST_RABBITMQ")),
+            other => panic!("no queue {other}"),
+        });
+        Self { store, queue, _folder: folder }
+    }
+
+    fn app(&self, name: &str) -> App {
+        let app = App::new(name).store(&self.store);
+        match &self.queue {
+            Some(queue) => app.queue(queue),
+            None => app,
+        }
+    }
+}
+
+/// One test a scenario and pair.
+macro_rules! pairs {
+    ($($scenario:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(&super::Pair::new("sqlite", None)).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs the server named by WAYSTATION_TEST_POSTGRES"]
+            async fn $scenario() {
+                super::$scenario(&super::Pair::new("postgres", None)).await;
+            })*
+        }
+        mod rabbitmq_with_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs the server named by WAYSTATION_TEST_RABBITMQ"]
+            async fn $scenario() {
+                super::$scenario(&super::Pair::new("sqlite", Some("rabbitmq"))).await;
+            })*
+        }
+        mod rabbitmq_with_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs the servers named by WAYSTATION_TEST_RABBITMQ and _POSTGRES"]
+            async fn $scenario() {
+                super::$scenario(&super::Pair::new("postgres", Some("rabbitmq"))).await;
+            })*
+        }
+    };
+}
+
+pairs! {
+    job_goes_through_code_and_people_to_its_end,
+    failing_job_is_tried_again_then_lies_with_the_dead_letters,
+    waiting_job_is_aborted_when_a_worker_meets_it,
+    running_job_is_aborted,
+    what_runs_at_a_shutdown_is_handed_back_uncounted,
+    long_attempt_is_shown_as_running,
+}
+
+async fn until(app: &OpenApp, job_id: &JobId, state: JobState) -> JobRecord {
+    let reaching = async {
+        let mut signals = app.client().backend().bus.subscribe();
+        loop {
+            let job = app.job(job_id).await.expect("the job is known");
+            if job.state == state {
+                return job;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(50), signals.next()).await;
+        }
+    };
+    match tokio::time::timeout(WAIT_MAX, reaching).await {
+        Ok(job) => job,
+        Err(_) => panic!("not {state} in time: {:?}", app.job(job_id).await),
+    }
+}
+
+async fn idle(app: &OpenApp) {
+    let worked = tokio::time::timeout(WAIT_MAX, app.run_until_idle()).await;
+    worked.expect("idle in time").expect("the engine ends well");
+}
+
+async fn timeline(app: &OpenApp, job_id: &JobId) -> Vec<(String, EventKind, u32)> {
+    let events = app.client().backend().store.events(job_id).await.expect("listed");
+    events.into_iter().map(|one| (one.stage.to_string(), one.kind, one.attempt)).collect()
+}
+
+async fn job_goes_through_code_and_people_to_its_end(pair: &Pair) {
+    let app = pair.app("walk");
+    let judge = |_: Context, params: Params| async move {
+        let label = if params["n"].as_i64() > Some(1) { "ko" } else { "ok" };
+        let mut output = Params::new();
+        output.insert("judged".to_owned(), json!(true));
+        Ok::<_, Failure>(Completion { output, label: Label::from(label) })
+    };
+    let app = app
+        .handler("judge", Arc::new(Judge(judge)))
+        .settings(json!({ "id": "check", "type": "manual", "form": { "fine": "boolean" } }))
+        .stage("finish", |_, params: Value| async move {
+            Ok::<_, Failure>(json!({ "seen": params["fine"] }))
+        })
+        .open()
+        .await
+        .expect("it opens");
+    let job = app.submit(json!({ "n": 1, "kept": [1, 2] })).await.expect("submitted");
+    idle(&app).await;
+    assert_eq!(app.job(&job).await.expect("known").state, JobState::Waiting);
+    let tasks = app.client().backend().store.tasks(None, 9).await.expect("listed");
+    let [task] = &tasks[..] else { panic!("one task, not {tasks:?}") };
+    let fields = json!({ "fine": true }).as_object().cloned().expect("an object");
+    let answer = Answer { fields, by: Some("somebody".to_owned()) };
+    app.client().answer(task.task_id, answer).await.expect("answered");
+    idle(&app).await;
+    let record = app.job(&job).await.expect("known");
+    assert_eq!((record.state, record.stage.as_str()), (JobState::Completed, "finish"));
+    let params = json!({ "n": 1, "kept": [1, 2], "judged": true, "fine": true, "seen": true });
+    assert_eq!(Value::Object(record.params), params);
+    let told = timeline(&app, &job).await;
+    let told: Vec<_> = told.iter().map(|(stage, kind, _)| (stage.as_str(), *kind)).collect();
+    let expected = [
+        ("judge", EventKind::Created),
+        ("judge", EventKind::Started),
+        ("judge", EventKind::Completed),
+        ("check", EventKind::Waiting),
+        ("check", EventKind::Completed),
+        ("finish", EventKind::Started),
+        ("finish", EventKind::Completed),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// A handler made of a function over params.
+struct Judge<F>(F);
+
+#[async_trait::async_trait]
+impl<F, Fut> Handler for Judge<F>
+where
+    F: Fn(Context, Params) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Completion, Failure>> + Send,
+{
+    async fn run(&self, context: Context, params: Params) -> Result<Completion, Failure> {
+        (self.0)(context, params).await
+    }
+}
+
+async fn failing_job_is_tried_again_then_lies_with_the_dead_letters(pair: &Pair) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let flaky = typed(move |_, _: Value| {
+        let call = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            if call <= 3 {
+                return Err(Failure::transient(format!("no network at call {call}")));
+            }
+            Ok(json!({ "calls": call }))
+        }
+    });
+    let retry = json!({ "retry": { "max_retries": 2, "delay_seconds": 0.15, "backoff": "fixed" } });
+    let app = pair.app("flaky").handler_with("flaky", Arc::new(flaky), retry);
+    let app = app.open().await.expect("it opens");
+    let job = app.submit(json!({})).await.expect("submitted");
+    idle(&app).await;
+    let record = app.job(&job).await.expect("known");
+    assert_eq!(record.state, JobState::Failed);
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+    assert_eq!(record.failure.expect("a reason").message, "no network at call 3");
+    let letters = app.client().backend().store.dead_letters(Some(&job), 9).await.expect("listed");
+    assert_eq!(letters.len(), 1);
+
+    app.client().retry(&job).await.expect("tried again");
+    idle(&app).await;
+    let record = app.job(&job).await.expect("known");
+    assert_eq!((record.state, &record.params["calls"]), (JobState::Completed, &json!(4)));
+    let told = timeline(&app, &job).await;
+    let told: Vec<_> = told.iter().map(|(_, kind, attempt)| (*kind, *attempt)).collect();
+    let expected = [
+        (EventKind::Created, 1),
+        (EventKind::Started, 1),
+        (EventKind::Retried, 1),
+        (EventKind::Started, 2),
+        (EventKind::Retried, 2),
+        (EventKind::Started, 3),
+        (EventKind::Failed, 3),
+        (EventKind::Requeued, 3),
+        (EventKind::Started, 1),
+        (EventKind::Completed, 1),
+    ];
+    assert_eq!(told, expected);
+}
+
+async fn waiting_job_is_aborted_when_a_worker_meets_it(pair: &Pair) {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&ran);
+    let app = pair
+        .app("abort")
+        .stage("work", move |_, _: Value| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, Failure>(json!({})) }
+        })
+        .open()
+        .await
+        .expect("it opens");
+    let job = app.submit(json!({})).await.expect("submitted");
+    // Only what carries jobs to a broker runs here.
+    let nobody = Options { stages: Some(Vec::new()), ..Options::default() };
+    let carrying = app.start(nobody).await.expect("started");
+    carried(&app).await;
+    let aborted = app.client().abort(&job, "not wanted").await.expect("asked");
+    let at_once = pair.queue.is_none();
+    assert_eq!(aborted, if at_once { Abort::Done } else { Abort::Requested });
+    let engine = app.start(Options::default()).await.expect("started");
+    let record = until(&app, &job, JobState::Aborted).await;
+    let failure = record.failure.expect("a reason");
+    assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Aborted, "not wanted"));
+    for handle in [engine, carrying] {
+        handle.stop();
+        handle.join().await.expect("ended");
+    }
+}
+
+/// Until nothing waits in the store for a courier.
+async fn carried(app: &OpenApp) {
+    let Some(books) = &app.client().backend().books else { return };
+    let carrying = async {
+        loop {
+            let depth = books.ledger.depth(&"abort.work".into()).await.expect("depth");
+            if depth.ready + depth.leased == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, carrying).await.expect("carried in time");
+}
+
+/// Waits for its cancellation, and tells when it begins.
+struct Patient {
+    began: Arc<Notify>,
+}
+
+#[async_trait::async_trait]
+impl Handler for Patient {
+    async fn run(&self, context: Context, _: Params) -> Result<Completion, Failure> {
+        self.began.notify_one();
+        context.cancellation.cancelled().await;
+        Err(Failure::transient("cancelled"))
+    }
+}
+
+async fn running_job_is_aborted(pair: &Pair) {
+    let began = Arc::new(Notify::new());
+    let patient = Arc::new(Patient { began: Arc::clone(&began) });
+    let app = pair.app("running").handler("patient", patient).open().await.expect("it opens");
+    let job = app.submit(json!({})).await.expect("submitted");
+    let engine = app.start(Options::default()).await.expect("started");
+    tokio::time::timeout(WAIT_MAX, began.notified()).await.expect("it runs in time");
+    let aborted = app.client().abort(&job, "not wanted").await.expect("asked");
+    assert_eq!(aborted, Abort::Requested);
+    let record = until(&app, &job, JobState::Aborted).await;
+    assert_eq!(record.failure.expect("a reason").message, "not wanted");
+    engine.stop();
+    engine.join().await.expect("ended");
+}
+
+async fn what_runs_at_a_shutdown_is_handed_back_uncounted(pair: &Pair) {
+    let began = Arc::new(Notify::new());
+    let patient = Arc::new(Patient { began: Arc::clone(&began) });
+    let app = pair.app("stop").handler("work", patient).open().await.expect("it opens");
+    let job = app.submit(json!({})).await.expect("submitted");
+    let hurried = Options {
+        drain: Duration::from_millis(50),
+        grace: Duration::from_millis(50),
+        ..Options::default()
+    };
+    for _ in 0..3 {
+        let engine = app.start(hurried.clone()).await.expect("started");
+        tokio::time::timeout(WAIT_MAX, began.notified()).await.expect("it runs in time");
+        engine.stop();
+        engine.join().await.expect("ended");
+    }
+    let deliveries = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&deliveries);
+    let calm = pair
+        .app("stop")
+        .stage("work", move |context: Context, _: Value| {
+            seen.store(context.attempt as usize, Ordering::SeqCst);
+            async { Ok::<_, Failure>(json!({ "done": true })) }
+        })
+        .open()
+        .await
+        .expect("it opens");
+    idle(&calm).await;
+    let record = calm.job(&job).await.expect("known");
+    assert_eq!(record.state, JobState::Completed);
+    assert_eq!(deliveries.load(Ordering::SeqCst), 1, "no attempt was burnt");
+}
+
+async fn long_attempt_is_shown_as_running(pair: &Pair) {
+    let began = Arc::new(Notify::new());
+    let patient = Arc::new(Patient { began: Arc::clone(&began) });
+    let app = pair.app("long").handler("work", patient).open().await.expect("it opens");
+    let job = app.submit(json!({})).await.expect("submitted");
+    let engine = app.start(Options::default()).await.expect("started");
+    let record = until(&app, &job, JobState::Running).await;
+    assert!(record.running_since.is_some());
+    app.client().abort(&job, "enough").await.expect("asked");
+    until(&app, &job, JobState::Aborted).await;
+    engine.stop();
+    engine.join().await.expect("ended");
+}
