@@ -68,6 +68,12 @@ impl Journal for RabbitMq {
         Ok(())
     }
 
+    async fn leave(&self) -> Result<(), Error> {
+        self.journal_line().leave().await;
+        self.shared.reading.posts().clear();
+        Ok(())
+    }
+
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error> {
         let line = self.journal_line();
         let Some((receipt, body)) = self.shared.reading.posts().remove(&receipt) else {

@@ -32,6 +32,8 @@ const JOURNAL_PREFETCH: u16 = 100;
 
 /// Why consuming ended.
 enum Ended {
+    /// Nobody wants the journal any more: what was read and is not done is for the next reader.
+    Left,
     /// Another consumer has the queue for itself.
     Taken,
     /// The broker or the network ended it.
@@ -63,6 +65,7 @@ impl Line {
             drop(session);
             self.cut_off();
             match ended {
+                Ended::Left => {}
                 Ended::Taken => tokio::time::sleep(TAKEN_PAUSE).await,
                 Ended::Broken(error) => {
                     tracing::warn!(queue = self.base, %error, "consuming ended, taking it up again");
@@ -177,7 +180,14 @@ impl Line {
     async fn adapt(&self, session: &Session, consumers: &mut Consumers) -> Result<(), Ended> {
         let wanted = self.prefetch();
         if wanted == 0 {
-            return self.withdraw(consumers).await;
+            return match self.kind {
+                Kind::Work => self.withdraw(consumers).await,
+                Kind::Journal => {
+                    let closing = consumers.channel.close(200, "done".into());
+                    let _ = tokio::time::timeout(PAUSE, closing).await;
+                    Err(Ended::Left)
+                }
+            };
         }
         if wanted <= consumers.prefetch {
             return Ok(());
@@ -251,9 +261,7 @@ impl Line {
                 untaken.map(|(tag, fetched)| (Receipt { epoch, tag }, fetched)).collect();
             (untaken, std::mem::take(&mut state.leaving))
         };
-        if self.kind == Kind::Work {
-            self.give_back(&untaken).await;
-        }
+        self.give_back(&untaken).await;
         for told in leaving {
             let _ = told.send(());
         }

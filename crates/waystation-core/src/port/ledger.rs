@@ -34,6 +34,9 @@ pub trait Journal: Send + Sync {
     /// holds are passed over: they will come again.
     async fn done(&self, receipts: &[u64]) -> Result<(), Error>;
 
+    /// This reader reads no more: another one may follow at once, and gets what is not done.
+    async fn leave(&self) -> Result<(), Error>;
+
     /// This post cannot be read: it is kept aside with the reason, and does not come again.
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error>;
 }

@@ -57,6 +57,14 @@ impl From<Error> for Untracked {
 impl Tracker {
     /// Tracks until it is to end, or until the ledger is gone for good.
     pub async fn run(self) -> Result<(), Error> {
+        let tracked = self.read_on().await;
+        if let Err(error) = self.books.journal.leave().await {
+            tracing::warn!(%error, "the journal is left to its next reader by the end of the channel");
+        }
+        tracked
+    }
+
+    async fn read_on(&self) -> Result<(), Error> {
         let mut remind = tokio::time::interval(REMIND);
         remind.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
