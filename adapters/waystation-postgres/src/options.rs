@@ -17,6 +17,9 @@ pub struct Options {
     pub payload_bytes_max: usize,
     /// Whether findings that would be refused are meant: `unsafe=allow`.
     pub unsafe_allowed: bool,
+    /// Whether there is a pooler in transaction mode between: `pooler=transaction`. Statements are
+    /// not prepared then, nothing is set for a session, and nobody listens.
+    pub pooled: bool,
     /// How the connections are encrypted: `sslmode` and `sslrootcert`.
     pub tls: Tls,
 }
@@ -29,13 +32,14 @@ const SCHEMA_BYTES_MAX: usize = 40;
 
 impl Options {
     /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
-    /// ours: `schema=NAME`, `payload_bytes_max=N` and `unsafe=allow`. The error names what was
-    /// not understood.
+    /// ours: `schema=NAME`, `payload_bytes_max=N`, `pooler=transaction` and `unsafe=allow`. The
+    /// error names what was not understood.
     pub fn parse(url: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
         let mut payload_bytes_max = PAYLOAD_BYTES_MAX;
         let mut unsafe_allowed = false;
+        let mut pooled = false;
         let mut tls = Tls::default();
         let mut theirs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -47,6 +51,8 @@ impl Options {
                         format!("payload_bytes_max is a whole number of bytes, not `{value}`")
                     })?;
                 }
+                "pooler" if value == "transaction" => pooled = true,
+                "pooler" => return Err(format!("pooler is transaction or absent, not `{value}`")),
                 "unsafe" if value == "allow" => unsafe_allowed = true,
                 "unsafe" => return Err(format!("unsafe is allow or absent, not `{value}`")),
                 "sslmode" => tls.mode = Mode::parse(value)?,
@@ -64,7 +70,7 @@ impl Options {
         if config.get_application_name().is_none() {
             config.application_name("waystation");
         }
-        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, tls })
+        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, pooled, tls })
     }
 
     /// Whether connections are made without TLS: on request, and on this machine's own sockets.
@@ -151,6 +157,7 @@ mod tests {
             ("postgres://h/d?payload_bytes_max=x", "not `x`"),
             ("postgres://h/d?nonsense=1", "nonsense"),
             ("postgres://h/d?unsafe=yes", "not `yes`"),
+            ("postgres://h/d?pooler=session", "not `session`"),
             ("postgres://h/d?sslmode=allow", "verify-full, not `allow`"),
         ] {
             let error = Options::parse(url).expect_err(url);

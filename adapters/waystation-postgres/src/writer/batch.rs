@@ -18,6 +18,8 @@ use crate::options::Options;
 
 /// How often the database is looked at while somebody waits, in case that a notice was lost.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// The same behind a pooler, where there are no notices.
+pub const LOOK_AROUND_POOLED: Duration = Duration::from_millis(250);
 /// The most commands of one commit. They hold up to a thousand entries each.
 const COMMANDS_MAX: usize = 256;
 /// The most settlements that share their statements, unless one command holds more.
@@ -47,6 +49,8 @@ pub struct Writer {
     signals: broadcast::Sender<Signal>,
     commands: mpsc::UnboundedReceiver<Command>,
     looked_at: Instant,
+    /// How often it is looked around.
+    look_around: Duration,
     /// Deliveries that wait for the commit, with who gets them.
     served: Vec<(Waiter, Vec<Delivery>)>,
     returns: Vec<Command>,
@@ -84,6 +88,7 @@ impl Writer {
             signals,
             commands,
             looked_at: Instant::now(),
+            look_around: if options.pooled { LOOK_AROUND_POOLED } else { LOOK_AROUND },
             served: Vec::new(),
             returns: Vec::new(),
         }
@@ -127,7 +132,8 @@ impl Writer {
     /// How long the writer may sleep; `None` until a command comes.
     fn patience(&self) -> Option<Duration> {
         let first_end = self.waiters.next_end()?;
-        let mut patience = first_end.saturating_duration_since(Instant::now()).min(LOOK_AROUND);
+        let mut patience =
+            first_end.saturating_duration_since(Instant::now()).min(self.look_around);
         if let Some(due) = self.next_due {
             patience = patience.min(due.since(self.clock.now()));
         }
@@ -136,7 +142,7 @@ impl Writer {
 
     async fn work_off(&mut self, gathered: Vec<Command>) -> bool {
         self.now = self.clock.now();
-        if self.looked_at.elapsed() >= LOOK_AROUND {
+        if self.looked_at.elapsed() >= self.look_around {
             self.look_around();
         }
         let mut stop = false;
@@ -232,7 +238,7 @@ impl Writer {
     async fn transact(&mut self, batch: &[Command]) -> Result<Vec<Answer>> {
         self.filled.clear();
         self.aborts.clear();
-        self.link.send("BEGIN", &[]).await?;
+        self.link.begin().await?;
         let mut answers = Vec::with_capacity(batch.len());
         while let Some(command) = batch.get(answers.len()) {
             if matches!(command, Command::Settle { .. }) {

@@ -7,4 +7,5 @@ mod conflicts;
 mod conformance;
 mod faults;
 mod inspection;
+mod pooler;
 mod tls;
