@@ -10,6 +10,7 @@ use waystation_core::port::{Abort, Error, Extended, RECEIVE_MAX, Receive, Signal
 use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
 
 use super::command::{Command, Reply};
+use super::floors::Floors;
 use super::link::Link;
 use super::listener::channel;
 use super::waiters::{Waiter, Waiters};
@@ -35,6 +36,7 @@ pub use crate::error::Result;
 pub struct Writer {
     pub(super) link: Link,
     pub(super) waiters: Waiters,
+    pub(super) floors: Floors,
     /// The moment of the batch at hand.
     pub(super) now: Timestamp,
     /// When the next delay or lease runs out, as far as this process knows.
@@ -77,6 +79,7 @@ impl Writer {
         Self {
             link,
             waiters: Waiters::default(),
+            floors: Floors::default(),
             now: clock.now(),
             // Looked up in the first batch.
             next_due: Some(Timestamp(0)),
@@ -367,6 +370,7 @@ impl Writer {
             }
         }
         self.waiters.promise_all();
+        self.floors.lower_all();
         // What it found due is due again.
         self.next_due = Some(Timestamp(0));
     }
@@ -377,8 +381,19 @@ impl Writer {
         self.waiters.fail(error);
     }
 
-    /// Notes that a queue got something that can be delivered now.
+    /// Notes that a queue got something back that can be delivered now.
     pub(super) fn note_filled(&mut self, queue: &QueueName) {
+        self.floors.lower(queue);
+        self.note_fresh(queue);
+    }
+
+    /// Notes that a queue got a new message of this rank.
+    pub(super) fn note_added(&mut self, queue: &QueueName, rank: i16) {
+        self.floors.added(queue, rank);
+        self.note_fresh(queue);
+    }
+
+    fn note_fresh(&mut self, queue: &QueueName) {
         if !self.filled.contains(queue) {
             self.filled.push(queue.clone());
         }

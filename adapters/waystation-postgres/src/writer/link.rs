@@ -113,7 +113,7 @@ impl Link {
 
     /// Waits for everything that was sent. The error is the first one's: in a transaction those
     /// behind it fail on its account.
-    async fn finish(&mut self) -> Result<()> {
+    pub async fn finish(&mut self) -> Result<()> {
         let mut first = Ok(());
         for request in std::mem::take(&mut self.sent) {
             let result = end(request).await.map(drop);

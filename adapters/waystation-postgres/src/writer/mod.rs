@@ -11,6 +11,7 @@ mod batch;
 mod claim;
 mod command;
 mod due;
+mod floors;
 mod link;
 mod listener;
 mod sets;
