@@ -1,5 +1,7 @@
 //! Which database, which schema, and what limits.
 
+use std::time::Duration;
+
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -29,6 +31,12 @@ pub const SCHEMA: &str = "waystation";
 /// The largest contract unless the URL says otherwise.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 const SCHEMA_BYTES_MAX: usize = 40;
+/// How long a connection may take to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long a server may leave what we sent unacknowledged.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// What it is when nobody says anything.
+const KEEPALIVES_IDLE_LIBPQ: Duration = Duration::from_hours(2);
 
 impl Options {
     /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
@@ -70,6 +78,7 @@ impl Options {
         if config.get_application_name().is_none() {
             config.application_name("waystation");
         }
+        notice_silence(&mut config);
         Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, pooled, tls })
     }
 
@@ -93,6 +102,22 @@ impl Options {
             .collect();
         let database = self.config.get_dbname().unwrap_or("(default)");
         format!("postgres {}/{database} schema {}", hosts.join(","), self.schema)
+    }
+}
+
+/// A server that vanished without a word is noticed within half a minute, unless the URL says
+/// otherwise; the system's own patience is a quarter of an hour and more.
+fn notice_silence(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_MAX);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE_MAX);
+    }
+    if config.get_keepalives_idle() == KEEPALIVES_IDLE_LIBPQ {
+        config.keepalives_idle(SILENCE_MAX / 3);
+        config.keepalives_interval(SILENCE_MAX / 3);
+        config.keepalives_retries(2);
     }
 }
 
@@ -139,6 +164,9 @@ mod tests {
         assert_eq!(options.schema, "mine");
         assert_eq!(options.config.get_ports(), [5433]);
         assert_eq!(options.name(), "postgres db.example/jobs schema mine");
+        assert_eq!(options.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
+        assert_eq!(options.config.get_tcp_user_timeout(), Some(&SILENCE_MAX));
+        assert_eq!(options.config.get_keepalives_idle(), Duration::from_secs(10));
     }
 
     #[test]
