@@ -4,6 +4,7 @@
 //! others the tests get what answers anyway, and the run ends by telling what they did not get.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -17,6 +18,12 @@ const REQUIRED_IN_CI: &str = "";
 /// The services that tests exist for, and the package whose tests need nothing else. Without the
 /// service these tests are left out, and the run says so.
 const TESTED: &[(&str, &str)] = &[("postgres", "waystation-postgres")];
+
+/// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
+/// out without it.
+const PROGRAMS: &[&str] = &["pgbouncer"];
+/// Where programs of the system lie that are not in everybody's `PATH`.
+const SYSTEM_PLACES: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
 
 /// The services that this run must have, from the environment.
 ///
@@ -33,12 +40,18 @@ pub struct Backends {
     found: Vec<&'static Service>,
     missing: Vec<String>,
     left_out: Vec<&'static str>,
+    programs_missing: Vec<&'static str>,
 }
 
 impl Backends {
     /// Looks which services answer now.
     pub fn look() -> Self {
-        let mut backends = Self { found: Vec::new(), missing: Vec::new(), left_out: Vec::new() };
+        let mut backends = Self {
+            found: Vec::new(),
+            missing: Vec::new(),
+            left_out: Vec::new(),
+            programs_missing: PROGRAMS.iter().copied().filter(|name| !is_installed(name)).collect(),
+        };
         for (tested, package) in TESTED {
             let service = ALL.iter().copied().find(|service| service.name == *tested);
             let Some(service) = service.filter(|service| !is_set(service)) else { continue };
@@ -73,10 +86,18 @@ impl Backends {
         self.missing.is_empty()
     }
 
+    /// The names of tests that cannot run here.
+    pub fn tests_to_skip(&self) -> impl Iterator<Item = &'static str> {
+        self.programs_missing.iter().copied()
+    }
+
     /// Says what was not tested, if there is such a thing.
     pub fn tell_untested(&self) {
         for missing in &self.missing {
             eprintln!("xtask: NOT TESTED: {missing}");
+        }
+        for program in &self.programs_missing {
+            eprintln!("xtask: NOT TESTED: {program} is not installed, nor are its tests run");
         }
         if !self.missing.is_empty() {
             eprintln!("hint: `cargo xtask services up` or `docker compose up --wait`");
@@ -88,6 +109,12 @@ impl Backends {
 fn parse(value: Option<&str>, in_ci: bool) -> anyhow::Result<Vec<&'static Service>> {
     let list = value.unwrap_or(if in_ci { REQUIRED_IN_CI } else { "" });
     parse_names(list.split(',').map(str::trim).filter(|name| !name.is_empty()))
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let places = env::split_paths(&path).chain(SYSTEM_PLACES.iter().map(PathBuf::from));
+    places.map(|place| place.join(program)).any(|path| path.is_file())
 }
 
 fn is_set(service: &Service) -> bool {

@@ -95,9 +95,13 @@ fn run_tests(root: &Path, backends: &Backends, arguments: &[String]) -> anyhow::
         tests.args(["--run-ignored", "all"]);
     }
     tests.args(arguments);
-    if with_ignored && !has_nextest {
-        tests.args(["--", "--include-ignored"]);
+    let skipped = backends.tests_to_skip().flat_map(|name| ["--skip", name]);
+    let included = (with_ignored && !has_nextest).then_some("--include-ignored");
+    let to_the_tests: Vec<&str> = included.into_iter().chain(skipped).collect();
+    if !to_the_tests.is_empty() && !arguments.iter().any(|argument| argument == "--") {
+        tests.arg("--");
     }
+    tests.args(to_the_tests);
     run_command(tests)
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 use waystation_core::port::Error;
 
@@ -22,6 +23,10 @@ pub async fn connect(
     notices: Option<mpsc::UnboundedSender<String>>,
 ) -> Result<Client, Error> {
     let client = connect_plainly(options, notices).await?;
+    if options.pooled {
+        // Each transaction says so for itself.
+        return Ok(client);
+    }
     client
         .batch_execute(&format!("SET search_path TO {}", options.schema))
         .await
@@ -80,20 +85,23 @@ pub async fn migrate(client: &mut Client, options: &Options) -> Result<(), Error
     let schema = &options.schema;
     let run = async {
         let transaction = client.transaction().await?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+        let lock = "SELECT pg_advisory_xact_lock($1)";
+        transaction.query_typed(lock, &[(&MIGRATION_LOCK, Type::INT8)]).await?;
         transaction
             .batch_execute(&format!(
                 "CREATE SCHEMA IF NOT EXISTS {schema}; \
-                 CREATE TABLE IF NOT EXISTS {schema}.layout (version bigint NOT NULL);"
+                 CREATE TABLE IF NOT EXISTS {schema}.layout (version bigint NOT NULL); \
+                 SET LOCAL search_path TO {schema};"
             ))
             .await?;
-        let row = transaction.query_one("SELECT max(version) FROM layout", &[]).await?;
+        let row = transaction.query_typed_one("SELECT max(version) FROM layout", &[]).await?;
         let found: i64 = row.get::<_, Option<i64>>(0).unwrap_or(0);
         for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
             transaction.batch_execute(step).await?;
         }
         if found < known {
-            transaction.execute("INSERT INTO layout VALUES ($1)", &[&known]).await?;
+            let insert = "INSERT INTO layout VALUES ($1)";
+            transaction.execute_typed(insert, &[(&known, Type::INT8)]).await?;
         }
         transaction.commit().await?;
         Ok(found)

@@ -1,5 +1,7 @@
 //! Which database, which schema, and what limits.
 
+use std::time::Duration;
+
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -17,6 +19,9 @@ pub struct Options {
     pub payload_bytes_max: usize,
     /// Whether findings that would be refused are meant: `unsafe=allow`.
     pub unsafe_allowed: bool,
+    /// Whether there is a pooler in transaction mode between: `pooler=transaction`. Statements are
+    /// not prepared then, nothing is set for a session, and nobody listens.
+    pub pooled: bool,
     /// How the connections are encrypted: `sslmode` and `sslrootcert`.
     pub tls: Tls,
 }
@@ -26,16 +31,23 @@ pub const SCHEMA: &str = "waystation";
 /// The largest contract unless the URL says otherwise.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 const SCHEMA_BYTES_MAX: usize = 40;
+/// How long a connection may take to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long a server may leave what we sent unacknowledged.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// What it is when nobody says anything.
+const KEEPALIVES_IDLE_LIBPQ: Duration = Duration::from_hours(2);
 
 impl Options {
     /// Reads a URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's own options and
-    /// ours: `schema=NAME`, `payload_bytes_max=N` and `unsafe=allow`. The error names what was
-    /// not understood.
+    /// ours: `schema=NAME`, `payload_bytes_max=N`, `pooler=transaction` and `unsafe=allow`. The
+    /// error names what was not understood.
     pub fn parse(url: &str) -> Result<Self, String> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
         let mut payload_bytes_max = PAYLOAD_BYTES_MAX;
         let mut unsafe_allowed = false;
+        let mut pooled = false;
         let mut tls = Tls::default();
         let mut theirs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -47,6 +59,8 @@ impl Options {
                         format!("payload_bytes_max is a whole number of bytes, not `{value}`")
                     })?;
                 }
+                "pooler" if value == "transaction" => pooled = true,
+                "pooler" => return Err(format!("pooler is transaction or absent, not `{value}`")),
                 "unsafe" if value == "allow" => unsafe_allowed = true,
                 "unsafe" => return Err(format!("unsafe is allow or absent, not `{value}`")),
                 "sslmode" => tls.mode = Mode::parse(value)?,
@@ -64,7 +78,8 @@ impl Options {
         if config.get_application_name().is_none() {
             config.application_name("waystation");
         }
-        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, tls })
+        notice_silence(&mut config);
+        Ok(Self { config, schema, payload_bytes_max, unsafe_allowed, pooled, tls })
     }
 
     /// Whether connections are made without TLS: on request, and on this machine's own sockets.
@@ -87,6 +102,22 @@ impl Options {
             .collect();
         let database = self.config.get_dbname().unwrap_or("(default)");
         format!("postgres {}/{database} schema {}", hosts.join(","), self.schema)
+    }
+}
+
+/// A server that vanished without a word is noticed within half a minute, unless the URL says
+/// otherwise; the system's own patience is a quarter of an hour and more.
+fn notice_silence(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_MAX);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE_MAX);
+    }
+    if config.get_keepalives_idle() == KEEPALIVES_IDLE_LIBPQ {
+        config.keepalives_idle(SILENCE_MAX / 3);
+        config.keepalives_interval(SILENCE_MAX / 3);
+        config.keepalives_retries(2);
     }
 }
 
@@ -133,6 +164,9 @@ mod tests {
         assert_eq!(options.schema, "mine");
         assert_eq!(options.config.get_ports(), [5433]);
         assert_eq!(options.name(), "postgres db.example/jobs schema mine");
+        assert_eq!(options.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
+        assert_eq!(options.config.get_tcp_user_timeout(), Some(&SILENCE_MAX));
+        assert_eq!(options.config.get_keepalives_idle(), Duration::from_secs(10));
     }
 
     #[test]
@@ -151,6 +185,7 @@ mod tests {
             ("postgres://h/d?payload_bytes_max=x", "not `x`"),
             ("postgres://h/d?nonsense=1", "nonsense"),
             ("postgres://h/d?unsafe=yes", "not `yes`"),
+            ("postgres://h/d?pooler=session", "not `session`"),
             ("postgres://h/d?sslmode=allow", "verify-full, not `allow`"),
         ] {
             let error = Options::parse(url).expect_err(url);

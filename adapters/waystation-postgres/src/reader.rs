@@ -7,8 +7,8 @@ mod timeline;
 
 use std::sync::Arc;
 
+use futures_util::future::join3;
 use tokio::sync::Mutex;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
@@ -18,6 +18,7 @@ use waystation_core::port::{Depth, Error};
 use crate::connection::connect;
 use crate::error::explain;
 use crate::options::Options;
+use crate::parameter::Parameters;
 
 /// The connection that reads; made at the first read, and anew when it was lost.
 pub struct Reader {
@@ -49,9 +50,21 @@ impl Reader {
         })
     }
 
-    async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    /// One round trip. Behind a pooler the statement is a transaction of its own, sent at once
+    /// and whole, so that neither another reader comes between nor it stays open.
+    async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         let client = self.client().await?;
-        let rows = client.query(sql, parameters).await;
+        let typed: Vec<_> = parameters.iter().map(|one| (*one as _, one.kind())).collect();
+        let query = client.query_typed(sql, &typed);
+        let rows = if self.options.pooled {
+            let schema = &self.options.schema;
+            let begin = format!("BEGIN READ ONLY; SET LOCAL search_path TO {schema}");
+            let begin = client.batch_execute(&begin);
+            let (begun, rows, _) = join3(begin, query, client.batch_execute("COMMIT")).await;
+            begun.and(rows)
+        } else {
+            query.await
+        };
         rows.map_err(|error| explain(&self.options.name(), &error))
     }
 

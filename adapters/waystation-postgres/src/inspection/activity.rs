@@ -40,7 +40,8 @@ impl Look<'_> {
         let sql = "SELECT what, age(xmin)::bigint, minutes FROM ( \
              SELECT format('process %s (%s)', pid, application_name) AS what, \
              backend_xmin AS xmin, \
-             (extract(epoch FROM now() - xact_start) / 60)::bigint AS minutes FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
+             (extract(epoch FROM now() - xact_start) / 60)::bigint AS minutes \
+             FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() \
              UNION ALL SELECT format('prepared transaction %s', gid), transaction, \
              (extract(epoch FROM now() - prepared) / 60)::bigint FROM pg_prepared_xacts \
              UNION ALL SELECT format('replication slot %s', slot_name), xmin, NULL \

@@ -9,6 +9,7 @@ use waystation_core::port::{Error, Finding};
 use super::Look;
 use crate::connection::connect_plainly;
 use crate::error::explain;
+use crate::writer::LOOK_AROUND_POOLED;
 
 /// How long a pooler may take to give the second connection a server of its own, and a notice to
 /// arrive.
@@ -35,8 +36,11 @@ impl Look<'_> {
             Err(_) => false,
         };
         second.batch_execute("ROLLBACK").await.map_err(explained)?;
-        if !kept {
-            return Ok(pooled());
+        match (kept, self.options.pooled) {
+            (false, false) => return Ok(refused()),
+            (false, true) => return Ok(known()),
+            (true, true) => return Ok(superfluous()),
+            (true, false) => {}
         }
         let listen = "LISTEN waystation_probe; NOTIFY waystation_probe";
         first.batch_execute(listen).await.map_err(explained)?;
@@ -51,10 +55,30 @@ impl Look<'_> {
     }
 }
 
-fn pooled() -> Finding {
+fn refused() -> Finding {
     Finding::refuse(
         SUBJECT,
         "connections do not keep their session: there is a pooler in transaction mode between",
-        "connect to the server itself",
+        "add pooler=transaction to the URL, or connect to the server itself",
+    )
+}
+
+fn known() -> Finding {
+    let milliseconds = LOOK_AROUND_POOLED.as_millis();
+    Finding::warn(
+        SUBJECT,
+        format!(
+            "pooler=transaction: no notices arrive, what other processes do is seen within \
+             {milliseconds} ms"
+        ),
+        "connect to the server itself where that matters",
+    )
+}
+
+fn superfluous() -> Finding {
+    Finding::warn(
+        SUBJECT,
+        "pooler=transaction is set, but connections keep their session",
+        "leave it out: prepared statements and notices are quicker",
     )
 }

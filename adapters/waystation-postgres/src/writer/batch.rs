@@ -10,6 +10,7 @@ use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Rece
 use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
 
 use super::command::{Command, Reply};
+use super::floors::Floors;
 use super::link::Link;
 use super::listener::channel;
 use super::waiters::{Waiter, Waiters};
@@ -18,6 +19,8 @@ use crate::options::Options;
 
 /// How often the database is looked at while somebody waits, in case that a notice was lost.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// The same behind a pooler, where there are no notices.
+pub const LOOK_AROUND_POOLED: Duration = Duration::from_millis(250);
 /// The most commands of one commit. They hold up to a thousand entries each.
 const COMMANDS_MAX: usize = 256;
 /// The most settlements that share their statements, unless one command holds more.
@@ -33,6 +36,7 @@ pub use crate::error::Result;
 pub struct Writer {
     pub(super) link: Link,
     pub(super) waiters: Waiters,
+    pub(super) floors: Floors,
     /// The moment of the batch at hand.
     pub(super) now: Timestamp,
     /// When the next delay or lease runs out, as far as this process knows.
@@ -47,6 +51,8 @@ pub struct Writer {
     signals: broadcast::Sender<Signal>,
     commands: mpsc::UnboundedReceiver<Command>,
     looked_at: Instant,
+    /// How often it is looked around.
+    look_around: Duration,
     /// Deliveries that wait for the commit, with who gets them.
     served: Vec<(Waiter, Vec<Delivery>)>,
     returns: Vec<Command>,
@@ -74,6 +80,7 @@ impl Writer {
         Self {
             link,
             waiters: Waiters::default(),
+            floors: Floors::default(),
             now: clock.now(),
             // Looked up in the first batch.
             next_due: Some(Timestamp(0)),
@@ -85,6 +92,7 @@ impl Writer {
             signals,
             commands,
             looked_at: Instant::now(),
+            look_around: if options.pooled { LOOK_AROUND_POOLED } else { LOOK_AROUND },
             served: Vec::new(),
             returns: Vec::new(),
         }
@@ -128,7 +136,8 @@ impl Writer {
     /// How long the writer may sleep; `None` until a command comes.
     fn patience(&self) -> Option<Duration> {
         let first_end = self.waiters.next_end()?;
-        let mut patience = first_end.saturating_duration_since(Instant::now()).min(LOOK_AROUND);
+        let mut patience =
+            first_end.saturating_duration_since(Instant::now()).min(self.look_around);
         if let Some(due) = self.next_due {
             patience = patience.min(due.since(self.clock.now()));
         }
@@ -137,7 +146,7 @@ impl Writer {
 
     async fn work_off(&mut self, gathered: Vec<Command>) -> bool {
         self.now = self.clock.now();
-        if self.looked_at.elapsed() >= LOOK_AROUND {
+        if self.looked_at.elapsed() >= self.look_around {
             self.look_around();
         }
         let mut stop = false;
@@ -234,7 +243,7 @@ impl Writer {
     async fn transact(&mut self, batch: &[Command]) -> Result<Vec<Answer>> {
         self.filled.clear();
         self.aborts.clear();
-        self.link.send("BEGIN", &[]).await?;
+        self.link.begin().await?;
         let mut answers = Vec::with_capacity(batch.len());
         while let Some(command) = batch.get(answers.len()) {
             if matches!(command, Command::Settle { .. }) {
@@ -364,6 +373,7 @@ impl Writer {
             }
         }
         self.waiters.promise_all();
+        self.floors.lower_all();
         // What it found due is due again.
         self.next_due = Some(Timestamp(0));
     }
@@ -374,8 +384,19 @@ impl Writer {
         self.waiters.fail(error);
     }
 
-    /// Notes that a queue got something that can be delivered now.
+    /// Notes that a queue got something back that can be delivered now.
     pub(super) fn note_filled(&mut self, queue: &QueueName) {
+        self.floors.lower(queue);
+        self.note_fresh(queue);
+    }
+
+    /// Notes that a queue got a new message of this rank.
+    pub(super) fn note_added(&mut self, queue: &QueueName, rank: i16) {
+        self.floors.added(queue, rank);
+        self.note_fresh(queue);
+    }
+
+    fn note_fresh(&mut self, queue: &QueueName) {
         if !self.filled.contains(queue) {
             self.filled.push(queue.clone());
         }

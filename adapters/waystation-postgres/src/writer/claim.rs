@@ -1,7 +1,7 @@
 //! Taking deliveries under leases, making leases last, and giving deliveries back.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
@@ -10,11 +10,14 @@ use waystation_core::port::{Extended, Purpose};
 use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::{Result, Writer};
+use super::floors::Place;
 use super::waiters::Waiter;
 use crate::parameter::{Parameter, Parameters};
 
+// The comparison of rows is where the index is entered.
 const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
-     WHERE queue = $1 AND state = 0 ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+     WHERE queue = $1 AND state = 0 AND (rank, message_id) >= ($5, $6) \
+     ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
      UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
      token = nextval('lease_token'), leased_at = $4 \
      FROM taken WHERE message.message_id = taken.message_id \
@@ -27,25 +30,43 @@ impl Writer {
         &mut self,
         asking: &[(QueueName, Waiter)],
     ) -> Result<Vec<Vec<Delivery>>> {
-        let terms: Vec<(&str, i64, i64, Option<i64>)> = asking
+        let begun = Instant::now();
+        let terms: Vec<(&str, i64, i64, Option<i64>, Place)> = asking
             .iter()
             .map(|(queue, waiter)| {
+                let (max, until) = (waiter.max as i64, self.now.plus(waiter.lease).0);
                 let since = (waiter.purpose == Purpose::Work).then_some(self.now.0);
-                (queue.as_str(), waiter.max as i64, self.now.plus(waiter.lease).0, since)
+                (queue.as_str(), max, until, since, self.floors.start(queue, begun))
             })
             .collect();
-        let sets: Vec<[&(dyn Parameter + Sync); 4]> = terms
+        let sets: Vec<[&(dyn Parameter + Sync); 6]> = terms
             .iter()
-            .map(|(queue, max, until, since)| [queue as _, max as _, until as _, since as _])
+            .map(|(queue, max, until, since, (rank, id))| {
+                [queue as _, max as _, until as _, since as _, rank as _, id as _]
+            })
             .collect();
-        let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 4]>::as_slice).collect();
+        let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 6]>::as_slice).collect();
+        let timed = asking.iter().any(|(queue, _)| self.floors.is_timed(queue, begun));
+        if timed {
+            // What was sent before is not to count.
+            self.link.finish().await?;
+        }
+        let asked = Instant::now();
         let answers = self.link.rows_of_each(CLAIM, &sets).await?;
-        for ((_, _, until, _), rows) in terms.iter().zip(&answers) {
-            if !rows.is_empty() {
+        let (ended, all) = (Instant::now(), answers.iter().map(Vec::len).sum());
+        let mut found = Vec::with_capacity(answers.len());
+        for (((queue, _), (_, _, until, _, _)), rows) in asking.iter().zip(&terms).zip(&answers) {
+            let deliveries = deliveries(queue, rows);
+            if self.floors.is_timed(queue, begun) {
+                self.floors.timed(queue, all, ended - asked, ended);
+            }
+            self.floors.claimed(queue, deliveries.last().map(place));
+            if !deliveries.is_empty() {
                 self.expect_due(Timestamp(*until));
             }
+            found.push(deliveries);
         }
-        Ok(asking.iter().zip(&answers).map(|((queue, _), rows)| deliveries(queue, rows)).collect())
+        Ok(found)
     }
 
     /// Makes leases last from now.
@@ -88,6 +109,10 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn place(delivery: &Delivery) -> Place {
+    (delivery.priority.saturating_neg(), delivery.lease.delivery_id)
 }
 
 /// In order: RETURNING promises none.

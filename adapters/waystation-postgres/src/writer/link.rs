@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 
 use futures_util::TryStreamExt;
 use futures_util::future::{MaybeDone, maybe_done};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 use waystation_core::port::Error;
 
@@ -69,11 +69,8 @@ impl Link {
         let mut requests = Vec::with_capacity(sets.len());
         for parameters in sets {
             let parameters = Encoded::all(parameters);
-            let statement = self.statement(sql, &parameters).await?;
-            let client = Arc::clone(&self.client);
-            requests.push(begin(async move {
-                client.query_raw(&statement, parameters).await?.try_collect::<Vec<_>>().await
-            }));
+            let form = self.form(sql, &parameters).await?;
+            requests.push(begin(rows(Arc::clone(&self.client), form, parameters)));
         }
         self.finish().await?;
         let mut answers = Vec::with_capacity(requests.len());
@@ -98,16 +95,25 @@ impl Link {
     /// by [`Self::run`].
     pub async fn send(&mut self, sql: &'static str, parameters: Parameters<'_>) -> Result<()> {
         let parameters = Encoded::all(parameters);
-        let statement = self.statement(sql, &parameters).await?;
-        let client = Arc::clone(&self.client);
-        let request = begin(async move { client.execute_raw(&statement, parameters).await });
-        self.sent.push_back(request);
+        let form = self.form(sql, &parameters).await?;
+        self.sent.push_back(begin(run(Arc::clone(&self.client), form, parameters)));
+        Ok(())
+    }
+
+    /// Sends the beginning of a transaction whose statements see our schema.
+    pub async fn begin(&mut self) -> Result<()> {
+        self.send("BEGIN", &[]).await?;
+        if self.options.pooled {
+            let sql = "SELECT set_config('search_path', $1, true)";
+            let schema = self.options.schema.clone();
+            self.send(sql, &[&schema]).await?;
+        }
         Ok(())
     }
 
     /// Waits for everything that was sent. The error is the first one's: in a transaction those
     /// behind it fail on its account.
-    async fn finish(&mut self) -> Result<()> {
+    pub async fn finish(&mut self) -> Result<()> {
         let mut first = Ok(());
         for request in std::mem::take(&mut self.sent) {
             let result = end(request).await.map(drop);
@@ -116,17 +122,54 @@ impl Link {
         first
     }
 
-    /// The prepared statement. Those sent before are waited for first: their answers come before
+    /// The prepared statement, or its text where the next transaction may be another server's
+    /// connection. Those sent before are waited for first: their answers come before
     /// its own, and the connection takes nothing more in while nobody takes them.
-    async fn statement(&mut self, sql: &'static str, parameters: &[Encoded]) -> Result<Statement> {
+    async fn form(&mut self, sql: &'static str, parameters: &[Encoded]) -> Result<Form> {
+        if self.options.pooled {
+            return Ok(Form::Text(sql));
+        }
         if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
+            return Ok(Form::Prepared(statement.clone()));
         }
         self.finish().await?;
         let kinds: Vec<Type> = parameters.iter().map(|one| one.kind.clone()).collect();
         let statement = self.client.prepare_typed(sql, &kinds).await?;
         self.statements.insert(sql, statement.clone());
-        Ok(statement)
+        Ok(Form::Prepared(statement))
+    }
+}
+
+/// A statement as it is sent.
+enum Form {
+    Prepared(Statement),
+    Text(&'static str),
+}
+
+async fn rows(client: Arc<Client>, form: Form, parameters: Vec<Encoded>) -> Result<Vec<Row>> {
+    let rows = match form {
+        Form::Prepared(statement) => client.query_raw(&statement, parameters).await?,
+        Form::Text(sql) => {
+            let typed = parameters.into_iter().map(|one| {
+                let kind = one.kind.clone();
+                (one, kind)
+            });
+            client.query_typed_raw(sql, typed).await?
+        }
+    };
+    rows.try_collect().await
+}
+
+async fn run(client: Arc<Client>, form: Form, parameters: Vec<Encoded>) -> Result<u64> {
+    match form {
+        Form::Prepared(statement) => client.execute_raw(&statement, parameters).await,
+        Form::Text(sql) => {
+            let typed: Vec<_> = parameters
+                .iter()
+                .map(|one| (one as &(dyn ToSql + Sync), one.kind.clone()))
+                .collect();
+            client.execute_typed(sql, &typed).await
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod batch;
 mod claim;
 mod command;
 mod due;
+mod floors;
 mod ledger;
 mod link;
 mod listener;
@@ -29,12 +30,13 @@ use waystation_core::settlement::Delivery;
 
 use crate::options::Options;
 
+pub use batch::LOOK_AROUND_POOLED;
 pub use command::{Command, Reply};
 
 /// Sends commands to the writer. The task ends when the handle is dropped.
 pub struct Handle {
     commands: mpsc::UnboundedSender<Command>,
-    listener: tokio::task::AbortHandle,
+    listener: Option<tokio::task::AbortHandle>,
     name: String,
 }
 
@@ -47,11 +49,19 @@ impl Handle {
         signals: broadcast::Sender<Signal>,
     ) -> Self {
         let (commands, received) = mpsc::unbounded_channel();
-        let listener = tokio::spawn(listener::listen(options.clone(), commands.clone()));
+        let listener = (!options.pooled)
+            .then(|| tokio::spawn(listener::listen(options.clone(), commands.clone())));
+        if options.pooled {
+            tracing::warn!(
+                store = options.name(),
+                "behind a pooler no notices arrive: looking every {} ms what others did",
+                batch::LOOK_AROUND_POOLED.as_millis()
+            );
+        }
         let link = link::Link::new(client, options.clone());
         let writer = batch::Writer::new(link, options, clock, signals, received);
         tokio::spawn(writer.run());
-        Self { commands, listener: listener.abort_handle(), name: options.name() }
+        Self { commands, listener: listener.map(|task| task.abort_handle()), name: options.name() }
     }
 
     /// Sends a command and waits for its answer, which comes after its commit.
@@ -94,7 +104,9 @@ impl Drop for Pending {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.listener.abort();
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
         let _ = self.commands.send(Command::Stop);
     }
 }

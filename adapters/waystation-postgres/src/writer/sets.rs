@@ -65,7 +65,7 @@ impl Writer {
         for (_, message) in messages {
             match held(message) {
                 Some(moment) => self.expect_due(moment),
-                None => self.note_filled(&message.queue),
+                None => self.note_added(&message.queue, message.priority.saturating_neg()),
             }
         }
         Ok(())

@@ -23,7 +23,7 @@ const STAGES: [&str; 3] = ["first", "second", "third"];
 /// How often connections are cut.
 const CUTS: u64 = 30;
 /// Nothing takes longer, however often the connection breaks.
-const WORK_MAX: Duration = Duration::from_secs(60);
+const WORK_MAX: Duration = Duration::from_mins(1);
 /// Settling goes on this soon after the server is back.
 const RESUME_MAX: Duration = Duration::from_secs(35);
 /// What a broken connection took with it is worked on again this soon.

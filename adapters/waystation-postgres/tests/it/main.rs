@@ -7,5 +7,6 @@ mod conformance;
 mod faults;
 mod inspection;
 mod migration;
+mod pooler;
 mod processes;
 mod tls;

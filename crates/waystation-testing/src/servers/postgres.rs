@@ -128,6 +128,8 @@ fn programs() -> PathBuf {
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter(|version| Path::new(PLACES).join(format!("{version}/bin/initdb")).exists())
         .max();
-    let version = newest.unwrap_or_else(|| panic!("no PostgreSQL server is installed in {PLACES}"));
+    let version = newest.unwrap_or_else(|| {
+        panic!("no PostgreSQL server in {PLACES} (hint: apt-get install postgresql)")
+    });
     Path::new(PLACES).join(format!("{version}/bin"))
 }
