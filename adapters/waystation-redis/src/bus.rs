@@ -122,8 +122,8 @@ impl Channels {
                 }
                 _ = heartbeat.tick() => {
                     // Its answer comes between the messages, which wait in the meantime.
-                    let answer = tokio::time::timeout(ANSWER_MAX, sink.ping::<redis::Value>()).await;
-                    if !matches!(answer, Ok(Ok(_))) {
+                    let ping = sink.ping::<redis::Value>();
+                    if !matches!(tokio::time::timeout(ANSWER_MAX, ping).await, Ok(Ok(_))) {
                         return;
                     }
                 }

@@ -61,7 +61,7 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             "READONLY You can't write against a read only replica.",
             "BUSY Redis is busy running a script.",
-            "MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.",
+            "MISCONF Redis is configured to save snapshots, but it's unable to persist to disk.",
         ] {
             assert!(
                 matches!(server(line), Error::Unavailable { .. }),

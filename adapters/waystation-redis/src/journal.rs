@@ -1,8 +1,8 @@
 //! The journal port: the stream of events, which one tracker at a time reads.
 //!
-//! States of a reader: *idle* (it never asked, or another one holds the lock), *reading* (it has the
-//! lock: first it gets what the one before it did not end, then what is new). Whoever reads keeps
-//! the lock, also while the ledger takes its time; it lapses with the process.
+//! States of a reader: *idle* (it never asked, or another one holds the lock), *reading* (it has
+//! the lock: first it gets what the one before it did not end, then what is new). Whoever reads
+//! keeps the lock, also while the ledger takes its time; it lapses with the process.
 
 mod announce;
 
@@ -23,7 +23,7 @@ use crate::topology::{journal, journal_lock};
 use announce::Announcer;
 
 /// How long a reader that was not heard of keeps the lock: it may wait for its ledger.
-const KEEP_MAX: Duration = Duration::from_secs(60);
+const KEEP_MAX: Duration = Duration::from_mins(1);
 /// The longest wait of one read, and how often it looks although nothing woke it.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 const LOOK: Duration = Duration::from_secs(5);
@@ -109,14 +109,13 @@ impl Reading {
             if !posts.is_empty() || now >= until || max == 0 {
                 return Ok(posts);
             }
-            match taken {
+            if let Some(lasts) = taken {
                 // Another one reads: it is our turn when it goes away.
-                Some(lasts) => tokio::time::sleep_until(until.min(now + lasts)).await,
-                None => {
-                    let _waiting = self.watch.wait();
-                    let _ = tokio::time::timeout_at(until.min(now + LOOK), arrived).await;
-                }
+                tokio::time::sleep_until(until.min(now + lasts)).await;
+                continue;
             }
+            let _waiting = self.watch.wait();
+            let _ = tokio::time::timeout_at(until.min(now + LOOK), arrived).await;
         }
     }
 

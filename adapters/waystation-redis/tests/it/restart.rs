@@ -86,7 +86,7 @@ async fn connections_that_are_killed_are_made_again_and_nothing_is_lost_or_doubl
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), finish).await.expect("all of them end");
+    tokio::time::timeout(Duration::from_mins(1), finish).await.expect("all of them end");
     let posts = redis.read(999, Duration::ZERO).await.expect("read");
     let mut completed: Vec<String> = posts
         .iter()

@@ -11,7 +11,7 @@ use crate::world::{Corner, settle, take, take_one};
 
 async fn refusal(url: &str) -> Error {
     let options = Options::parse(url).expect("a good URL");
-    match bounded(Redis::open(options, Arc::new(SystemClock))).await {
+    match bounded(Box::pin(Redis::open(options, Arc::new(SystemClock)))).await {
         Ok(_) => panic!("{url} is taken"),
         Err(error) => error,
     }
