@@ -21,11 +21,13 @@ pub fn explain(name: &str, error: &RedisError) -> Error {
             "the user needs the rights to the keys, channels and commands, scripts among them"
         }
         _ if says("WRONGPASS") || says("NOAUTH") => "user or password is wrong",
+        _ if said.contains("max number of clients") => return unavailable(said),
+        _ if said.contains("switch database") => "the server has no database of this number",
         _ if says("WRONGTYPE") => "another program has a key of this name (hint: prefix=NAME)",
         ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::CrossSlot)
             if !says("BUSY") =>
         {
-            "was the server made for this version?"
+            "the server does not take what it was told; is it another program or version?"
         }
         _ => return unavailable(said),
     };
@@ -61,6 +63,7 @@ mod tests {
             "LOADING Redis is loading the dataset in memory",
             "READONLY You can't write against a read only replica.",
             "BUSY Redis is busy running a script.",
+            "ERR max number of clients reached",
             "MISCONF Redis is configured to save snapshots, but it's unable to persist to disk.",
         ] {
             assert!(

@@ -60,6 +60,9 @@ async fn the_next_reader_follows_at_once_when_the_first_one_closes() {
     submit_each(&first, &["a"]).await;
     let posts = read(&first, 9, Duration::ZERO).await;
     first.close().await;
+    let lock: Option<String> =
+        corner.ask(&["GET", &format!("{}job_events:reader", corner.prefix)]).await;
+    assert_eq!(lock, None);
     assert_eq!(jobs(&read(&second, 9, LONG).await), ["a"]);
     first.done(&receipts(&posts)).await.expect_err("it is closed");
 }

@@ -80,6 +80,14 @@ async fn a_wrong_password_is_told_without_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_not_there_is_told() {
+    let server = Server::durable();
+    let error = refusal(&format!("{}/99", server.url())).await;
+    assert!(!error.retryable(), "{error:?}");
+    assert!(error.to_string().contains("no database of this number"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_there_may_be_there_later() {
     let mut server = Server::durable();
     server.kill();
