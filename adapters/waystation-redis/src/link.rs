@@ -14,6 +14,7 @@ use waystation_core::port::Error;
 
 use crate::error::{explain, is_read_only};
 use crate::options::Options;
+use crate::scripts;
 
 /// The waits between the tries to connect; the last one is repeated.
 pub const RECONNECT: [Duration; 5] = [
@@ -136,6 +137,7 @@ impl Session {
         let speaking = connect(client, ANSWER_MAX).await?;
         // A server that still loads its data answers this with an error.
         redis::cmd("PING").query_async::<()>(&mut commands).await?;
+        scripts::load(&mut commands).await?;
         Ok(Self { commands, speaking, lost: CancellationToken::new() })
     }
 

@@ -3,8 +3,18 @@
 use std::sync::LazyLock;
 
 use redis::Script;
+use redis::aio::MultiplexedConnection;
 
 const COMMON: &str = include_str!("scripts/common.lua");
+
+/// Gives a server every script, so that nothing has to be told twice later. One that forgets them
+/// is given them again where they are called.
+pub async fn load(connection: &mut MultiplexedConnection) -> redis::RedisResult<()> {
+    for script in all() {
+        script.load_async(connection).await?;
+    }
+    Ok(())
+}
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
@@ -13,6 +23,10 @@ macro_rules! scripts {
             pub static $name: LazyLock<Script> =
                 LazyLock::new(|| Script::new(&[COMMON, include_str!($file)].concat()));
         )*
+
+        fn all() -> impl Iterator<Item = &'static Script> {
+            [$(&*$name),*].into_iter()
+        }
     };
 }
 
