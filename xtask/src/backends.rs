@@ -17,7 +17,8 @@ const REQUIRE: &str = "WAYSTATION_REQUIRE";
 const REQUIRED_IN_CI: &str = "";
 /// The services that tests exist for, and the package whose tests need nothing else. Without the
 /// service these tests are left out, and the run says so.
-const TESTED: &[(&str, &str)] = &[("postgres", "waystation-postgres")];
+const TESTED: &[(&str, &str)] =
+    &[("postgres", "waystation-postgres"), ("redis", "waystation-redis")];
 
 /// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
 /// out without it.

@@ -5,21 +5,16 @@
 //! Jobs go to and fro between two queues, a thousand at a time; each tenth of the way one line is
 //! printed, first without a snapshot, then with one; `held`: only the latter.
 
-#[path = "../tests/it/cluster.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-mod cluster;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 use waystation_core::clock::SystemClock;
-use waystation_core::port::{Queue, Receive};
+use waystation_core::port::{Purpose, Queue, Receive};
 use waystation_core::settlement::Settlement;
 use waystation_postgres::{Options, Postgres};
 use waystation_testing::sample;
-
-use cluster::Cluster;
+use waystation_testing::servers::Cluster;
 
 const HOPS: usize = 200_000;
 const JOBS: usize = 40_000;
@@ -90,6 +85,7 @@ async fn hop(store: &Postgres, from: &str, to: &str) -> (usize, Duration, Durati
         max: BATCH,
         wait: Duration::ZERO,
         lease: Duration::from_mins(10),
+        purpose: Purpose::Work,
     };
     let begun = Instant::now();
     let taken = store.receive(request).await.expect("received");

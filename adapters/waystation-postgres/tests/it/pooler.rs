@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use waystation_core::clock::SystemClock;
 use waystation_core::event::EventKind;
-use waystation_core::port::{Finding, Queue, Receive, Severity, Store};
+use waystation_core::port::{Finding, Purpose, Queue, Receive, Severity, Store};
 use waystation_core::settlement::{Settled, Submitted};
 use waystation_core::state::JobState;
 use waystation_postgres::{Options, Postgres, inspect};
 use waystation_testing::sample;
 
-use crate::cluster::{Cluster, free_port, ids_of};
+use waystation_testing::servers::{Cluster, free_port, ids_of};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 const JOBS: usize = 200;
@@ -111,7 +111,9 @@ async fn pgbouncer_in_transaction_mode_serves_two_stores_side_by_side() {
             for stage in ["first", "second"] {
                 let (queue, lease) = (sample::queue(stage), Duration::from_mins(1));
                 let wait = Duration::from_millis(20);
-                let taken = worker.receive(Receive { queue, max: 50, wait, lease }).await;
+                let taken = worker
+                    .receive(Receive { queue, max: 50, wait, lease, purpose: Purpose::Work })
+                    .await;
                 let settle = |delivery| match stage {
                     "first" => sample::end(delivery).forward_to("second"),
                     _ => sample::end(delivery).complete(),
@@ -158,7 +160,9 @@ async fn pgbouncer_passes_no_notices_and_waiting_receivers_are_served() {
     let (submitter, worker) = (pooler.open().await, pooler.open().await);
     let waiting = tokio::spawn(async move {
         let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_mins(1));
-        worker.receive(Receive { queue, max: 1, wait: WAIT_MAX, lease }).await
+        worker
+            .receive(Receive { queue, max: 1, wait: WAIT_MAX, lease, purpose: Purpose::Work })
+            .await
     });
     submitter.submit(vec![sample::job("a").build()], None).await.expect("submitted");
     let received = timeout(WAIT_MAX, waiting).await.expect("in time").expect("it ends");

@@ -7,6 +7,9 @@ use waystation_core::port::{Bus, Finding, Journal, Queue};
 
 use super::{OpenError, scheme, shown};
 
+/// The schemes of brokers and buses.
+const KNOWN: &str = "amqp, amqps, redis, rediss";
+
 /// A broker that is open.
 pub struct Opened {
     /// Moves contracts.
@@ -21,7 +24,8 @@ pub struct Opened {
 pub async fn open(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
     match scheme(url, "amqp://guest:guest@localhost/%2f")? {
         "amqp" | "amqps" => rabbitmq(url, clock).await,
-        other => Err(unknown("queue", url, other, "amqp, amqps")),
+        "redis" | "rediss" => redis(url, clock).await,
+        other => Err(unknown("queue", url, other, KNOWN)),
     }
 }
 
@@ -29,7 +33,8 @@ pub async fn open(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError
 pub async fn open_bus(url: &str, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Bus>, OpenError> {
     match scheme(url, "amqp://guest:guest@localhost/%2f")? {
         "amqp" | "amqps" => Ok(rabbitmq(url, clock).await?.bus),
-        other => Err(unknown("bus", url, other, "amqp, amqps")),
+        "redis" | "rediss" => redis_bus(url, clock).await,
+        other => Err(unknown("bus", url, other, KNOWN)),
     }
 }
 
@@ -37,7 +42,8 @@ pub async fn open_bus(url: &str, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Bus>,
 pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
     match scheme(url, "amqp://guest:guest@localhost/%2f")? {
         "amqp" | "amqps" => inspect_rabbitmq(url).await,
-        other => Err(unknown("queue", url, other, "amqp, amqps")),
+        "redis" | "rediss" => inspect_redis(url).await,
+        other => Err(unknown("queue", url, other, KNOWN)),
     }
 }
 
@@ -78,4 +84,51 @@ async fn inspect_rabbitmq(url: &str) -> Result<Vec<Finding>, OpenError> {
 #[cfg(not(feature = "rabbitmq"))]
 async fn rabbitmq(url: &str, _clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
     Err(OpenError::LeftOut { url: shown(url), feature: "rabbitmq" })
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    let opened = waystation_redis::Redis::open(redis_options(url)?, Arc::clone(clock)).await;
+    let broker = opened.map_err(|source| OpenError::Port { url: shown(url), source })?;
+    Ok(Opened {
+        queue: Arc::new(broker.clone()),
+        journal: Arc::new(broker.clone()),
+        bus: Arc::new(broker),
+    })
+}
+
+/// Live signals need nothing to be on the disk.
+#[cfg(feature = "redis")]
+async fn redis_bus(url: &str, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Bus>, OpenError> {
+    let mut options = redis_options(url)?;
+    options.durability = waystation_redis::Durability::Any;
+    let opened = waystation_redis::Redis::open(options, Arc::clone(clock)).await;
+    Ok(Arc::new(opened.map_err(|source| OpenError::Port { url: shown(url), source })?))
+}
+
+#[cfg(feature = "redis")]
+async fn inspect_redis(url: &str) -> Result<Vec<Finding>, OpenError> {
+    let found = waystation_redis::inspect(&redis_options(url)?).await;
+    found.map_err(|source| OpenError::Port { url: shown(url), source })
+}
+
+#[cfg(feature = "redis")]
+fn redis_options(url: &str) -> Result<waystation_redis::Options, OpenError> {
+    let refused = |message| OpenError::Url(format!("URL `{}`: {message}", shown(url)));
+    waystation_redis::Options::parse(url).map_err(refused)
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(url: &str, _clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "redis" })
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis_bus(url: &str, _clock: &Arc<dyn Clock>) -> Result<Arc<dyn Bus>, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "redis" })
+}
+
+#[cfg(not(feature = "redis"))]
+async fn inspect_redis(url: &str) -> Result<Vec<Finding>, OpenError> {
+    Err(OpenError::LeftOut { url: shown(url), feature: "redis" })
 }

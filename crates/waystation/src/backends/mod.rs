@@ -106,16 +106,16 @@ pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
 /// Looks at what a URL names before anybody relies on it. Nothing is changed there.
 pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
     match scheme(url, "sqlite://waystation.db")? {
-        "amqp" | "amqps" => brokers::inspect(url).await,
+        "amqp" | "amqps" | "redis" | "rediss" => brokers::inspect(url).await,
         _ => stores::inspect(url).await,
     }
 }
 
-/// Refuses backends that no work should begin on; gives what somebody should know otherwise, with
+/// Refuses stores and queues that no work should begin on; gives what somebody should know otherwise, with
 /// the URL that it is about.
 pub async fn preflight(urls: &Urls) -> Result<Vec<(String, Finding)>, OpenError> {
     let mut told = Vec::new();
-    for url in std::iter::once(&urls.store).chain(&urls.queue).chain(&urls.bus) {
+    for url in std::iter::once(&urls.store).chain(&urls.queue) {
         let findings = inspect(url).await?;
         let (refused, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::refuses);
         if !refused.is_empty() {

@@ -14,8 +14,10 @@ use waystation::core::state::JobState;
 const JOBS: usize = 500;
 const KILLS: usize = 20;
 const STAGES: [&str; 3] = ["first", "second", "third"];
-/// A killed program lived at least and at most this long, in milliseconds.
+/// A killed program lived at least and at most this long, in milliseconds: with a broker it is
+/// connected to two servers before it works.
 const LIFE_MS: std::ops::Range<u64> = 20..250;
+const LIFE_WITH_BROKER_MS: std::ops::Range<u64> = 150..900;
 
 fn pipeline(log: &Path) -> String {
     let command =
@@ -97,6 +99,12 @@ async fn crash_kills_lose_and_repeat_nothing_on_rabbitmq_with_postgres() {
     kill_again_and_again(Some("WAYSTATION_TEST_POSTGRES"), Some("WAYSTATION_TEST_RABBITMQ")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the servers named by WAYSTATION_TEST_REDIS and WAYSTATION_TEST_POSTGRES"]
+async fn crash_kills_lose_and_repeat_nothing_on_redis_with_postgres() {
+    kill_again_and_again(Some("WAYSTATION_TEST_POSTGRES"), Some("WAYSTATION_TEST_REDIS")).await;
+}
+
 /// On the servers that these variables name, or on a file.
 async fn kill_again_and_again(store: Option<&str>, queue: Option<&str>) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -118,7 +126,8 @@ async fn kill_again_and_again(store: Option<&str>, queue: Option<&str>) {
     for _ in 0..KILLS {
         let child = waystation(&site, &run).spawn().expect("it starts");
         // The moment of the kill is what is random here; nothing is waited for.
-        std::thread::sleep(Duration::from_millis(random.u64(LIFE_MS)));
+        let life = if site.queue.is_some() { LIFE_WITH_BROKER_MS } else { LIFE_MS };
+        std::thread::sleep(Duration::from_millis(random.u64(life)));
         kill(child);
         in_the_middle += u32::from(completed(&site).await < JOBS as u64);
     }

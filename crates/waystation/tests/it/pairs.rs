@@ -44,6 +44,7 @@ impl Pair {
         };
         let queue = queue.map(|queue| match queue {
             "rabbitmq" => format!("{}?prefix={name}.", server("WAYSTATION_TEST_RABBITMQ")),
+            "redis" => format!("{}?prefix={name}.", server("WAYSTATION_TEST_REDIS")),
             other => panic!("no queue {other}"),
         });
         Self { store, queue, _folder: folder }
@@ -86,6 +87,13 @@ macro_rules! pairs {
             #[ignore = "needs the servers named by WAYSTATION_TEST_RABBITMQ and _POSTGRES"]
             async fn $scenario() {
                 super::$scenario(&super::Pair::new("postgres", Some("rabbitmq"))).await;
+            })*
+        }
+        mod redis_with_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs the servers named by WAYSTATION_TEST_REDIS and _POSTGRES"]
+            async fn $scenario() {
+                super::$scenario(&super::Pair::new("postgres", Some("redis"))).await;
             })*
         }
     };

@@ -1,0 +1,149 @@
+-- Hands out deliveries under leases, in one step: nothing is ever read without a lease, so that
+-- nothing is lost with whoever read it. First what is due is moved into its lane. Then of each
+-- lane, priority first, what came back (its lease ran out, or it was handed back), then what is
+-- new. Each has a token that no earlier lease had.
+--
+-- KEYS: the queue's base. ARGV: the consumer, how many at most, the lease in milliseconds.
+-- Answers: in how many milliseconds there is something to look for (-1: unknown), the last entries
+-- of lane, priority lane and `wake`, and the deliveries: lane, entry, token, deliveries, body.
+
+local base, consumer, lease = KEYS[1], ARGV[1], tonumber(ARGV[3])
+local left = tonumber(ARGV[2])
+local answer = {}
+
+-- A lane whose group is gone, or was never there, has no leases either.
+local function ensure(lane)
+  local pending = redis.pcall('XPENDING', lane, GROUP)
+  if pending.err then
+    redis.call('XGROUP', 'CREATE', lane, GROUP, '0', 'MKSTREAM')
+    redis.call('DEL', lane .. ':leases', lane .. ':held')
+  end
+end
+
+local function promote()
+  local delayed = base .. ':delayed'
+  local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', text(now), 'LIMIT', 0, UNPACK_MAX)
+  if #due == 0 then
+    return
+  end
+  redis.call('ZREM', delayed, unpack(due))
+  for _, member in ipairs(due) do
+    -- A number of sixteen digits, the lane, the body.
+    redis.call('XADD', lane_of(base, member:sub(17, 17)), '*', 'body', member:sub(18))
+  end
+end
+
+-- What came back, as pairs of an entry and how often it was handed out; in their order there.
+local function returned(lane)
+  local leases, held = lane .. ':leases', lane .. ':held'
+  local tokens = redis.call('ZRANGEBYSCORE', leases, '-inf', text(now), 'LIMIT', 0, left)
+  if #tokens == 0 then
+    return {}, {}
+  end
+  local what = redis.call('HMGET', held, unpack(tokens))
+  redis.call('ZREM', leases, unpack(tokens))
+  redis.call('HDEL', held, unpack(tokens))
+  local ids, deliveries = {}, {}
+  for _, one in ipairs(what) do
+    local id, count = (one or ''):match('^(%S+) (%d+)$')
+    if id then
+      ids[#ids + 1] = id
+      deliveries[id] = tonumber(count)
+    end
+  end
+  if #ids == 0 then
+    return {}, {}
+  end
+  table.sort(ids, function(one, other)
+    local ms, sequence = one:match('^(%d+)-(%d+)$')
+    local other_ms, other_sequence = other:match('^(%d+)-(%d+)$')
+    if ms ~= other_ms then
+      return tonumber(ms) < tonumber(other_ms)
+    end
+    return tonumber(sequence) < tonumber(other_sequence)
+  end)
+  return redis.call('XCLAIM', lane, GROUP, consumer, 0, unpack(ids)), deliveries
+end
+
+local function body_of(fields)
+  for place = 1, #fields, 2 do
+    if fields[place] == 'body' then
+      return fields[place + 1]
+    end
+  end
+end
+
+-- What somebody else wrote, and is no contract, is kept aside as it is.
+local function put_aside(lane, id, fields)
+  local reason = 'the entry has no field `body`'
+  redis.call('XADD', base .. ':dead', 'MAXLEN', '~', 100000, '*', 'reason', reason, unpack(fields))
+  redis.call('XACK', lane, GROUP, id)
+  redis.call('XDEL', lane, id)
+end
+
+local function take(priority)
+  local lane = lane_of(base, priority)
+  ensure(lane)
+  local entries, deliveries = returned(lane)
+  if #entries < left then
+    local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', left - #entries,
+      'STREAMS', lane, '>')
+    for _, entry in ipairs(read and read[1][2] or {}) do
+      entries[#entries + 1] = entry
+    end
+  end
+  if #entries == 0 then
+    return
+  end
+  local first = numbers(base, #entries)
+  local leases, held = {}, {}
+  for place, entry in ipairs(entries) do
+    -- An entry that somebody deleted is still told of by old servers.
+    if entry and entry[2] then
+      local id, body = entry[1], body_of(entry[2])
+      if body then
+        local token, count = text(first + place - 1), (deliveries[id] or 0) + 1
+        leases[#leases + 1] = text(now + lease)
+        leases[#leases + 1] = token
+        held[#held + 1] = token
+        held[#held + 1] = id .. ' ' .. count
+        answer[#answer + 1] = { priority, id, token, count, body }
+      else
+        put_aside(lane, id, entry[2])
+      end
+    end
+  end
+  if #held > 0 then
+    redis.call('ZADD', lane .. ':leases', unpack(leases))
+    redis.call('HSET', lane .. ':held', unpack(held))
+    left = left - #held / 2
+  end
+end
+
+-- When the next lease runs out, or the next contract is due.
+local function next_look()
+  local soonest = nil
+  for _, key in ipairs({ base .. ':leases', base .. ':priority:leases', base .. ':delayed' }) do
+    local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if first[2] then
+      soonest = math.min(soonest or math.huge, tonumber(first[2]))
+    end
+  end
+  return soonest and math.max(soonest - now, 1) or -1
+end
+
+local function last_of(stream)
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+
+insist(base)
+promote()
+take('1')
+if left > 0 then
+  take('0')
+end
+if #answer > 0 then
+  return { -1, '', '', '', answer }
+end
+return { next_look(), last_of(base), last_of(base .. ':priority'), last_of(base .. ':wake'), answer }
