@@ -12,13 +12,15 @@ use anyhow::Context;
 use crate::services::{ALL, Answer, Service, parse_names, probe};
 
 const REQUIRE: &str = "WAYSTATION_REQUIRE";
-/// What a build server must have when nothing else is said: nothing, until an adapter's tests
-/// need a server.
-const REQUIRED_IN_CI: &str = "";
+/// What a build server must have when nothing else is said.
+const REQUIRED_IN_CI: &str = "postgres,rabbitmq,redis";
 /// The services that tests exist for, and the package whose tests need nothing else. Without the
 /// service these tests are left out, and the run says so.
-const TESTED: &[(&str, &str)] =
-    &[("postgres", "waystation-postgres"), ("redis", "waystation-redis")];
+const TESTED: &[(&str, &str)] = &[
+    ("postgres", "waystation-postgres"),
+    ("rabbitmq", "waystation-rabbitmq"),
+    ("redis", "waystation-redis"),
+];
 
 /// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
 /// out without it.
@@ -139,8 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_required_unasked() {
-        assert!(names(None, true).is_empty());
+    fn build_servers_need_every_tested_service_and_people_none() {
+        assert_eq!(names(None, true), ["postgres", "rabbitmq", "redis"]);
         assert!(names(None, false).is_empty());
     }
 

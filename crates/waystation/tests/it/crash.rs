@@ -11,15 +11,15 @@ use waystation::core::event::EventKind;
 use waystation::core::job::{JobFilter, PAGE_MAX};
 use waystation::core::state::JobState;
 
-const JOBS: usize = 500;
+pub const JOBS: usize = 500;
 const KILLS: usize = 20;
-const STAGES: [&str; 3] = ["first", "second", "third"];
+pub const STAGES: [&str; 3] = ["first", "second", "third"];
 /// A killed program lived at least and at most this long, in milliseconds: with a broker it is
 /// connected to two servers before it works.
 const LIFE_MS: std::ops::Range<u64> = 20..250;
 const LIFE_WITH_BROKER_MS: std::ops::Range<u64> = 150..900;
 
-fn pipeline(log: &Path) -> String {
+pub fn pipeline(log: &Path) -> String {
     let command =
         format!("sleep 0.03; echo $WAYSTATION_JOB_ID $WAYSTATION_STAGE >> {}", log.display());
     let stage = |id: &str| {
@@ -32,13 +32,13 @@ fn pipeline(log: &Path) -> String {
 }
 
 /// A folder to work in, a store to work on, and a broker beside it where there is one.
-struct Site {
-    folder: PathBuf,
-    store: String,
-    queue: Option<String>,
+pub struct Site {
+    pub folder: PathBuf,
+    pub store: String,
+    pub queue: Option<String>,
 }
 
-fn waystation(site: &Site, arguments: &[&str]) -> Command {
+pub fn waystation(site: &Site, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
     command.current_dir(&site.folder).args(arguments).args(["--store", &site.store, "--quiet"]);
     if let Some(queue) = &site.queue {
@@ -48,7 +48,7 @@ fn waystation(site: &Site, arguments: &[&str]) -> Command {
     command
 }
 
-fn submit(site: &Site) {
+pub fn submit(site: &Site) {
     let mut child = waystation(site, &["submit", "crash.yaml", "--params", "-"])
         .spawn()
         .expect("the program starts");
@@ -60,13 +60,13 @@ fn submit(site: &Site) {
     assert!(child.wait().expect("it ends").success());
 }
 
-fn kill(mut child: Child) {
+pub fn kill(mut child: Child) {
     child.kill().expect("SIGKILL is sent");
     child.wait().expect("it is gone");
 }
 
 /// How many jobs have completed, as the store tells while no program runs.
-async fn completed(site: &Site) -> u64 {
+pub async fn completed(site: &Site) -> u64 {
     let store = open(site).await.store;
     let counts = store.counts(None).await.expect("readable after a kill");
     counts.iter().filter(|count| count.state == JobState::Completed).map(|count| count.jobs).sum()
@@ -109,7 +109,7 @@ async fn crash_kills_lose_and_repeat_nothing_on_redis_with_postgres() {
 async fn kill_again_and_again(store: Option<&str>, queue: Option<&str>) {
     let folder = tempfile::tempdir().expect("a folder");
     let server = |variable: &str| std::env::var(variable).expect("a server is named");
-    let name = format!("crash_{}", uuid_like());
+    let name = format!("crash_{}", unique());
     let store = match store {
         Some(variable) => format!("{}?schema={name}", server(variable)),
         None => format!("sqlite://{}", folder.path().join("crash.db").display()),
@@ -144,12 +144,12 @@ async fn kill_again_and_again(store: Option<&str>, queue: Option<&str>) {
 }
 
 /// A name that no other run has.
-fn uuid_like() -> String {
+pub fn unique() -> String {
     format!("{}_{:08x}", std::process::id(), fastrand::u32(..))
 }
 
 /// Every job is completed, and took each step once.
-async fn check_store(site: &Site) {
+pub async fn check_store(site: &Site) {
     let store = open(site).await.store;
     let filter = JobFilter { limit: PAGE_MAX, ..JobFilter::default() };
     let jobs = store.jobs(filter).await.expect("listed");
@@ -167,7 +167,7 @@ async fn check_store(site: &Site) {
 }
 
 /// Every stage ran for every job; gives how often anything ran.
-fn check_log(log: &Path) -> usize {
+pub fn check_log(log: &Path) -> usize {
     let text = std::fs::read_to_string(log).expect("the stages wrote it");
     let mut runs: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines() {

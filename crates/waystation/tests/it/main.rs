@@ -6,6 +6,7 @@ mod bad_files;
 mod bad_input;
 mod crash;
 mod doctor;
+mod faults;
 mod full_disk;
 mod pairs;
 mod program;
