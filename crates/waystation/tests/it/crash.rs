@@ -11,6 +11,8 @@ use waystation::core::event::EventKind;
 use waystation::core::job::{JobFilter, PAGE_MAX};
 use waystation::core::state::JobState;
 
+use crate::leftovers;
+
 pub const JOBS: usize = 500;
 const KILLS: usize = 20;
 pub const STAGES: [&str; 3] = ["first", "second", "third"];
@@ -18,6 +20,14 @@ pub const STAGES: [&str; 3] = ["first", "second", "third"];
 /// connected to two servers before it works.
 const LIFE_MS: std::ops::Range<u64> = 20..250;
 const LIFE_WITH_BROKER_MS: std::ops::Range<u64> = 150..900;
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            leftovers::forget(queue, &["crash.first", "crash.second", "crash.third"]);
+        }
+    }
+}
 
 pub fn pipeline(log: &Path) -> String {
     let command =

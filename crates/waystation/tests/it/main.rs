@@ -8,6 +8,7 @@ mod crash;
 mod doctor;
 mod faults;
 mod full_disk;
+mod leftovers;
 mod pairs;
 mod program;
 mod signals;

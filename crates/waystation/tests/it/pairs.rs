@@ -17,6 +17,8 @@ use waystation::core::state::JobState;
 use waystation::engine::decide::Answer;
 use waystation::{App, Completion, Context, Failure, Handler, OpenApp, Options, Params};
 
+use crate::leftovers;
+
 /// Nothing takes longer than this.
 const WAIT_MAX: Duration = Duration::from_secs(40);
 
@@ -58,6 +60,25 @@ impl Pair {
         }
     }
 }
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            leftovers::forget(queue, &QUEUES);
+        }
+    }
+}
+
+/// The queues of all scenarios.
+const QUEUES: [&str; 7] = [
+    "walk.judge",
+    "walk.finish",
+    "flaky.flaky",
+    "abort.work",
+    "running.patient",
+    "stop.work",
+    "long.work",
+];
 
 /// One test a scenario and pair.
 macro_rules! pairs {
