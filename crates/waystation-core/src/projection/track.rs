@@ -66,6 +66,7 @@ impl Track {
             attempt,
             running_since: shadow.running_since,
             told_at: shadow.told_at,
+            passed: known.passed(visit),
         }
     }
 
