@@ -73,6 +73,7 @@ impl Clerks {
             definition: Arc::clone(definition),
             registry: registry.clone(),
             finish: self.finish.clone(),
+            early: Vec::new(),
         };
         self.tasks.spawn(tracker.run());
     }

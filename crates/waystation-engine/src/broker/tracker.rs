@@ -1,14 +1,21 @@
 //! Brings the journal into the ledger, and reminds workers of the aborts that are wanted.
+//!
+//! A job is passed on a moment before the journal is told of it. A foreign stage that is quick may
+//! tell earlier: its post is *early* then, and looked at again until the other one is there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
+use waystation_core::id::JobId;
 use waystation_core::journal::{self, Change, Entry};
 use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 
-use super::{Books, foreign};
+use super::Books;
+use super::foreign::{self, Resolved};
 use crate::definition::{Definition, Registry};
 
 /// How long one read waits; posts end it early.
@@ -18,6 +25,9 @@ const LAST_WAIT: Duration = Duration::from_millis(200);
 /// The wait after the ledger could not be used: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long an early post is left to be followed by what it builds on, and how often is looked.
+const EARLY_MAX: Duration = Duration::from_secs(1);
+const EARLY_LOOK: Duration = Duration::from_millis(20);
 /// How often the aborts that are wanted are announced: a job that nobody ran when it was aborted
 /// is met by a worker some time later.
 const REMIND: Duration = Duration::from_secs(2);
@@ -38,16 +48,28 @@ pub struct Tracker {
     pub registry: Registry,
     /// Cancelled when it is to end, once the journal is empty.
     pub finish: CancellationToken,
+    /// Posts that were early when they were looked at last, in their order.
+    pub early: Vec<Held>,
+}
+
+/// A post that is early, and until when it may be.
+pub struct Held {
+    post: Post,
+    until: Instant,
 }
 
 impl Tracker {
     /// Tracks until it is to end, or until the ledger is gone for good.
-    pub async fn run(self) -> Result<(), Error> {
+    pub async fn run(mut self) -> Result<(), Error> {
         let mut remind = tokio::time::interval(REMIND);
         remind.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let last = self.finish.is_cancelled();
-            let wait = if last { LAST_WAIT } else { READ_WAIT };
+            let wait = match (last, self.early.is_empty()) {
+                (true, _) => LAST_WAIT,
+                (false, true) => READ_WAIT,
+                (false, false) => EARLY_LOOK,
+            };
             let posts = tokio::select! {
                 posts = self.books.journal.read(POSTS_MAX, wait) => posts,
                 () = self.finish.cancelled(), if !last => continue,
@@ -71,11 +93,16 @@ impl Tracker {
         }
     }
 
-    /// Applies posts, and is done with them.
-    async fn track(&self, posts: Vec<Post>) -> Result<(), Error> {
-        let mut done = Vec::with_capacity(posts.len());
+    /// Applies posts, and is done with those that were not early.
+    async fn track(&mut self, posts: Vec<Post>) -> Result<(), Error> {
+        let now = Instant::now();
+        let held = std::mem::take(&mut self.early);
+        let fresh = posts.into_iter().map(|post| Held { post, until: now + EARLY_MAX });
+        let mut done = Vec::new();
         let mut pending: Vec<Entry> = Vec::new();
-        for post in posts {
+        // What follows an early post of a job waits with it.
+        let mut waiting: HashSet<JobId> = HashSet::new();
+        for Held { post, until } in held.into_iter().chain(fresh) {
             let entries = match journal::decode(&post.body, self.clock.now()) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -83,12 +110,21 @@ impl Tracker {
                     continue;
                 }
             };
-            match self.resolve(entries, &mut pending).await? {
-                Ok(mut entries) => {
+            let follows = entries.iter().any(|one| !is_whole(one) && waiting.contains(&one.job_id));
+            if follows && now < until {
+                self.early.push(Held { post, until });
+                continue;
+            }
+            match self.resolve(entries, &mut pending, until).await? {
+                Told::Whole(mut entries) => {
                     pending.append(&mut entries);
                     done.push(post.receipt);
                 }
-                Err(why) => self.refuse(&post, &why).await?,
+                Told::Early(job_id) => {
+                    waiting.insert(job_id);
+                    self.early.push(Held { post, until });
+                }
+                Told::Stray(why) => self.refuse(&post, &why).await?,
             }
             if pending.len() >= SETTLE_MAX {
                 self.project(&mut pending).await?;
@@ -98,30 +134,48 @@ impl Tracker {
         self.books.journal.done(&done).await
     }
 
-    /// The entries with everything that foreign stages leave out, or why they belong nowhere.
+    /// The entries of a post with everything that foreign stages leave out. One that is early is
+    /// taken as it is from this moment on.
     async fn resolve(
         &self,
         entries: Vec<Entry>,
         pending: &mut Vec<Entry>,
-    ) -> Result<Result<Vec<Entry>, String>, Error> {
+        until: Instant,
+    ) -> Result<Told, Error> {
         let mut resolved = Vec::with_capacity(entries.len());
         for entry in entries {
-            let told = matches!(entry.change, Change::Told { .. });
-            if entry.origin.is_some() && entry.step.visit.is_some() && !told {
+            if is_whole(&entry) {
                 resolved.push(entry);
                 continue;
             }
             // What follows from it follows from where the job is by now.
             pending.append(&mut resolved);
             self.project(pending).await?;
-            match foreign::resolve(entry, &*self.books.ledger, &self.definition, &self.registry)
-                .await?
-            {
-                Ok(entry) => resolved.push(entry),
-                Err(why) => return Ok(Err(why)),
+            match self.complete(entry).await? {
+                Resolved::Early(entry) if Instant::now() < until => {
+                    return Ok(Told::Early(entry.job_id));
+                }
+                Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
+                Resolved::Stray(why) => return Ok(Told::Stray(why)),
             }
         }
-        Ok(Ok(resolved))
+        Ok(Told::Whole(resolved))
+    }
+
+    /// Finds out what an entry leaves out, however long that takes: the journal waits.
+    async fn complete(&self, entry: Entry) -> Result<Resolved, Error> {
+        let (ledger, registry) = (&*self.books.ledger, &self.registry);
+        let mut pause = PAUSE;
+        loop {
+            match foreign::resolve(entry.clone(), ledger, &self.definition, registry).await {
+                Err(error) if error.retryable() => {
+                    tracing::warn!(job = %entry.job_id, %error, "not looked up, trying on");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                resolved => return resolved,
+            }
+        }
     }
 
     /// Writes entries to the ledger, however long that takes: the journal waits.
@@ -161,3 +215,21 @@ impl Tracker {
         }
     }
 }
+
+/// What a post turned out to be.
+enum Told {
+    Whole(Vec<Entry>),
+    /// It tells of this job before the ledger has it there.
+    Early(JobId),
+    /// It belongs nowhere, and why.
+    Stray(String),
+}
+
+/// Whether an entry leaves nothing out, as those of our own workers.
+fn is_whole(entry: &Entry) -> bool {
+    let told = matches!(entry.change, Change::Told { .. });
+    entry.origin.is_some() && entry.step.visit.is_some() && !told
+}
+
+#[cfg(test)]
+mod tests;

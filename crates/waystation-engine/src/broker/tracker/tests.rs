@@ -1,0 +1,138 @@
+//! The tracker between a journal of the test's own and a ledger in memory.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use waystation_core::clock::SystemClock;
+use waystation_core::id::JobId;
+use waystation_core::job::JobRecord;
+use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
+use waystation_core::port::{Bus, Journal, Store};
+use waystation_core::state::JobState;
+use waystation_memory::Memory;
+
+use super::*;
+
+/// No wait of a test is longer.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Every stage is somebody else's.
+struct AllForeign;
+
+impl Catalog for AllForeign {
+    fn kind(&self, _stage: &Stage) -> Option<StageKind> {
+        Some(StageKind::Foreign)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["foreign".to_owned()]
+    }
+
+    fn build(&self, _stage: &Stage) -> Result<Executor, Vec<String>> {
+        Ok(Executor::Foreign)
+    }
+}
+
+/// A journal that is filled by hand.
+#[derive(Default)]
+struct ByHand {
+    posts: Mutex<VecDeque<Post>>,
+    done: Mutex<Vec<u64>>,
+}
+
+impl ByHand {
+    fn write(&self, receipt: u64, event: &Value) {
+        let post = Post { receipt, body: event.to_string().into_bytes() };
+        self.posts.lock().expect("not poisoned").push_back(post);
+    }
+}
+
+#[async_trait]
+impl Journal for ByHand {
+    async fn read(&self, max: usize, _wait: Duration) -> Result<Vec<Post>, Error> {
+        tokio::time::sleep(EARLY_LOOK).await;
+        let mut posts = self.posts.lock().expect("not poisoned");
+        let max = max.min(posts.len());
+        Ok(posts.drain(..max).collect())
+    }
+
+    async fn done(&self, receipts: &[u64]) -> Result<(), Error> {
+        self.done.lock().expect("not poisoned").extend(receipts);
+        Ok(())
+    }
+
+    async fn refuse(&self, _receipt: u64, why: &str) -> Result<(), Error> {
+        panic!("nothing here is refused: {why}")
+    }
+}
+
+/// What the worker of `detect` writes once it has passed a job on.
+fn hop(job_id: &str) -> Value {
+    json!({
+        "event": "completed", "job_id": job_id, "stage": "detect", "attempt": 1, "visit": 1,
+        "timestamp": "2023-11-14T22:13:20Z", "pipeline": "images", "pipeline_version": 1,
+        "job": {
+            "state": "queued", "stage": "classify", "place": "queue", "queue": "detections",
+            "contract": { "job_id": job_id, "params": { "detection_run_id": "det_456" } },
+        },
+    })
+}
+
+fn failed(job_id: &str) -> Value {
+    json!({ "event": "failed", "job_id": job_id, "stage": "classify", "attempt": 1,
+        "timestamp": "2023-11-14T22:13:21Z", "error": { "message": "too quick" } })
+}
+
+async fn until_failed(store: &Memory, job_id: &str) -> JobRecord {
+    let failed = async {
+        loop {
+            match store.job(&JobId::from(job_id)).await.expect("it answers") {
+                Some(job) if job.state == JobState::Failed => return job,
+                _ => tokio::time::sleep(EARLY_LOOK).await,
+            }
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, failed).await.expect("it fails in time")
+}
+
+#[tokio::test]
+async fn early_post_waits_for_what_it_builds_on_and_not_for_ever() {
+    let clock = Arc::new(SystemClock);
+    let memory = Memory::new(clock.clone());
+    let store: Arc<dyn Store> = Arc::new(memory.clone());
+    let registry = Registry::new(store, Arc::new(AllForeign), Arc::new(|_| None));
+    let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
+                    { id: classify, type: foreign }] }";
+    let definition = registry.install("test", pipeline).await.expect("a good pipeline");
+    let journal = Arc::new(ByHand::default());
+    let finish = CancellationToken::new();
+    let tracker = Tracker {
+        books: Books {
+            broker: Arc::new(memory.clone()),
+            journal: journal.clone(),
+            ledger: Arc::new(memory.clone()),
+        },
+        bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
+        clock,
+        definition,
+        registry,
+        finish: finish.clone(),
+        early: Vec::new(),
+    };
+    let tracking = tokio::spawn(tracker.run());
+
+    journal.write(1, &failed("quick"));
+    journal.write(2, &failed("lonely"));
+    // It is for the tracker to meet the first two before the third.
+    tokio::time::sleep(EARLY_LOOK * 5).await;
+    assert!(journal.done.lock().expect("not poisoned").is_empty());
+    journal.write(3, &hop("quick"));
+    let job = until_failed(&memory, "quick").await;
+    assert_eq!(job.params["detection_run_id"], "det_456");
+    assert_eq!(until_failed(&memory, "lonely").await.params.len(), 0);
+    finish.cancel();
+    tracking.await.expect("it ends").expect("in good order");
+    assert_eq!(*journal.done.lock().expect("not poisoned"), [3, 1, 2]);
+}
