@@ -12,6 +12,7 @@ use waystation_core::port::Error;
 
 use super::Books;
 use super::courier::Courier;
+use super::early::Early;
 use super::tracker::Tracker;
 use crate::backend::Backend;
 use crate::definition::{Definition, Registry};
@@ -73,7 +74,7 @@ impl Clerks {
             definition: Arc::clone(definition),
             registry: registry.clone(),
             finish: self.finish.clone(),
-            early: Vec::new(),
+            early: Early::default(),
         };
         self.tasks.spawn(tracker.run());
     }

@@ -17,6 +17,12 @@ use waystation_core::state::{JobState, Step, transition};
 use crate::decide::hand_to;
 use crate::definition::{Definition, DefinitionError, Registry};
 
+/// Whether an entry leaves nothing out, as those of our own workers.
+pub fn is_whole(entry: &Entry) -> bool {
+    let told = matches!(entry.change, Change::Told { .. });
+    entry.origin.is_some() && entry.step.visit.is_some() && !told
+}
+
 /// What an entry of such a stage turned out to be.
 pub enum Resolved {
     /// It has the pipeline, the stage run and what became of the job.

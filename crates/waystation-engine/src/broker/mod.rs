@@ -7,6 +7,7 @@
 mod bus;
 mod clerks;
 mod courier;
+mod early;
 mod foreign;
 mod tracker;
 
@@ -34,6 +35,15 @@ pub struct Books {
     pub journal: Arc<dyn Journal>,
     /// Where it is kept, and where people act.
     pub ledger: Arc<dyn Ledger>,
+    /// Held by the one tracker that reads the journal here, of those of all engines.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Books {
+    /// Joins them.
+    pub fn new(broker: Arc<dyn Queue>, journal: Arc<dyn Journal>, ledger: Arc<dyn Ledger>) -> Self {
+        Self { broker, journal, ledger, turn: Arc::default() }
+    }
 }
 
 /// The queue of a broker with a ledger beside it.

@@ -1,21 +1,17 @@
 //! Brings the journal into the ledger, and reminds workers of the aborts that are wanted.
-//!
-//! A job is passed on a moment before the journal is told of it. A foreign stage that is quick may
-//! tell earlier: its post is *early* then, and looked at again until the other one is there.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
-use waystation_core::id::JobId;
-use waystation_core::journal::{self, Change, Entry};
+use waystation_core::journal::{self, Entry};
 use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 
 use super::Books;
-use super::foreign::{self, Resolved};
+use super::early::{Early, Held};
+use super::foreign::{self, Resolved, is_whole};
 use crate::definition::{Definition, Registry};
 
 /// How long one read waits; posts end it early.
@@ -25,8 +21,7 @@ const LAST_WAIT: Duration = Duration::from_millis(200);
 /// The wait after the ledger could not be used: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How long an early post is left to be followed by what it builds on, and how often is looked.
-const EARLY_MAX: Duration = Duration::from_secs(1);
+/// How often is looked whether early posts are so no more.
 const EARLY_LOOK: Duration = Duration::from_millis(20);
 /// How often the aborts that are wanted are announced: a job that nobody ran when it was aborted
 /// is met by a worker some time later.
@@ -48,27 +43,28 @@ pub struct Tracker {
     pub registry: Registry,
     /// Cancelled when it is to end, once the journal is empty.
     pub finish: CancellationToken,
-    /// Posts that were early when they were looked at last, in their order.
-    pub early: Vec<Held>,
-}
-
-/// A post that is early, and until when it may be.
-pub struct Held {
-    post: Post,
-    until: Instant,
+    /// What waits for other posts.
+    pub early: Early,
 }
 
 impl Tracker {
-    /// Tracks until it is to end, or until the ledger is gone for good.
+    /// Tracks until it is to end, or until the ledger is gone for good. While another engine's
+    /// tracker reads the same journal here, it waits: what two of them read gets out of order.
     pub async fn run(mut self) -> Result<(), Error> {
+        let turn = Arc::clone(&self.books.turn);
+        let _turn = tokio::select! {
+            turn = turn.lock() => turn,
+            () = self.finish.cancelled() => return Ok(()),
+        };
         let mut remind = tokio::time::interval(REMIND);
         remind.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let last = self.finish.is_cancelled();
-            let wait = match (last, self.early.is_empty()) {
-                (true, _) => LAST_WAIT,
-                (false, true) => READ_WAIT,
-                (false, false) => EARLY_LOOK,
+            let quiet = self.early.is_empty();
+            let wait = match (quiet, last) {
+                (true, true) => LAST_WAIT,
+                (true, false) => READ_WAIT,
+                (false, _) => EARLY_LOOK,
             };
             let posts = tokio::select! {
                 posts = self.books.journal.read(POSTS_MAX, wait) => posts,
@@ -79,7 +75,7 @@ impl Tracker {
                 }
             };
             let tracked = match posts {
-                Ok(posts) if posts.is_empty() && last => return Ok(()),
+                Ok(posts) if posts.is_empty() && quiet && last => return Ok(()),
                 Ok(posts) => self.track(posts).await,
                 Err(error) => Err(error),
             };
@@ -95,36 +91,32 @@ impl Tracker {
 
     /// Applies posts, and is done with those that were not early.
     async fn track(&mut self, posts: Vec<Post>) -> Result<(), Error> {
-        let now = Instant::now();
-        let held = std::mem::take(&mut self.early);
-        let fresh = posts.into_iter().map(|post| Held { post, until: now + EARLY_MAX });
-        let mut done = Vec::new();
+        let fresh = posts.into_iter().map(Held::new);
+        let mut line: VecDeque<Held> = self.early.take().chain(fresh).collect();
+        let mut done = Vec::with_capacity(line.len());
         let mut pending: Vec<Entry> = Vec::new();
-        // What follows an early post of a job waits with it.
-        let mut waiting: HashSet<JobId> = HashSet::new();
-        for Held { post, until } in held.into_iter().chain(fresh) {
-            let entries = match journal::decode(&post.body, self.clock.now()) {
+        while let Some(held) = line.pop_front() {
+            let entries = match journal::decode(&held.post.body, self.clock.now()) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    self.refuse(&post, &error.to_string()).await?;
+                    self.refuse(&held.post, &error.to_string()).await?;
                     continue;
                 }
             };
-            let follows = entries.iter().any(|one| !is_whole(one) && waiting.contains(&one.job_id));
-            if follows && now < until {
-                self.early.push(Held { post, until });
+            let overtaken = self.early.overtaken_by(&entries);
+            if !overtaken.is_empty() {
+                line.push_front(held);
+                put_first(&mut line, overtaken);
                 continue;
             }
-            match self.resolve(entries, &mut pending, until).await? {
+            match self.resolve(entries, &mut pending, &held).await? {
                 Told::Whole(mut entries) => {
+                    put_first(&mut line, self.early.reached_by(&entries));
                     pending.append(&mut entries);
-                    done.push(post.receipt);
+                    done.push(held.post.receipt);
                 }
-                Told::Early(job_id) => {
-                    waiting.insert(job_id);
-                    self.early.push(Held { post, until });
-                }
-                Told::Stray(why) => self.refuse(&post, &why).await?,
+                Told::Early(entry) => self.early.hold(held, &entry),
+                Told::Stray(why) => self.refuse(&held.post, &why).await?,
             }
             if pending.len() >= SETTLE_MAX {
                 self.project(&mut pending).await?;
@@ -134,13 +126,12 @@ impl Tracker {
         self.books.journal.done(&done).await
     }
 
-    /// The entries of a post with everything that foreign stages leave out. One that is early is
-    /// taken as it is from this moment on.
+    /// The entries of a post with everything that foreign stages leave out.
     async fn resolve(
         &self,
         entries: Vec<Entry>,
         pending: &mut Vec<Entry>,
-        until: Instant,
+        held: &Held,
     ) -> Result<Told, Error> {
         let mut resolved = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -148,13 +139,14 @@ impl Tracker {
                 resolved.push(entry);
                 continue;
             }
+            if held.is_patient() && self.early.waits(&entry.job_id) {
+                return Ok(Told::Early(entry));
+            }
             // What follows from it follows from where the job is by now.
             pending.append(&mut resolved);
             self.project(pending).await?;
             match self.complete(entry).await? {
-                Resolved::Early(entry) if Instant::now() < until => {
-                    return Ok(Told::Early(entry.job_id));
-                }
+                Resolved::Early(entry) if held.is_patient() => return Ok(Told::Early(entry)),
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
                 Resolved::Stray(why) => return Ok(Told::Stray(why)),
             }
@@ -219,16 +211,15 @@ impl Tracker {
 /// What a post turned out to be.
 enum Told {
     Whole(Vec<Entry>),
-    /// It tells of this job before the ledger has it there.
-    Early(JobId),
+    /// It tells this of a job before the ledger has it there.
+    Early(Entry),
     /// It belongs nowhere, and why.
     Stray(String),
 }
 
-/// Whether an entry leaves nothing out, as those of our own workers.
-fn is_whole(entry: &Entry) -> bool {
-    let told = matches!(entry.change, Change::Told { .. });
-    entry.origin.is_some() && entry.step.visit.is_some() && !told
+/// Puts posts before all others, in their order.
+fn put_first(line: &mut VecDeque<Held>, posts: Vec<Held>) {
+    posts.into_iter().rev().for_each(|held| line.push_front(held));
 }
 
 #[cfg(test)]

@@ -85,54 +85,103 @@ fn failed(job_id: &str) -> Value {
         "timestamp": "2023-11-14T22:13:21Z", "error": { "message": "too quick" } })
 }
 
-async fn until_failed(store: &Memory, job_id: &str) -> JobRecord {
-    let failed = async {
-        loop {
-            match store.job(&JobId::from(job_id)).await.expect("it answers") {
-                Some(job) if job.state == JobState::Failed => return job,
-                _ => tokio::time::sleep(EARLY_LOOK).await,
+/// A tracker that tracks.
+struct World {
+    memory: Memory,
+    journal: Arc<ByHand>,
+    finish: CancellationToken,
+    tracking: tokio::task::JoinHandle<Result<(), Error>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Arc::new(SystemClock);
+        let memory = Memory::new(clock.clone());
+        let store: Arc<dyn Store> = Arc::new(memory.clone());
+        let registry = Registry::new(store, Arc::new(AllForeign), Arc::new(|_| None));
+        let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
+                        { id: classify, type: foreign }, { id: predict, type: foreign }] }";
+        let definition = registry.install("test", pipeline).await.expect("a good pipeline");
+        let journal = Arc::new(ByHand::default());
+        let finish = CancellationToken::new();
+        let (broker, ledger) = (Arc::new(memory.clone()), Arc::new(memory.clone()));
+        let books = Books::new(broker, journal.clone(), ledger);
+        let tracker = Tracker {
+            books,
+            bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
+            clock,
+            definition,
+            registry,
+            finish: finish.clone(),
+            early: Early::default(),
+        };
+        Self { memory, journal, finish, tracking: tokio::spawn(tracker.run()) }
+    }
+
+    /// Waits until the tracker is done with so many posts; tells which, in its order.
+    async fn until_done(&self, count: usize) -> Vec<u64> {
+        let all = async {
+            loop {
+                let done = self.journal.done.lock().expect("not poisoned").clone();
+                if done.len() >= count {
+                    return done;
+                }
+                tokio::time::sleep(EARLY_LOOK).await;
             }
-        }
-    };
-    tokio::time::timeout(WAIT_MAX, failed).await.expect("it fails in time")
+        };
+        tokio::time::timeout(WAIT_MAX, all).await.expect("in time")
+    }
+
+    async fn failed(&self, job_id: &str) -> JobRecord {
+        let job = self.memory.job(&JobId::from(job_id)).await.expect("it answers");
+        let job = job.expect("it is known");
+        assert_eq!(job.state, JobState::Failed);
+        job
+    }
+
+    async fn stop(self) {
+        self.finish.cancel();
+        self.tracking.await.expect("it ends").expect("in good order");
+    }
 }
 
 #[tokio::test]
 async fn early_post_waits_for_what_it_builds_on_and_not_for_ever() {
-    let clock = Arc::new(SystemClock);
-    let memory = Memory::new(clock.clone());
-    let store: Arc<dyn Store> = Arc::new(memory.clone());
-    let registry = Registry::new(store, Arc::new(AllForeign), Arc::new(|_| None));
-    let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
-                    { id: classify, type: foreign }] }";
-    let definition = registry.install("test", pipeline).await.expect("a good pipeline");
-    let journal = Arc::new(ByHand::default());
-    let finish = CancellationToken::new();
-    let tracker = Tracker {
-        books: Books {
-            broker: Arc::new(memory.clone()),
-            journal: journal.clone(),
-            ledger: Arc::new(memory.clone()),
-        },
-        bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
-        clock,
-        definition,
-        registry,
-        finish: finish.clone(),
-        early: Vec::new(),
-    };
-    let tracking = tokio::spawn(tracker.run());
-
-    journal.write(1, &failed("quick"));
-    journal.write(2, &failed("lonely"));
+    let world = World::new().await;
+    world.journal.write(1, &failed("quick"));
+    world.journal.write(2, &failed("lonely"));
     // It is for the tracker to meet the first two before the third.
     tokio::time::sleep(EARLY_LOOK * 5).await;
-    assert!(journal.done.lock().expect("not poisoned").is_empty());
-    journal.write(3, &hop("quick"));
-    let job = until_failed(&memory, "quick").await;
-    assert_eq!(job.params["detection_run_id"], "det_456");
-    assert_eq!(until_failed(&memory, "lonely").await.params.len(), 0);
-    finish.cancel();
-    tracking.await.expect("it ends").expect("in good order");
-    assert_eq!(*journal.done.lock().expect("not poisoned"), [3, 1, 2]);
+    assert!(world.until_done(0).await.is_empty());
+    world.journal.write(3, &hop("quick"));
+    assert_eq!(world.until_done(3).await, [3, 1, 2]);
+    assert_eq!(world.failed("quick").await.params["detection_run_id"], "det_456");
+    assert_eq!(world.failed("lonely").await.params.len(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn early_posts_are_not_overtaken() {
+    let world = World::new().await;
+    let told = |event: &str| {
+        json!({ "event": event, "job_id": "a", "stage": "classify", "attempt": 1,
+            "timestamp": "2023-11-14T22:13:21Z" })
+    };
+    // All of them are read at once, or nearly so.
+    world.journal.write(1, &told("started"));
+    world.journal.write(2, &hop("a"));
+    world.journal.write(3, &told("completed"));
+    // Begins at a stage whose service told nothing before; only what comes next is a worker's.
+    let mut begun = told("started");
+    begun["job_id"] = json!("b");
+    world.journal.write(4, &begun);
+    let mut ended = hop("b");
+    (ended["stage"], ended["job"]["stage"]) = (json!("predict"), json!("predict"));
+    (ended["job"]["state"], ended["job"]["place"]) = (json!("completed"), json!("end"));
+    ended["timestamp"] = json!("2023-11-14T22:13:22Z");
+    world.journal.write(5, &ended);
+    assert_eq!(world.until_done(5).await, [2, 1, 3, 4, 5]);
+    let job = world.memory.job(&JobId::from("b")).await.expect("it answers").expect("known");
+    assert_eq!((job.state, job.stage.as_str()), (JobState::Completed, "predict"));
+    world.stop().await;
 }
