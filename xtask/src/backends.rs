@@ -16,7 +16,12 @@ const REQUIRE: &str = "WAYSTATION_REQUIRE";
 const REQUIRED_IN_CI: &str = "";
 /// The services that tests exist for, and the package whose tests need nothing else. Without the
 /// service these tests are left out, and the run says so.
-const TESTED: &[(&str, &str)] = &[("postgres", "waystation-postgres")];
+const TESTED: &[(&str, &str)] = &[
+    ("postgres", "waystation-postgres"),
+    ("rabbitmq", "waystation-rabbitmq"),
+    // Beside the two others.
+    ("redis", "foreign-stage"),
+];
 
 /// The services that this run must have, from the environment.
 ///

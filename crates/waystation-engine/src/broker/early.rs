@@ -86,7 +86,9 @@ impl Early {
             };
             entries.iter().any(|entry| entry.job_id == waits.job_id && newer(entry))
         });
-        overtaken.iter_mut().for_each(|held| held.until = now);
+        for held in &mut overtaken {
+            held.until = now;
+        }
         overtaken
     }
 

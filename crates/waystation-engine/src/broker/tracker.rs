@@ -140,13 +140,15 @@ impl Tracker {
                 continue;
             }
             if held.is_patient() && self.early.waits(&entry.job_id) {
-                return Ok(Told::Early(entry));
+                return Ok(Told::Early(Box::new(entry)));
             }
             // What follows from it follows from where the job is by now.
             pending.append(&mut resolved);
             self.project(pending).await?;
             match self.complete(entry).await? {
-                Resolved::Early(entry) if held.is_patient() => return Ok(Told::Early(entry)),
+                Resolved::Early(entry) if held.is_patient() => {
+                    return Ok(Told::Early(Box::new(entry)));
+                }
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
                 Resolved::Stray(why) => return Ok(Told::Stray(why)),
             }
@@ -212,7 +214,7 @@ impl Tracker {
 enum Told {
     Whole(Vec<Entry>),
     /// It tells this of a job before the ledger has it there.
-    Early(Entry),
+    Early(Box<Entry>),
     /// It belongs nowhere, and why.
     Stray(String),
 }
