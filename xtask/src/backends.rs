@@ -20,6 +20,8 @@ const TESTED: &[(&str, &str)] = &[
     ("postgres", "waystation-postgres"),
     ("rabbitmq", "waystation-rabbitmq"),
     ("redis", "waystation-redis"),
+    // Beside the two others.
+    ("redis", "foreign-stage"),
 ];
 
 /// Programs that tests start themselves. Tests that need one have its name in theirs, and are left

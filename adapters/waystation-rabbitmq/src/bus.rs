@@ -65,12 +65,16 @@ struct Exchange {
 }
 
 impl Exchange {
-    async fn run(self, mut to_send: mpsc::Receiver<Signal>) {
+    /// Speaks and listens apart: a broker that takes nothing must not keep us from hearing.
+    async fn run(self, to_send: mpsc::Receiver<Signal>) {
+        tokio::join!(self.keep_listening(), self.keep_speaking(to_send));
+    }
+
+    async fn keep_listening(&self) {
         loop {
             let Some(session) = self.link.next_session().await else { return };
-            let session = Arc::downgrade(&session);
-            if let Err(error) = self.serve(&session, &mut to_send).await {
-                tracing::debug!(%error, "signals are cut off");
+            if let Err(error) = self.listen(Arc::downgrade(&session)).await {
+                tracing::debug!(%error, "signals are not heard");
             }
             // Whatever was missed: look again.
             let _ = self.local.send(Signal::Changed);
@@ -78,45 +82,66 @@ impl Exchange {
         }
     }
 
-    /// Until the session breaks.
-    async fn serve(
-        &self,
-        session: &Weak<Session>,
-        to_send: &mut mpsc::Receiver<Signal>,
-    ) -> lapin::Result<()> {
-        let Some(up) = session.upgrade() else { return Ok(()) };
-        let speaking = up.declaring_channel().await?;
-        let listening = up.consuming_channel().await?;
-        drop(up);
-        let exchange = signals(self.link.options());
-        let kind = ExchangeKind::Fanout;
-        let declare = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        speaking.exchange_declare(exchange.clone(), kind, declare, FieldTable::default()).await?;
-        let mut heard = listen(&listening, &exchange).await?;
+    async fn keep_speaking(&self, mut to_send: mpsc::Receiver<Signal>) {
         loop {
-            tokio::select! {
-                delivery = heard.next() => {
-                    let Some(delivery) = delivery.transpose()? else { return Ok(()) };
-                    let ours = delivery.properties.app_id().as_ref();
-                    if ours.is_none_or(|origin| origin.as_str() != self.origin)
-                        && let Some(signal) = Signal::parse(&delivery.data)
-                    {
-                        let _ = self.local.send(signal);
-                    }
-                }
-                Some(signal) = to_send.recv() => {
-                    let properties =
-                        BasicProperties::default().with_app_id(self.origin.as_str().into());
-                    let options = BasicPublishOptions::default();
-                    let key = ShortString::default();
-                    let body = signal.to_bytes();
-                    speaking
-                        .basic_publish(exchange.clone(), key, options, &body, properties)
-                        .await?;
-                }
+            let Some(session) = self.link.next_session().await else { return };
+            match self.speak(Arc::downgrade(&session), &mut to_send).await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, "signals are not sent"),
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
+
+    /// Until the session breaks. Does not keep it.
+    async fn listen(&self, session: Weak<Session>) -> lapin::Result<()> {
+        let Some(up) = session.upgrade() else { return Ok(()) };
+        let channel = up.consuming_channel().await?;
+        drop(up);
+        let exchange = self.declare(&channel).await?;
+        let mut heard = listen(&channel, &exchange).await?;
+        while let Some(delivery) = heard.next().await {
+            let delivery = delivery?;
+            let ours = delivery.properties.app_id().as_ref();
+            if ours.is_none_or(|origin| origin.as_str() != self.origin)
+                && let Some(signal) = Signal::parse(&delivery.data)
+            {
+                let _ = self.local.send(signal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the session breaks, or until nobody has anything to say any more.
+    async fn speak(
+        &self,
+        session: Weak<Session>,
+        to_send: &mut mpsc::Receiver<Signal>,
+    ) -> lapin::Result<()> {
+        let Some(up) = session.upgrade() else { return Err(gone()) };
+        let channel = up.signalling_channel().await?;
+        drop(up);
+        let exchange = self.declare(&channel).await?;
+        while let Some(signal) = to_send.recv().await {
+            let properties = BasicProperties::default().with_app_id(self.origin.as_str().into());
+            let (options, key) = (BasicPublishOptions::default(), ShortString::default());
+            let body = signal.to_bytes();
+            channel.basic_publish(exchange.clone(), key, options, &body, properties).await?;
+        }
+        Ok(())
+    }
+
+    async fn declare(&self, channel: &Channel) -> lapin::Result<ShortString> {
+        let exchange = signals(self.link.options());
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let kind = ExchangeKind::Fanout;
+        channel.exchange_declare(exchange.clone(), kind, options, FieldTable::default()).await?;
+        Ok(exchange)
+    }
+}
+
+fn gone() -> lapin::Error {
+    lapin::ErrorKind::FutureCompleted.into()
 }
 
 async fn listen(channel: &Channel, exchange: &ShortString) -> lapin::Result<lapin::Consumer> {

@@ -62,5 +62,10 @@ pub fn is_otherwise(error: &lapin::Error) -> bool {
 
 /// Somebody else has it for themselves.
 pub fn is_taken(error: &lapin::Error) -> bool {
-    matches!(soft(error), Some(AMQPSoftError::ACCESSREFUSED | AMQPSoftError::RESOURCELOCKED))
+    match soft(error) {
+        Some(AMQPSoftError::RESOURCELOCKED) => true,
+        // The same code as for a right that we have not.
+        Some(AMQPSoftError::ACCESSREFUSED) => error.to_string().contains("exclusive"),
+        _ => false,
+    }
 }

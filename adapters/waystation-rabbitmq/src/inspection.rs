@@ -27,13 +27,11 @@ pub async fn inspect(options: Options) -> Result<Vec<Finding>, Error> {
     let properties =
         ConnectionProperties::default().with_connection_name("waystation doctor".into());
     let connecting = Connection::connect_uri(options.uri.clone(), properties);
-    let connection = match tokio::time::timeout(CONNECT_MAX, connecting).await {
-        Ok(connected) => connected.map_err(|error| explain_connect(&name, &error))?,
-        Err(_) => {
-            let message = format!("no connection within {CONNECT_MAX:?}");
-            return Err(Error::Unavailable { name, message });
-        }
+    let Ok(connected) = tokio::time::timeout(CONNECT_MAX, connecting).await else {
+        let message = format!("no connection within {CONNECT_MAX:?}");
+        return Err(Error::Unavailable { name, message });
     };
+    let connection = connected.map_err(|error| explain_connect(&name, &error))?;
     let mut findings = vec![Finding::fine("connection", format!("{name} answers"))];
     findings.push(makes_queues(&connection, &options).await);
     findings.push(takes_messages(&connection).await);

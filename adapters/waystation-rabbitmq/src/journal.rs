@@ -1,13 +1,13 @@
 //! The journal port: the durable queue of events, which one tracker at a time reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Confirmation, ExchangeKind};
+use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind, PublisherConfirm};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use waystation_core::port::{Error, Journal, POSTS_MAX, Post};
@@ -20,7 +20,11 @@ use crate::publisher::{self, Outgoing, REASON};
 use crate::topology::{QueueKey, events};
 
 /// How long nothing is announced after nobody was there to hear it.
-const NOBODY_PAUSE: Duration = Duration::from_secs(10);
+const NOBODY_PAUSE: Duration = Duration::from_secs(1);
+/// How long the reader of the journal waits for its announcements.
+const ANNOUNCE_MAX: Duration = Duration::from_secs(2);
+/// The most events that are kept meanwhile, for whoever comes; the oldest go first.
+const UNHEARD_MAX: usize = 10_000;
 
 /// What was read and is not done.
 #[derive(Default)]
@@ -35,6 +39,7 @@ pub struct Reading {
 struct Announcer {
     declared_in: std::sync::Weak<Session>,
     silent_until: Option<Instant>,
+    unheard: VecDeque<Box<RawValue>>,
 }
 
 #[async_trait]
@@ -58,13 +63,19 @@ impl Journal for RabbitMq {
             receipts.iter().filter_map(|receipt| posts.remove(receipt)).collect()
         };
         let ours: Vec<_> = posts.into_iter().filter(|(receipt, _)| line.holds(*receipt)).collect();
-        let bodies: Vec<&[u8]> = ours.iter().map(|(_, body)| body.as_slice()).collect();
-        if let Err(error) = self.shared.reading.announce(&self.shared.link, &bodies).await {
-            tracing::warn!(%error, "events are not announced");
-        }
         let receipts: Vec<_> = ours.iter().map(|(receipt, _)| *receipt).collect();
-        receipts.iter().for_each(|receipt| drop(line.close(*receipt)));
+        for receipt in &receipts {
+            line.close(*receipt);
+        }
         line.acknowledge(&receipts).await;
+        // Also a broker that takes nothing must not keep the journal from being read.
+        let bodies: Vec<&[u8]> = ours.iter().map(|(_, body)| body.as_slice()).collect();
+        let announcing = self.shared.reading.announce(&self.shared.link, &bodies);
+        match tokio::time::timeout(ANNOUNCE_MAX, announcing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "events are not announced"),
+            Err(_) => tracing::warn!("events are not announced: the broker takes nothing"),
+        }
         Ok(())
     }
 
@@ -76,15 +87,15 @@ impl Journal for RabbitMq {
 
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error> {
         let line = self.journal_line();
-        let Some((receipt, body)) = self.shared.reading.posts().remove(&receipt) else {
-            return Ok(());
-        };
+        let post = self.shared.reading.posts().get(&receipt).cloned();
+        let Some((held, body)) = post else { return Ok(()) };
         let link = &self.shared.link;
         let refused = Outgoing::new(QueueKey::journal_dead(link.options()), body);
         let refused = refused.text(REASON, why);
         publisher::publish(link, &[refused], self.shared.clock.now()).await?;
-        if line.close(receipt).is_some() {
-            line.acknowledge(&[receipt]).await;
+        self.shared.reading.posts().remove(&receipt);
+        if line.close(held).is_some() {
+            line.acknowledge(&[held]).await;
         }
         Ok(())
     }
@@ -96,46 +107,54 @@ impl Reading {
     }
 
     /// Sends the events of these posts to the exchange, one a message. While no queue is bound to
-    /// it, one of them is tried now and then.
+    /// it, one of them is tried now and then: who binds one hears what happens from then on.
     async fn announce(&self, link: &Link, posts: &[&[u8]]) -> Result<(), Error> {
         let mut announcer = self.announcer.lock().await;
+        announcer.unheard.extend(posts.iter().flat_map(|post| single_events(post)));
         if announcer.silent_until.is_some_and(|until| Instant::now() < until) {
+            let excess = announcer.unheard.len().saturating_sub(UNHEARD_MAX);
+            announcer.unheard.drain(..excess);
             return Ok(());
         }
+        let mut unheard = std::mem::take(&mut announcer.unheard).into_iter();
+        let Some(first) = unheard.next() else { return Ok(()) };
         let session = link.session().await?;
         if !std::ptr::eq(announcer.declared_in.as_ptr(), Arc::as_ptr(&session)) {
             declare_events(link, &session).await?;
             announcer.declared_in = Arc::downgrade(&session);
         }
-        let mut confirms = Vec::new();
-        for event in posts.iter().flat_map(|post| single_events(post)) {
-            let confirm = session.publisher.basic_publish(
-                events(link.options()),
-                ShortString::default(),
-                BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
-                event.get().as_bytes(),
-                BasicProperties::default()
-                    .with_delivery_mode(2)
-                    .with_content_type("application/json".into()),
-            );
-            let confirm = confirm.await.map_err(|error| link.explain(&error))?;
-            if announcer.silent_until.is_some() || confirms.is_empty() {
-                // The first one tells whether anybody hears.
-                let heard = confirm.await.map_err(|error| link.explain(&error))?;
-                if matches!(heard, Confirmation::Ack(Some(_))) {
-                    announcer.silent_until = Some(Instant::now() + NOBODY_PAUSE);
-                    return Ok(());
-                }
-                announcer.silent_until = None;
-                continue;
-            }
-            confirms.push(confirm);
+        let channel = session.publisher().await.map_err(|error| link.explain(&error))?;
+        let confirm = send(link, &channel, &first).await?;
+        let confirmed = confirm.await.map_err(|error| link.explain(&error))?;
+        let nobody = matches!(confirmed, Confirmation::Ack(Some(_)));
+        announcer.silent_until = nobody.then(|| Instant::now() + NOBODY_PAUSE);
+        if nobody {
+            session.give_back(channel);
+            return Ok(());
+        }
+        let mut confirms = Vec::with_capacity(unheard.len());
+        for event in unheard {
+            confirms.push(send(link, &channel, &event).await?);
         }
         for confirm in confirms {
             confirm.await.map_err(|error| link.explain(&error))?;
         }
+        session.give_back(channel);
         Ok(())
     }
+}
+
+async fn send(link: &Link, channel: &Channel, event: &RawValue) -> Result<PublisherConfirm, Error> {
+    let sent = channel.basic_publish(
+        events(link.options()),
+        ShortString::default(),
+        BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
+        event.get().as_bytes(),
+        BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_content_type("application/json".into()),
+    );
+    sent.await.map_err(|error| link.explain(&error))
 }
 
 async fn declare_events(link: &Link, session: &Session) -> Result<(), Error> {

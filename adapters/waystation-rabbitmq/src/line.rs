@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
 
 use crate::link::Link;
-use crate::publisher::{DELIVERIES, Outgoing};
+use crate::publisher::{DELIVERIES, NOT_BEFORE, Outgoing};
 use crate::topology::{QueueKey, Role};
 
 pub use fetched::Fetched;
@@ -41,6 +41,8 @@ pub struct Line {
     arrived: Notify,
     /// Somebody wants more than before, or nothing any more.
     asked: Notify,
+    /// One at a time acknowledges: what is joined must not cover what another one is about to say.
+    acknowledging: tokio::sync::Mutex<()>,
     /// Cancelled with the last user of the broker.
     closed: CancellationToken,
 }
@@ -91,6 +93,7 @@ impl Line {
             state: Mutex::default(),
             arrived: Notify::new(),
             asked: Notify::new(),
+            acknowledging: tokio::sync::Mutex::default(),
             closed: closed.clone(),
         });
         let task = Arc::clone(&line);
@@ -153,6 +156,7 @@ impl Line {
 
     /// Acknowledges what was closed. What cannot be acknowledged any more comes again.
     pub async fn acknowledge(&self, receipts: &[Receipt]) {
+        let _one_at_a_time = self.acknowledging.lock().await;
         let (channel, acks) = {
             let mut state = self.state();
             let epoch = state.epoch;
@@ -188,7 +192,10 @@ impl Line {
     /// The same message for the same queue, as if it had not been handed out this time.
     pub fn copy(&self, fetched: &Fetched) -> Outgoing {
         let role = if fetched.priority > 0 { Role::Priority } else { Role::Work };
-        let copy = Outgoing::new(QueueKey::of(&self.base, role), fetched.body.clone());
+        let mut copy = Outgoing::new(QueueKey::of(&self.base, role), fetched.body.clone());
+        if let Some(moment) = fetched.not_before {
+            copy = copy.number(NOT_BEFORE, moment.0);
+        }
         match i64::from(fetched.deliveries.saturating_sub(1)) {
             0 => copy,
             before => copy.number(DELIVERIES, before),

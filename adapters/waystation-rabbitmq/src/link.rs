@@ -30,6 +30,8 @@ pub const RECONNECT: [Duration; 5] = [
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a call waits for a session before it says that there is none.
 const SESSION_WAIT: Duration = Duration::from_secs(5);
+/// The most channels that are kept for those who will publish.
+const PUBLISHERS_MAX: usize = 16;
 /// A connection that does not close in this time is left to its end.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
@@ -37,8 +39,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(2);
 pub struct Session {
     publishing: Connection,
     consuming: Connection,
-    /// Publishes with confirms.
-    pub publisher: Channel,
+    /// Channels with confirms that nobody publishes on now.
+    publishers: std::sync::Mutex<Vec<Channel>>,
     /// The queues that are known to be there.
     pub declared: tokio::sync::Mutex<std::collections::HashSet<QueueKey>>,
 }
@@ -118,10 +120,11 @@ impl Session {
         let opening = async {
             let publishing = connect(options, "publishes").await?;
             let consuming = connect(options, "consumes").await?;
-            let publisher = publishing.create_channel().await?;
-            publisher.confirm_select(ConfirmSelectOptions::default()).await?;
-            let declared = tokio::sync::Mutex::default();
-            Ok(Self { publishing, consuming, publisher, declared })
+            let (publishers, declared) = <_>::default();
+            let session = Self { publishing, consuming, publishers, declared };
+            // Finds out at once whether channels are given.
+            session.give_back(session.publisher().await?);
+            Ok(session)
         };
         match tokio::time::timeout(CONNECT_MAX, opening).await {
             Ok(result) => result.map_err(Some),
@@ -134,9 +137,41 @@ impl Session {
         self.consuming.create_channel().await
     }
 
-    /// A channel to declare on: a refusal closes it.
+    /// A channel to declare on: a refusal closes it. It is not on the connection that the broker
+    /// blocks when it takes no messages.
     pub async fn declaring_channel(&self) -> lapin::Result<Channel> {
+        self.consuming.create_channel().await
+    }
+
+    /// A channel to send signals on, whose loss nobody waits for.
+    pub async fn signalling_channel(&self) -> lapin::Result<Channel> {
         self.publishing.create_channel().await
+    }
+
+    /// A channel with confirms for one caller alone: a message that comes back does not tell which
+    /// one it was. To be given back when every confirm has come and none was bad.
+    pub async fn publisher(&self) -> lapin::Result<Channel> {
+        loop {
+            let Some(channel) = self.idle_publishers().pop() else { break };
+            if channel.status().connected() {
+                return Ok(channel);
+            }
+        }
+        let channel = self.publishing.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(channel)
+    }
+
+    /// Takes a channel back.
+    pub fn give_back(&self, publisher: Channel) {
+        let mut idle = self.idle_publishers();
+        if idle.len() < PUBLISHERS_MAX {
+            idle.push(publisher);
+        }
+    }
+
+    fn idle_publishers(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
+        self.publishers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Until one of the two connections is gone.

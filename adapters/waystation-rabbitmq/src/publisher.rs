@@ -1,10 +1,10 @@
 //! Publishes with confirms, many at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Confirmation, PublisherConfirm};
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use waystation_core::clock::Timestamp;
 use waystation_core::port::Error;
 
@@ -63,29 +63,89 @@ pub async fn publish(link: &Link, messages: &[Outgoing], now: Timestamp) -> Resu
         return Ok(());
     }
     let session = link.session().await?;
-    for message in messages {
-        declare(link, &session, &message.to).await?;
+    let queues: HashSet<&QueueKey> = messages.iter().map(|message| &message.to).collect();
+    for queue in &queues {
+        declare(link, &session, queue).await?;
     }
-    let mut window: VecDeque<(PublisherConfirm, &QueueKey)> = VecDeque::new();
+    let channel = session.publisher().await.map_err(|error| link.explain(&error))?;
+    match publish_on(link, &channel, messages, now).await? {
+        Unconfirmed::None => {
+            session.give_back(channel);
+            Ok(())
+        }
+        Unconfirmed::Returned => {
+            // Somebody deleted one of them: they are looked for when the call comes again.
+            let mut declared = session.declared.lock().await;
+            for queue in &queues {
+                declared.remove(*queue);
+            }
+            Err(unavailable(link, format!("a queue of {} is not there", shown(link, &queues))))
+        }
+        Unconfirmed::Refused => {
+            Err(unavailable(link, format!("a queue of {} takes no more", shown(link, &queues))))
+        }
+    }
+}
+
+/// What was not confirmed as it should.
+enum Unconfirmed {
+    None,
+    /// A message came back: no queue of its name.
+    Returned,
+    /// A message was not taken.
+    Refused,
+}
+
+async fn publish_on(
+    link: &Link,
+    channel: &Channel,
+    messages: &[Outgoing],
+    now: Timestamp,
+) -> Result<Unconfirmed, Error> {
+    let explain = |error: lapin::Error| link.explain(&error);
+    let mut window: VecDeque<PublisherConfirm> = VecDeque::new();
     for message in messages {
         if window.len() == WINDOW
             && let Some(first) = window.pop_front()
         {
-            confirm(link, &session, first).await?;
+            match verdict(first.await.map_err(explain)?) {
+                Unconfirmed::None => {}
+                bad => return Ok(bad),
+            }
         }
-        let confirm = session.publisher.basic_publish(
+        let sent = channel.basic_publish(
             ShortString::default(),
             message.to.name(link.options()),
             BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
             &message.body,
             properties(message, now),
         );
-        window.push_back((confirm.await.map_err(|error| link.explain(&error))?, &message.to));
+        window.push_back(sent.await.map_err(explain)?);
     }
-    for waiting in window {
-        confirm(link, &session, waiting).await?;
+    for confirm in window {
+        match verdict(confirm.await.map_err(explain)?) {
+            Unconfirmed::None => {}
+            bad => return Ok(bad),
+        }
     }
-    Ok(())
+    Ok(Unconfirmed::None)
+}
+
+fn verdict(confirmation: Confirmation) -> Unconfirmed {
+    match confirmation {
+        Confirmation::Ack(None) => Unconfirmed::None,
+        Confirmation::Ack(Some(_)) => Unconfirmed::Returned,
+        Confirmation::Nack(_) | Confirmation::NotRequested => Unconfirmed::Refused,
+    }
+}
+
+fn unavailable(link: &Link, message: String) -> Error {
+    Error::Unavailable { name: link.name().to_owned(), message }
+}
+
+fn shown(link: &Link, queues: &HashSet<&QueueKey>) -> String {
+    let names = queues.iter().map(|queue| format!("`{}`", queue.name(link.options())));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn properties(message: &Outgoing, now: Timestamp) -> BasicProperties {
@@ -101,25 +161,6 @@ fn properties(message: &Outgoing, now: Timestamp) -> BasicProperties {
         headers.insert((*name).into(), value.clone());
     }
     properties.with_headers(headers)
-}
-
-async fn confirm(
-    link: &Link,
-    session: &Session,
-    (confirm, to): (PublisherConfirm, &QueueKey),
-) -> Result<(), Error> {
-    let queue = || to.name(link.options());
-    let unavailable = |message| Error::Unavailable { name: link.name().to_owned(), message };
-    match confirm.await.map_err(|error| link.explain(&error))? {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => {
-            // Somebody deleted it: it is made again when the call is.
-            session.declared.lock().await.remove(to);
-            Err(unavailable(format!("queue `{}` is not there", queue())))
-        }
-        Confirmation::Nack(_) => Err(unavailable(format!("queue `{}` takes no more", queue()))),
-        Confirmation::NotRequested => Err(unavailable("publishes without confirms".to_owned())),
-    }
 }
 
 /// What a queue holds.

@@ -42,6 +42,8 @@ impl RabbitMq {
         let now = self.shared.clock.now();
         let forwards: Vec<_> =
             closed.iter().filter_map(|one| forward(&settlements[one.place], one, now)).collect();
+        let letters: Vec<_> =
+            closed.iter().filter_map(|one| letter(&settlements[one.place])).collect();
         let entries: Vec<_> =
             closed.iter().map(|one| Entry::of(&settlements[one.place], now)).collect();
         let published = async {
@@ -53,6 +55,10 @@ impl RabbitMq {
                 one.line.reopen(one.receipt, one.fetched);
             }
             return Err(error);
+        }
+        // Copies for whoever looks there: the journal has what they tell.
+        if let Err(error) = publisher::publish(&self.shared.link, &letters, now).await {
+            tracing::warn!(%error, "no copies lie with the broker's dead letters");
         }
         let mut answers = vec![Settled::Lost; settlements.len()];
         let mut by_line: HashMap<QueueName, (Arc<Line>, Vec<Receipt>)> = HashMap::new();
@@ -127,15 +133,21 @@ fn forward(settlement: &Settlement, closed: &Closed, now: Timestamp) -> Option<O
     match &settlement.next {
         Next::Enqueue(message) => Some(outgoing(message, now)),
         Next::HandBack => Some(closed.line.copy(&closed.fetched)),
-        Next::End { body, failure: Some(failure) } if settlement.state == JobState::Failed => {
-            let Ended::Delivery(lease) = &settlement.ended else { return None };
-            let mut reason = failure.to_string();
-            waystation_core::failure::truncate(&mut reason, REASON_BYTES_MAX);
-            let key = QueueKey::of(lease.queue.as_str(), Role::Dead);
-            Some(Outgoing::new(key, body.clone()).text(REASON, &reason))
-        }
         Next::End { .. } | Next::Park(_) | Next::Drop | Next::HandOver => None,
     }
+}
+
+/// The copy of a failed job for the broker's own dead letters.
+fn letter(settlement: &Settlement) -> Option<Outgoing> {
+    let Next::End { body, failure: Some(failure) } = &settlement.next else { return None };
+    let Ended::Delivery(lease) = &settlement.ended else { return None };
+    if settlement.state != JobState::Failed {
+        return None;
+    }
+    let mut reason = failure.to_string();
+    waystation_core::failure::truncate(&mut reason, REASON_BYTES_MAX);
+    let key = QueueKey::of(lease.queue.as_str(), Role::Dead);
+    Some(Outgoing::new(key, body.clone()).text(REASON, &reason))
 }
 
 /// Events as messages of the journal: lists of them, or one each.

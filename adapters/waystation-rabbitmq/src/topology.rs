@@ -109,6 +109,10 @@ impl QueueKey {
             Role::Dead | Role::JournalDead => {
                 table.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_MAX));
             }
+            // Newer brokers drop what came back too often: here that is the engine's to decide.
+            Role::Work | Role::Priority | Role::Journal if quorum => {
+                table.insert("x-delivery-limit".into(), AMQPValue::LongInt(i32::MAX));
+            }
             Role::Work | Role::Priority | Role::Journal => {}
         }
         table

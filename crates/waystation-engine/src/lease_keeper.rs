@@ -29,7 +29,7 @@ struct Wanted {
 }
 
 /// How long an announced abort is remembered. Those that are still wanted are announced again.
-const WANTED_FOR: Duration = Duration::from_secs(60);
+const WANTED_FOR: Duration = Duration::from_mins(1);
 /// The most that are remembered.
 const WANTED_MAX: usize = 10_000;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -21,19 +22,33 @@ use waystation_engine::{
 use waystation_executors::Executors;
 
 use crate::backends::{self, OpenError, Urls};
-use crate::environment;
+use crate::{Signals, environment};
 
-/// A pipeline whose stages follow each other in the order that they are added.
+/// A pipeline with the user's own code behind its stages. Either the stages follow each other in
+/// the order that they are added, or a pipeline file declares them.
 pub struct App {
-    name: String,
-    stages: Vec<Value>,
+    declared: Declared,
     executors: Executors,
     urls: Urls,
+}
+
+/// Where the stages are declared.
+enum Declared {
+    Here { name: String, stages: Vec<Value> },
+    File { origin: String, text: String },
 }
 
 /// Why an app could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// The pipeline file cannot be read.
+    #[error("cannot read pipeline file {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -55,6 +70,9 @@ pub enum AppError {
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
+    /// The system does not tell of signals.
+    #[error("cannot listen to signals: {0}")]
+    Signals(std::io::Error),
 }
 
 /// An app whose store is open.
@@ -66,12 +84,23 @@ pub struct OpenApp {
 impl App {
     /// An app without stages, over `sqlite://waystation.db`.
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            stages: Vec::new(),
-            executors: Executors::standard(),
-            urls: Urls::store(backends::DEFAULT_STORE),
+        Self::of(Declared::Here { name: name.to_owned(), stages: Vec::new() })
+    }
+
+    /// An app whose stages this pipeline file declares, over `sqlite://waystation.db`. What is
+    /// added with [`Self::stage`] is the code of the stages whose `type:` is that name.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, AppError> {
+        let path = path.as_ref();
+        let origin = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Self::of(Declared::File { origin, text })),
+            Err(source) => Err(AppError::File { path: origin, source }),
         }
+    }
+
+    fn of(declared: Declared) -> Self {
+        let urls = Urls::store(backends::DEFAULT_STORE);
+        Self { declared, executors: Executors::standard(), urls }
     }
 
     /// Adds a stage: a typed async function, `serde` in and `serde` out.
@@ -96,18 +125,28 @@ impl App {
     #[must_use]
     pub fn handler_with(mut self, name: &str, handler: Arc<dyn Handler>, stage: Value) -> Self {
         self.executors = self.executors.with_handler(name, handler);
-        let mut all = json!({ "id": name, "type": name });
-        if let (Value::Object(all), Value::Object(stage)) = (&mut all, stage) {
-            all.extend(stage);
+        match self.declared {
+            Declared::Here { .. } => {
+                let mut all = json!({ "id": name, "type": name });
+                if let (Value::Object(all), Value::Object(stage)) = (&mut all, stage) {
+                    all.extend(stage);
+                }
+                self.settings(all)
+            }
+            Declared::File { .. } => self,
         }
-        self.settings(all)
     }
 
     /// Adds a stage as a pipeline file would declare it, with all that such a file can say:
     /// `{"id": "check", "type": "manual", "form": {"ok": "boolean"}}`.
+    ///
+    /// Panics when a file declares the stages: there would be two places that say what they are.
     #[must_use]
     pub fn settings(mut self, stage: Value) -> Self {
-        self.stages.push(stage);
+        match &mut self.declared {
+            Declared::Here { stages, .. } => stages.push(stage),
+            Declared::File { origin, .. } => panic!("{origin} declares the stages: {stage}"),
+        }
         self
     }
 
@@ -142,8 +181,14 @@ impl App {
         let environment = environment(BTreeMap::new());
         let catalog = Arc::new(self.executors);
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);
-        let source = json!({ "name": self.name, "stages": self.stages }).to_string();
-        let definition = registry.install(&self.name, &source).await?;
+        let (origin, source) = match self.declared {
+            Declared::Here { name, stages } => {
+                let source = json!({ "name": name, "stages": stages }).to_string();
+                (name, source)
+            }
+            Declared::File { origin, text } => (origin, text),
+        };
+        let definition = registry.install(&origin, &source).await?;
         Ok(OpenApp { client: Client::new(backend, registry), definition })
     }
 }
@@ -180,6 +225,23 @@ impl OpenApp {
     pub async fn start(&self, options: Options) -> Result<Handle, AppError> {
         let (backend, registry) = (self.client.backend().clone(), self.client.registry().clone());
         Ok(Engine::start(backend, registry, Arc::clone(&self.definition), options).await?)
+    }
+
+    /// Works until the process is told to end, by Ctrl-C or SIGTERM. What runs may end then; the
+    /// second signal does not wait for it.
+    pub async fn serve(&self, options: Options) -> Result<(), AppError> {
+        let mut signals = Signals::listen().map_err(AppError::Signals)?;
+        let engine = self.start(options).await?;
+        let stopper = engine.stopper();
+        let mut ended = std::pin::pin!(engine.join());
+        tokio::select! {
+            ended = &mut ended => return Ok(ended?),
+            () = signals.next() => stopper.cancel(),
+        }
+        tokio::select! {
+            ended = ended => Ok(ended?),
+            () = signals.next() => Ok(()),
+        }
     }
 
     /// Works until no job can go on by itself.

@@ -32,9 +32,11 @@
 mod app;
 pub mod backends;
 mod environment;
+mod signals;
 
 pub use app::{App, AppError, OpenApp};
 pub use environment::environment;
+pub use signals::Signals;
 pub use waystation_core::Params;
 pub use waystation_core::failure::{ErrorKind, Failure};
 pub use waystation_core::handler::{Completion, Context, Handler};

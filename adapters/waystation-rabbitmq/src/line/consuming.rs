@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{StreamExt, stream};
 use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::time::Instant;
 use waystation_core::port::Error;
@@ -15,7 +15,7 @@ use waystation_core::port::Error;
 use super::{Fetched, Kind, Line, Receipt};
 use crate::error::is_taken;
 use crate::link::Session;
-use crate::options::{Declare, QueueKind};
+use crate::options::Declare;
 use crate::publisher::{self, DELIVERIES, NOT_BEFORE, Outgoing, PRIORITY};
 use crate::topology::{QueueKey, Role, step_for};
 
@@ -29,6 +29,14 @@ const TAKEN_PAUSE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(3);
 /// Posts of the journal that are fetched ahead.
 const JOURNAL_PREFETCH: u16 = 100;
+
+/// Brokers that know it let a delivery stay unacknowledged as long as it must: an attempt may take
+/// days. Older ones have the limit in their configuration only.
+fn patience() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-consumer-timeout".into(), AMQPValue::LongLongInt(i64::from(i32::MAX)));
+    arguments
+}
 
 /// Why consuming ended.
 enum Ended {
@@ -231,7 +239,7 @@ impl Line {
         let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
         let queue = key.name(self.link.options());
         let tag = ShortString::default();
-        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await;
+        let consumer = channel.basic_consume(queue, tag, options, patience()).await;
         consumer.map_err(|error| {
             if exclusive && is_taken(&error) { Ended::Taken } else { self.broken(&error) }
         })
@@ -246,9 +254,7 @@ impl Line {
         // What was under way before the broker heard of it.
         while let Some(brought) = consumers.streams.next().await {
             if let Some((priority, Ok(delivery))) = brought {
-                let tag = delivery.delivery_tag;
-                let fetched = self.read(delivery, priority);
-                self.state().tags.arrive(tag, fetched);
+                self.state().tags.arrive(delivery.delivery_tag, Fetched::read(delivery, priority));
             }
         }
         consumers.streams.clear();
@@ -276,22 +282,22 @@ impl Line {
                 let receipts: Vec<_> = fetched.iter().map(|(receipt, _)| *receipt).collect();
                 self.acknowledge(&receipts).await;
             }
-            // They return by themselves with the end of the channel, and are counted.
-            Err(error) => tracing::warn!(queue = self.base, %error, "not given back"),
+            // Returned as they are, and counted.
+            Err(error) => {
+                tracing::warn!(queue = self.base, %error, "not given back uncounted");
+                for (receipt, _) in fetched {
+                    self.put_back(*receipt).await;
+                }
+            }
         }
-    }
-
-    fn read(&self, delivery: Delivery, priority: i16) -> Fetched {
-        let counts = self.link.options().kind == QueueKind::Quorum;
-        Fetched::read(delivery, priority, counts)
     }
 
     /// Lines a delivery up, or sends it on its way when it is not for now.
     fn arrive(self: &Arc<Self>, delivery: Delivery, priority: i16) {
-        let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
-        let mut fetched = self.read(delivery, priority);
+        let tag = delivery.delivery_tag;
+        let mut fetched = Fetched::read(delivery, priority);
         if self.kind == Kind::Work
-            && let Some(onward) = self.onward(&mut fetched, redelivered)
+            && let Some(onward) = self.onward(&mut fetched)
         {
             let receipt = {
                 let mut state = self.state();
@@ -308,7 +314,7 @@ impl Line {
 
     /// Where a message goes instead of to a worker: to wait on, or once round so that a queue that
     /// does not count how often it got a message back has it counted.
-    fn onward(&self, fetched: &mut Fetched, redelivered: bool) -> Option<Outgoing> {
+    fn onward(&self, fetched: &mut Fetched) -> Option<Outgoing> {
         if let Some(moment) = fetched.not_before {
             let now = self.clock.now();
             if moment <= now {
@@ -322,15 +328,34 @@ impl Line {
                 return Some(if before > 0 { onward.number(DELIVERIES, before) } else { onward });
             }
         }
-        let counts = self.link.options().kind == QueueKind::Quorum;
-        (redelivered && !counts).then(|| self.copy(fetched))
+        fetched.uncounted.then(|| self.copy(fetched))
     }
 
     async fn pass_on(&self, receipt: Receipt, onward: Outgoing) {
         match publisher::publish(&self.link, &[onward], self.clock.now()).await {
             Ok(()) => self.acknowledge(&[receipt]).await,
-            // It comes again with the end of the channel.
-            Err(error) => tracing::warn!(queue = self.base, %error, "not passed on"),
+            Err(error) => {
+                tracing::warn!(queue = self.base, %error, "not passed on, it comes again");
+                tokio::time::sleep(PAUSE).await;
+                self.put_back(receipt).await;
+            }
+        }
+    }
+
+    /// Returns a delivery to its queue as it is.
+    async fn put_back(&self, receipt: Receipt) {
+        let channel = {
+            let mut state = self.state();
+            if state.epoch != receipt.epoch || !state.tags.forget(receipt.tag) {
+                return;
+            }
+            state.channel.clone()
+        };
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        if let Some(channel) = channel
+            && let Err(error) = channel.basic_nack(receipt.tag, options).await
+        {
+            tracing::debug!(queue = self.base, %error, "it returns with the end of the channel");
         }
     }
 

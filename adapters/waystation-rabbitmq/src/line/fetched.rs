@@ -23,22 +23,26 @@ pub struct Fetched {
     pub enqueued_at: Option<Timestamp>,
     /// Before when it is not to be handed out.
     pub not_before: Option<Timestamp>,
+    /// It came back from a queue that does not count that.
+    pub uncounted: bool,
 }
 
 impl Fetched {
-    /// Reads a delivery. `counts` says whether the queue tells how often a message came back;
-    /// where it does not, that it came back counts once.
-    pub fn read(delivery: Delivery, priority: Priority, counts: bool) -> Self {
+    /// Reads a delivery. Quorum queues tell how often a message came back; of others it is only
+    /// known that it did, which counts once.
+    pub fn read(delivery: Delivery, priority: Priority) -> Self {
         let number = |name: &str| {
             let headers = delivery.properties.headers().as_ref()?;
             as_number(headers.inner().get(name)?)
         };
-        let returned =
-            if counts { number(RETURNED).unwrap_or(0) } else { i64::from(delivery.redelivered) };
+        let told = number(RETURNED);
+        let uncounted = told.is_none() && delivery.redelivered;
+        let returned = told.unwrap_or_else(|| i64::from(delivery.redelivered));
         let before = number(DELIVERIES).unwrap_or(0);
         let seconds = delivery.properties.timestamp().and_then(|at| i64::try_from(at).ok());
         Self {
             deliveries: u32::try_from(before + returned + 1).unwrap_or(u32::MAX),
+            uncounted,
             not_before: number(NOT_BEFORE).map(Timestamp),
             enqueued_at: seconds.map(|seconds| Timestamp(seconds.saturating_mul(1_000))),
             // What waited in a delay queue came back by the normal lane.

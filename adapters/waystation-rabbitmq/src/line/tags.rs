@@ -80,6 +80,12 @@ impl Tags {
         self.out.remove(&tag)
     }
 
+    /// Forgets one that returns to its queue; whether it was there.
+    pub fn forget(&mut self, tag: u64) -> bool {
+        self.out.remove(&tag);
+        self.unacknowledged.remove(&tag)
+    }
+
     /// Gives it back into those hands.
     pub fn reopen(&mut self, tag: u64, fetched: Fetched) {
         if self.unacknowledged.contains(&tag) {
@@ -133,7 +139,14 @@ mod tests {
 
     fn fetched(priority: i16, not_before: Option<i64>) -> Fetched {
         let not_before = not_before.map(Timestamp);
-        Fetched { body: vec![], priority, deliveries: 1, enqueued_at: None, not_before }
+        Fetched {
+            body: vec![],
+            priority,
+            deliveries: 1,
+            enqueued_at: None,
+            not_before,
+            uncounted: false,
+        }
     }
 
     fn tags_of(taken: &[(u64, Fetched)]) -> Vec<u64> {

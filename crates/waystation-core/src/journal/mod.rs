@@ -68,6 +68,8 @@ pub enum Change {
         /// Where it is.
         next: Next,
     },
+    /// Nothing yet: the settlement's last event tells it.
+    Part,
     /// A foreign stage tells how its attempt ended, and leaves to the pipeline what follows.
     Told {
         /// How.

@@ -23,6 +23,9 @@ pub enum Standing {
         /// When the last entry happened that left it in this attempt; or, where it came here
         /// without a stage run being counted, when the attempt began that brought it.
         told_at: Option<Timestamp>,
+        /// The stages that are known to have ended in this stage run: those that count none pass
+        /// it on.
+        passed: Vec<StageId>,
     },
     /// In the inbox. Only an answer moves it on.
     Waiting,
@@ -52,11 +55,11 @@ pub fn verdict(standing: &Standing, entry: &Entry) -> Verdict {
     let holds = match standing {
         Standing::Unknown => return Verdict::Create,
         Standing::Waiting | Standing::Ended => false,
-        Standing::Queued { stage, visit, attempt, running_since, told_at } => {
+        Standing::Queued { stage, visit, attempt, running_since, told_at, passed } => {
             let here = (stage, *visit, *attempt);
             match kind_of(entry, here) {
                 Kind::Nothing => false,
-                Kind::Moves => moves(here, *told_at, entry),
+                Kind::Moves => moves(here, *told_at, passed, entry),
                 Kind::Stays => is_at(here, entry) && is_news(*running_since, *told_at, entry),
             }
         }
@@ -92,7 +95,12 @@ fn kind_of(entry: &Entry, here: Attempt<'_>) -> Kind {
     }
 }
 
-fn moves((stage, visit, attempt): Attempt<'_>, told_at: Option<Timestamp>, entry: &Entry) -> bool {
+fn moves(
+    (stage, visit, attempt): Attempt<'_>,
+    told_at: Option<Timestamp>,
+    passed: &[StageId],
+    entry: &Entry,
+) -> bool {
     let told = entry.step.visit.unwrap_or(1);
     if told != visit {
         // The settlements in between are on their way: the job is further than the ledger knows.
@@ -101,8 +109,15 @@ fn moves((stage, visit, attempt): Attempt<'_>, told_at: Option<Timestamp>, entry
     if entry.step.stage == *stage {
         return entry.step.attempt >= attempt;
     }
-    // A foreign stage does not count stage runs: what happened last is what holds.
-    told_at.is_none_or(|known| known < entry.step.at)
+    // A foreign stage does not count stage runs: what happened last is what holds. Clocks may
+    // disagree: where no broker has the job any more, it does not come back to be told of again.
+    let leaves = matches!(&entry.change, Change::Landed { next, .. } if leaves_broker(next));
+    let ahead = leaves && !passed.contains(&entry.step.stage);
+    ahead || told_at.is_none_or(|known| known < entry.step.at)
+}
+
+fn leaves_broker(next: &Next) -> bool {
+    matches!(next, Next::Park(_) | Next::End { .. })
 }
 
 fn is_at((stage, visit, attempt): Attempt<'_>, entry: &Entry) -> bool {
@@ -122,7 +137,7 @@ fn is_news(running_since: Option<Timestamp>, told_at: Option<Timestamp>, entry: 
 mod tests {
     use super::super::Step;
     use super::*;
-    use crate::settlement::Next;
+    use crate::settlement::{Message, Next};
     use crate::state::JobState;
 
     fn entry(stage: &str, visit: u32, attempt: u32, at: i64) -> Entry {
@@ -143,7 +158,28 @@ mod tests {
     fn at(stage: &str, visit: u32, attempt: u32, since: Option<i64>) -> Standing {
         let running_since = since.map(Timestamp);
         let told_at = running_since;
-        Standing::Queued { stage: stage.into(), visit, attempt, running_since, told_at }
+        let passed = Vec::new();
+        Standing::Queued { stage: stage.into(), visit, attempt, running_since, told_at, passed }
+    }
+
+    fn passed(mut standing: Standing, stage: &str) -> Standing {
+        if let Standing::Queued { passed, .. } = &mut standing {
+            passed.push(stage.into());
+        }
+        standing
+    }
+
+    fn hop(stage: &str, visit: u32, at: i64) -> Entry {
+        let message = Message {
+            queue: "next".into(),
+            stage: "next".into(),
+            priority: 0,
+            not_before: None,
+            body: Vec::new(),
+        };
+        let next = Next::Enqueue(message);
+        let change = Change::Landed { state: JobState::Queued, stage: "next".into(), next };
+        Entry { change, ..entry(stage, visit, 1, at) }
     }
 
     fn back(at: i64) -> Entry {
@@ -172,11 +208,20 @@ mod tests {
 
     #[test]
     fn of_stages_that_do_not_count_the_latest_holds() {
-        let here = at("predict", 2, 1, Some(50));
+        let here = passed(at("predict", 2, 1, Some(50)), "classify");
         assert_eq!(verdict(&here, &entry("classify", 2, 1, 40)), Verdict::Note);
         assert_eq!(verdict(&here, &entry("write", 2, 1, 60)), Verdict::Apply);
+        assert_eq!(verdict(&here, &hop("detect", 2, 40)), Verdict::Note);
+        assert_eq!(verdict(&here, &hop("write", 2, 60)), Verdict::Apply);
         let unstarted = at("classify", 2, 1, None);
         assert_eq!(verdict(&unstarted, &entry("predict", 2, 1, 60)), Verdict::Apply);
+    }
+
+    #[test]
+    fn end_that_a_slow_clock_told_holds() {
+        let here = at("classify", 2, 1, Some(50));
+        assert_eq!(verdict(&here, &entry("predict", 2, 1, 40)), Verdict::Apply);
+        assert_eq!(verdict(&here, &hop("predict", 2, 40)), Verdict::Note);
     }
 
     #[test]
@@ -196,6 +241,7 @@ mod tests {
             attempt: 1,
             running_since: None,
             told_at: Some(Timestamp(50)),
+            passed: Vec::new(),
         };
         let busy = at("b", 3, 1, Some(60));
         for (standing, told, expected) in [

@@ -59,6 +59,9 @@ struct WireEvent {
     error: Option<WireError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<Value>,
+    /// What became of the job is told by the event that follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     job: Option<WireJob>,
 }
@@ -121,6 +124,8 @@ pub fn encode(entry: &Entry) -> Vec<Vec<u8>> {
             let mut wire = WireEvent::of(event, entry.origin.as_ref());
             if place == last {
                 wire.job = WireJob::of(entry);
+            } else if event.kind != EventKind::Started {
+                wire.more = true;
             }
             to_bytes(&wire)
         })
@@ -217,6 +222,7 @@ impl WireEvent {
                 *detail != json!({}) && !told
             }),
             error,
+            more: false,
             job: None,
         }
     }
@@ -251,6 +257,7 @@ impl WireEvent {
                 job.into_change(&self.job_id)?
             }
             None if kind == EventKind::Started => Change::Running,
+            None if self.more => Change::Part,
             None => Change::Told {
                 kind,
                 response: match &self.response {
@@ -332,7 +339,7 @@ impl WireJob {
                 (JobState::Waiting, &entry.step.stage, next)
             }
             Change::Created { next } => (JobState::Queued, &entry.step.stage, next),
-            Change::Running | Change::Told { .. } => return None,
+            Change::Running | Change::Part | Change::Told { .. } => return None,
         };
         let mut job = Self {
             state: state.as_str().to_owned(),

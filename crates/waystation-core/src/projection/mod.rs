@@ -37,6 +37,16 @@ pub struct Known {
     pub events: HashSet<EventKey>,
 }
 
+impl Known {
+    /// The stages that have ended in this stage run.
+    fn passed(&self, visit: u32) -> Vec<StageId> {
+        let ended = |kind| matches!(kind, EventKind::Completed | EventKind::Skipped);
+        let events = self.events.iter();
+        let of_run = events.filter(|(_, run, _, kind)| *run == visit && ended(*kind));
+        of_run.map(|(stage, ..)| stage.clone()).collect()
+    }
+}
+
 /// A message that a broker has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shadow {

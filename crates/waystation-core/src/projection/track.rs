@@ -46,7 +46,7 @@ impl Track {
                     self.land(entry, state, &stage, next);
                 }
                 Change::Running => self.touch(Some(entry.step.at), Some(entry.step.at)),
-                Change::Told { .. } => {}
+                Change::Part | Change::Told { .. } => {}
             }
         }
         self.write_down(entry, verdict, overruled);
@@ -66,6 +66,7 @@ impl Track {
             attempt,
             running_since: shadow.running_since,
             told_at: shadow.told_at,
+            passed: known.passed(visit),
         }
     }
 

@@ -15,7 +15,7 @@ impl JoinedBus {
     /// Joins a bus for live signals with that of a store. To be called on a runtime.
     pub fn new(live: Arc<dyn Bus>, store: Arc<dyn Bus>) -> Self {
         let (heard, _) = broadcast::channel(SIGNALS_MAX);
-        for bus in [&live, &store] {
+        for bus in [Arc::clone(&live), store] {
             tokio::spawn(pass_on(bus.subscribe(), heard.downgrade()));
         }
         Self { live, heard }

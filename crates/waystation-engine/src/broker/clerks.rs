@@ -8,10 +8,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::StageKind;
-use waystation_core::port::Error;
+use waystation_core::port::{Error, Journal};
 
 use super::Books;
 use super::courier::Courier;
+use super::early::Early;
 use super::tracker::Tracker;
 use crate::backend::Backend;
 use crate::definition::{Definition, Registry};
@@ -29,6 +30,7 @@ pub struct Clerks {
     /// Cancelled when the tracker is to end.
     finish: CancellationToken,
     present: bool,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl Clerks {
@@ -36,8 +38,13 @@ impl Clerks {
     pub fn start(staff: &Staff, backend: &Backend) -> Self {
         let finish = CancellationToken::new();
         let tasks = JoinSet::new();
-        let mut clerks =
-            Self { tasks, drain: staff.drain.clone(), finish, present: backend.books.is_some() };
+        let mut clerks = Self {
+            tasks,
+            drain: staff.drain.clone(),
+            finish,
+            present: backend.books.is_some(),
+            journal: backend.books.as_ref().map(|books| Arc::clone(&books.journal)),
+        };
         if let Some(books) = &backend.books {
             clerks.hire(books, backend, &staff.definition, &staff.registry);
         }
@@ -73,6 +80,7 @@ impl Clerks {
             definition: Arc::clone(definition),
             registry: registry.clone(),
             finish: self.finish.clone(),
+            early: Early::default(),
         };
         self.tasks.spawn(tracker.run());
     }
@@ -93,6 +101,11 @@ impl Clerks {
         if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {
             // Another process goes on from there.
             self.tasks.abort_all();
+            if let Some(journal) = &self.journal
+                && let Err(error) = journal.leave().await
+            {
+                tracing::warn!(%error, "the journal is left by its connection's end");
+            }
         }
     }
 }

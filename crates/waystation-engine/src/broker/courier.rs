@@ -54,6 +54,11 @@ impl Courier {
                     let _ = self.drain.run_until_cancelled(tokio::time::sleep(pause)).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
+                // It waits for a broker that takes more, and the others go on.
+                Err(error @ Error::TooLarge { .. }) => {
+                    tracing::error!(queue = %self.queue, %error, "not carried");
+                    let _ = self.drain.run_until_cancelled(tokio::time::sleep(PAUSE_MAX)).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -76,15 +81,26 @@ impl Courier {
         if deliveries.is_empty() {
             return Ok(());
         }
+        let bytes_max = self.books.broker.capabilities().payload_bytes_max;
+        let (deliveries, large): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|one| one.body.len() <= bytes_max);
+        let too_large = large.first().map(|one| Error::TooLarge {
+            job_id: job_id_of(one).to_string(),
+            bytes: one.body.len(),
+            bytes_max,
+        });
+        let held: Vec<_> =
+            large.into_iter().map(|one| self.settlement(one, Next::HandBack)).collect();
         let jobs: Vec<NewJob> = deliveries.iter().map(|one| self.message(one)).collect();
         let published = self.books.broker.submit(jobs, None).await;
         let next = if published.is_ok() { Next::HandOver } else { Next::HandBack };
         let settlements: Vec<_> =
             deliveries.into_iter().map(|one| self.settlement(one, next.clone())).collect();
+        let settlements: Vec<_> = settlements.into_iter().chain(held).collect();
         let settled = self.books.ledger.settle(settlements.into()).await;
         published?;
         settled?;
-        Ok(())
+        too_large.map_or(Ok(()), Err)
     }
 
     /// The message as the broker's queue takes it, without an event: the ledger has them.

@@ -17,24 +17,63 @@ use waystation_core::state::{JobState, Step, transition};
 use crate::decide::hand_to;
 use crate::definition::{Definition, DefinitionError, Registry};
 
-/// The entry with the pipeline, the stage run and what became of the job. The inner error tells
-/// why it belongs nowhere.
+/// Whether an entry leaves nothing out, as those of our own workers.
+pub fn is_whole(entry: &Entry) -> bool {
+    let told = matches!(entry.change, Change::Told { .. });
+    entry.origin.is_some() && entry.step.visit.is_some() && !told
+}
+
+/// What an entry of such a stage turned out to be.
+pub enum Resolved {
+    /// It has the pipeline, the stage run and what became of the job.
+    Whole(Entry),
+    /// The same, but the ledger does not have the job at that stage yet: whoever passed it on may
+    /// be about to tell, and knows its params.
+    Early(Entry),
+    /// It belongs nowhere, and why.
+    Stray(String),
+}
+
+/// Finds out what an entry leaves out.
 pub async fn resolve(
     entry: Entry,
     ledger: &dyn Ledger,
     running: &Arc<Definition>,
     registry: &Registry,
-) -> Result<Result<Entry, String>, Error> {
+) -> Result<Resolved, Error> {
     let job = ledger.job(&entry.job_id).await?;
     let definition = match &job {
         None => Arc::clone(running),
         Some(job) => match registry.version(&job.pipeline, job.pipeline_version).await {
             Ok(definition) => definition,
             Err(DefinitionError::Store(error)) => return Err(error),
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Resolved::Stray(error.to_string())),
         },
     };
-    Ok(place(entry, job.as_ref(), &definition))
+    Ok(match place(entry, job.as_ref(), &definition) {
+        Ok(entry) if is_early(&entry, job.as_ref(), ledger).await? => Resolved::Early(entry),
+        Ok(entry) => Resolved::Whole(entry),
+        Err(why) => Resolved::Stray(why),
+    })
+}
+
+/// Whether a job may be on its way to the stage that the entry tells of.
+async fn is_early(
+    entry: &Entry,
+    job: Option<&JobRecord>,
+    ledger: &dyn Ledger,
+) -> Result<bool, Error> {
+    let Some(job) = job else { return Ok(true) };
+    let stage = &entry.step.stage;
+    if job.state.is_terminal() || job.state == JobState::Waiting || job.stage == *stage {
+        return Ok(false);
+    }
+    let ends = |kind| matches!(kind, EventKind::Completed | EventKind::Skipped);
+    let events = ledger.events(&entry.job_id).await?;
+    let passed = events.iter().any(|event| {
+        event.stage == *stage && Some(event.visit) == entry.step.visit && ends(event.kind)
+    });
+    Ok(!passed)
 }
 
 fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Result<Entry, String> {

@@ -7,6 +7,7 @@
 mod bus;
 mod clerks;
 mod courier;
+mod early;
 mod foreign;
 mod tracker;
 
@@ -18,7 +19,7 @@ use waystation_core::id::QueueName;
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::Entry;
 use waystation_core::port::{
-    Capabilities, Depth, Error, Extended, Journal, Ledger, Queue, Receive,
+    Capabilities, Depth, Error, Extended, Journal, Ledger, Queue, Receive, check_jobs,
 };
 use waystation_core::settlement::{Delivery, Ended, Lease, NewJob, Settled, Settlement, Submitted};
 
@@ -34,6 +35,15 @@ pub struct Books {
     pub journal: Arc<dyn Journal>,
     /// Where it is kept, and where people act.
     pub ledger: Arc<dyn Ledger>,
+    /// Held by the one tracker that reads the journal here, of those of all engines.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Books {
+    /// Joins them.
+    pub fn new(broker: Arc<dyn Queue>, journal: Arc<dyn Journal>, ledger: Arc<dyn Ledger>) -> Self {
+        Self { broker, journal, ledger, turn: Arc::default() }
+    }
 }
 
 /// The queue of a broker with a ledger beside it.
@@ -65,6 +75,7 @@ impl Queue for Brokered {
         jobs: Vec<NewJob>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Vec<Submitted>, Error> {
+        check_jobs(&jobs, self.capabilities().payload_bytes_max)?;
         self.ledger.submit(jobs, checkpoint).await
     }
 

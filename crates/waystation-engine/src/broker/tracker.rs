@@ -1,14 +1,17 @@
 //! Brings the journal into the ledger, and reminds workers of the aborts that are wanted.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
-use waystation_core::journal::{self, Change, Entry};
+use waystation_core::journal::{self, Entry};
 use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 
-use super::{Books, foreign};
+use super::Books;
+use super::early::{Early, Held};
+use super::foreign::{self, Resolved, is_whole};
 use crate::definition::{Definition, Registry};
 
 /// How long one read waits; posts end it early.
@@ -18,6 +21,8 @@ const LAST_WAIT: Duration = Duration::from_millis(200);
 /// The wait after the ledger could not be used: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often is looked whether early posts are so no more.
+const EARLY_LOOK: Duration = Duration::from_millis(20);
 /// How often the aborts that are wanted are announced: a job that nobody ran when it was aborted
 /// is met by a worker some time later.
 const REMIND: Duration = Duration::from_secs(2);
@@ -38,38 +43,37 @@ pub struct Tracker {
     pub registry: Registry,
     /// Cancelled when it is to end, once the journal is empty.
     pub finish: CancellationToken,
-}
-
-/// Why a post is not tracked.
-enum Untracked {
-    /// Nobody can make anything of it.
-    Refused(String),
-    /// The ledger did not take it.
-    Port(Error),
-}
-
-impl From<Error> for Untracked {
-    fn from(error: Error) -> Self {
-        Self::Port(error)
-    }
+    /// What waits for other posts.
+    pub early: Early,
 }
 
 impl Tracker {
-    /// Tracks until it is to end, or until the ledger is gone for good.
-    pub async fn run(self) -> Result<(), Error> {
+    /// Tracks until it is to end, or until the ledger is gone for good. While another engine's
+    /// tracker reads the same journal here, it waits: what two of them read gets out of order.
+    pub async fn run(mut self) -> Result<(), Error> {
+        let turn = Arc::clone(&self.books.turn);
+        let _turn = tokio::select! {
+            turn = turn.lock() => turn,
+            () = self.finish.cancelled() => return Ok(()),
+        };
         let tracked = self.read_on().await;
         if let Err(error) = self.books.journal.leave().await {
-            tracing::warn!(%error, "the journal is left to its next reader by the end of the channel");
+            tracing::warn!(%error, "the journal is left to its next reader by its connection's end");
         }
         tracked
     }
 
-    async fn read_on(&self) -> Result<(), Error> {
+    async fn read_on(&mut self) -> Result<(), Error> {
         let mut remind = tokio::time::interval(REMIND);
         remind.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let last = self.finish.is_cancelled();
-            let wait = if last { LAST_WAIT } else { READ_WAIT };
+            let quiet = self.early.is_empty();
+            let wait = match (quiet, last) {
+                (true, true) => LAST_WAIT,
+                (true, false) => READ_WAIT,
+                (false, _) => EARLY_LOOK,
+            };
             let posts = tokio::select! {
                 posts = self.books.journal.read(POSTS_MAX, wait) => posts,
                 () = self.finish.cancelled(), if !last => continue,
@@ -78,105 +82,151 @@ impl Tracker {
                     continue;
                 }
             };
-            match posts {
-                Ok(posts) if posts.is_empty() && last => return Ok(()),
-                Ok(posts) => self.track_until_done(&posts).await?,
-                Err(error) if error.retryable() => {
-                    tracing::warn!(%error, "journal is not read, trying on");
-                    tokio::time::sleep(PAUSE).await;
+            let tracked = match posts {
+                Ok(posts) if posts.is_empty() && quiet && last => return Ok(()),
+                Ok(posts) => self.track(posts).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = tracked {
+                if !error.retryable() {
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
+                tracing::warn!(%error, "journal is not tracked, trying on");
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Tracks posts however long that takes: they do not come again while this reader is there.
-    async fn track_until_done(&self, posts: &[Post]) -> Result<(), Error> {
-        let mut pause = PAUSE;
-        loop {
-            match self.track(posts).await {
-                Err(error) if error.retryable() => {
-                    tracing::warn!(%error, posts = posts.len(), "not tracked, trying on");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
+    /// Applies posts, and is done with those that were not early.
+    async fn track(&mut self, posts: Vec<Post>) -> Result<(), Error> {
+        let fresh = posts.into_iter().map(Held::new);
+        let mut line: VecDeque<Held> = self.early.take().chain(fresh).collect();
+        let mut done: Vec<Post> = Vec::with_capacity(line.len());
+        let mut pending: Vec<Entry> = Vec::new();
+        while let Some(held) = line.pop_front() {
+            let entries = match journal::decode(&held.post.body, self.clock.now()) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.refuse(&held.post, &error.to_string()).await?;
+                    continue;
                 }
-                result => return result,
+            };
+            let overtaken = self.early.overtaken_by(&entries);
+            if !overtaken.is_empty() {
+                line.push_front(held);
+                put_first(&mut line, overtaken);
+                continue;
             }
-        }
-    }
-
-    /// Applies posts, and is done with them. Where the ledger takes them only without one of them,
-    /// that one is put aside.
-    async fn track(&self, posts: &[Post]) -> Result<(), Error> {
-        let mut receipts = Vec::with_capacity(posts.len());
-        let mut pending = Vec::new();
-        for post in posts {
-            match self.apply(post, &mut pending).await {
-                Ok(()) => receipts.push(post.receipt),
-                Err(Untracked::Refused(why)) => self.refuse(post, &why).await?,
-                Err(Untracked::Port(error)) if error.retryable() => return Err(error),
-                Err(Untracked::Port(error)) => {
-                    tracing::debug!(%error, "posts are tracked one by one");
-                    return self.track_one_by_one(posts).await;
+            match self.resolve(entries, &mut pending, &held).await? {
+                Told::Whole(mut entries) => {
+                    put_first(&mut line, self.early.reached_by(&entries));
+                    pending.append(&mut entries);
+                    done.push(held.post);
                 }
+                Told::Early(entry) => self.early.hold(held, &entry),
+                Told::Stray(why) => self.refuse(&held.post, &why).await?,
             }
         }
         match self.project(&mut pending).await {
-            Ok(()) => {}
-            Err(error) if error.retryable() => return Err(error),
-            Err(error) => {
-                tracing::debug!(%error, "posts are tracked one by one");
-                return self.track_one_by_one(posts).await;
-            }
+            Err(error) if is_refusal(&error) => return self.track_one_by_one(done).await,
+            projected => projected?,
         }
+        let receipts: Vec<u64> = done.iter().map(|post| post.receipt).collect();
         self.books.journal.done(&receipts).await
     }
 
-    async fn track_one_by_one(&self, posts: &[Post]) -> Result<(), Error> {
+    /// Finds out which of these posts the ledger does not take, and puts it aside.
+    async fn track_one_by_one(&self, posts: Vec<Post>) -> Result<(), Error> {
         for post in posts {
             let mut pending = Vec::new();
-            let applied = match self.apply(post, &mut pending).await {
-                Ok(()) => self.project(&mut pending).await.map_err(Untracked::Port),
-                refused => refused,
-            };
-            match applied {
+            for entry in journal::decode(&post.body, self.clock.now()).unwrap_or_default() {
+                match self.complete(entry).await? {
+                    Resolved::Whole(entry) | Resolved::Early(entry) => pending.push(entry),
+                    Resolved::Stray(_) => {}
+                }
+            }
+            match self.project(&mut pending).await {
                 Ok(()) => self.books.journal.done(&[post.receipt]).await?,
-                Err(Untracked::Refused(why)) => self.refuse(post, &why).await?,
-                Err(Untracked::Port(error)) if error.retryable() => return Err(error),
-                Err(Untracked::Port(error)) => self.refuse(post, &error.to_string()).await?,
+                Err(error) if is_refusal(&error) => self.refuse(&post, &error.to_string()).await?,
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Adds a post's entries to those that wait for the ledger. Entries of foreign stages leave
-    /// out what follows from where the job is by then: the others go before them.
-    async fn apply(&self, post: &Post, pending: &mut Vec<Entry>) -> Result<(), Untracked> {
-        let entries = journal::decode(&post.body, self.clock.now())
-            .map_err(|error| Untracked::Refused(error.to_string()))?;
+    /// The entries of a post with everything that foreign stages leave out.
+    async fn resolve(
+        &self,
+        entries: Vec<Entry>,
+        pending: &mut Vec<Entry>,
+        held: &Held,
+    ) -> Result<Told, Error> {
+        let mut resolved = Vec::with_capacity(entries.len());
         for entry in entries {
-            let told = matches!(entry.change, Change::Told { .. });
-            if entry.origin.is_some() && entry.step.visit.is_some() && !told {
-                pending.push(entry);
-            } else {
-                self.project(pending).await?;
-                let (ledger, registry) = (&*self.books.ledger, &self.registry);
-                let resolved = foreign::resolve(entry, ledger, &self.definition, registry).await?;
-                pending.push(resolved.map_err(Untracked::Refused)?);
+            if is_whole(&entry) {
+                resolved.push(entry);
+                continue;
             }
-            if pending.len() >= SETTLE_MAX {
-                self.project(pending).await?;
+            if held.is_patient() && self.early.waits(&entry.job_id) {
+                return Ok(Told::Early(Box::new(entry)));
+            }
+            // What follows from it follows from where the job is by now.
+            pending.append(&mut resolved);
+            if let Err(error) = self.project(pending).await {
+                if !is_refusal(&error) {
+                    return Err(error);
+                }
+                // Found out at the end, post by post.
+                tracing::debug!(%error, "a batch of the journal is not taken whole");
+            }
+            match self.complete(entry).await? {
+                Resolved::Early(entry) if held.is_patient() => {
+                    return Ok(Told::Early(Box::new(entry)));
+                }
+                Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
+                Resolved::Stray(why) => return Ok(Told::Stray(why)),
             }
         }
-        Ok(())
+        Ok(Told::Whole(resolved))
     }
 
-    /// Writes entries to the ledger.
+    /// Finds out what an entry leaves out, however long that takes: the journal waits.
+    async fn complete(&self, entry: Entry) -> Result<Resolved, Error> {
+        let (ledger, registry) = (&*self.books.ledger, &self.registry);
+        let mut pause = PAUSE;
+        loop {
+            match foreign::resolve(entry.clone(), ledger, &self.definition, registry).await {
+                Err(error) if error.retryable() => {
+                    tracing::warn!(job = %entry.job_id, %error, "not looked up, trying on");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                resolved => return resolved,
+            }
+        }
+    }
+
+    /// Writes entries to the ledger, however long that takes: the journal waits. Those that it
+    /// refuses stay pending, with those that come after them.
     async fn project(&self, pending: &mut Vec<Entry>) -> Result<(), Error> {
+        let mut pause = PAUSE;
         while !pending.is_empty() {
             let rest = pending.split_off(pending.len().min(SETTLE_MAX));
-            let batch = std::mem::replace(pending, rest);
-            self.books.ledger.project(batch.into()).await?;
+            let batch: Arc<[Entry]> = std::mem::replace(pending, rest).into();
+            loop {
+                match self.books.ledger.project(Arc::clone(&batch)).await {
+                    Ok(_) => break,
+                    Err(error) if error.retryable() => {
+                        tracing::warn!(%error, entries = batch.len(), "not tracked, trying on");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                    Err(error) => {
+                        pending.splice(0..0, batch.iter().cloned());
+                        return Err(error);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -197,3 +247,25 @@ impl Tracker {
         }
     }
 }
+
+/// Whether the ledger will never take these entries.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Broken { .. } | Error::TooLarge { .. } | Error::BatchTooLarge { .. })
+}
+
+/// What a post turned out to be.
+enum Told {
+    Whole(Vec<Entry>),
+    /// It tells this of a job before the ledger has it there.
+    Early(Box<Entry>),
+    /// It belongs nowhere, and why.
+    Stray(String),
+}
+
+/// Puts posts before all others, in their order.
+fn put_first(line: &mut VecDeque<Held>, posts: Vec<Held>) {
+    posts.into_iter().rev().for_each(|held| line.push_front(held));
+}
+
+#[cfg(test)]
+mod tests;

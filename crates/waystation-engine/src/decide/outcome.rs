@@ -11,7 +11,7 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
 use waystation_core::id::{Label, PipelineName, StageId};
 use waystation_core::journal::{self, Change, Entry};
-use waystation_core::pipeline::{Onward, ParamsMode, Stage};
+use waystation_core::pipeline::{Onward, ParamsMode, Pipeline, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
@@ -118,7 +118,7 @@ fn complete(
         Onward::Done => None,
         Onward::To(next) => Some(next),
     };
-    contract.visit = visit + u32::from(to.is_some());
+    contract.visit = to.as_ref().map_or(visit, |next| next_visit(pipeline, &contract, next));
     let body = contract.to_bytes();
     if body.len() > bytes_max {
         return Err(Failure::new(
@@ -132,6 +132,13 @@ fn complete(
         ));
     }
     Ok(Way { body, visit: contract.visit, to, detail })
+}
+
+/// The number of the next stage run. A contract that came without any of our fields goes on without
+/// them where it can: its stage alone names the run where no job comes back to.
+fn next_visit(pipeline: &Pipeline, contract: &Contract, next: &StageId) -> u32 {
+    let plain = contract.pipeline.is_none() && contract.visit == 1;
+    if plain && !pipeline.is_on_circle(next) { 1 } else { contract.visit + 1 }
 }
 
 /// What the event of a completed stage tells beside that.
@@ -323,6 +330,8 @@ pub fn check_required(stage: &Stage, params: &Params) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use waystation_core::pipeline::Route;
+
     use super::*;
 
     #[test]
@@ -338,6 +347,22 @@ mod tests {
         ] {
             assert!(transition(JobState::Running, step).is_ok(), "{step}");
         }
+    }
+
+    #[test]
+    fn plain_contract_stays_plain_where_no_job_comes_back() {
+        let stages = ["detect", "classify", "predict"].map(|name| Stage::new(name, "x"));
+        let mut pipeline = Pipeline::chain("images", stages.to_vec());
+        let plain = Contract::new("a".into(), Params::new());
+        let ours = Contract { pipeline: Some("images".into()), ..plain.clone() };
+        let counted = Contract { visit: 2, ..plain.clone() };
+        let visits = |pipeline: &Pipeline| {
+            [&plain, &ours, &counted]
+                .map(|contract| next_visit(pipeline, contract, &"classify".into()))
+        };
+        assert_eq!(visits(&pipeline), [1, 2, 3]);
+        pipeline.routes.push(Route::new("predict", "detect"));
+        assert_eq!(visits(&pipeline), [2, 2, 3]);
     }
 
     #[test]

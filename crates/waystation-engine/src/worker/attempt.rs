@@ -278,7 +278,8 @@ async fn execute(
     grace: Duration,
 ) -> Option<Outcome> {
     let cancellation = context.cancellation.clone();
-    let work = AssertUnwindSafe(handler.run(context, params)).catch_unwind();
+    let work = async { handler.run(context, params).await };
+    let work = AssertUnwindSafe(work).catch_unwind();
     tokio::pin!(work);
     let cause = tokio::select! {
         biased;

@@ -98,7 +98,7 @@ pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
         });
     };
     let broker = brokers::open(queue, &clock).await?;
-    let books = Books { broker: broker.queue, journal: broker.journal, ledger: store.ledger };
+    let books = Books::new(broker.queue, broker.journal, store.ledger);
     let live = live.unwrap_or(broker.bus);
     Ok(Backend::brokered(books, Buses { live, ledger: store.bus }, clock))
 }

@@ -15,9 +15,9 @@ use super::out;
 use super::progress::Progress;
 use super::run::{drive, until_stopped};
 use super::session::Global;
-use super::signals::Signals;
 use super::table::{Cell, Table};
 use crate::demo::{NAME, PIPELINE, Reviewer, Roll};
+use waystation::Signals;
 
 /// What `demo` is told.
 #[derive(clap::Args)]

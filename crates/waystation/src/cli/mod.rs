@@ -14,7 +14,6 @@ mod pipelines;
 mod progress;
 mod run;
 mod session;
-mod signals;
 mod submit;
 mod table;
 mod timing;

@@ -16,8 +16,8 @@ use super::exit::{Error, Outcome};
 use super::out;
 use super::progress::Progress;
 use super::session::Global;
-use super::signals::Signals;
 use super::table::{Cell, Table};
+use waystation::Signals;
 
 /// What `run` is told.
 #[derive(clap::Args)]

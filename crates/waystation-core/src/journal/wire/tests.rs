@@ -91,6 +91,14 @@ fn every_settlement_survives_the_wire_in_its_place() {
         .flat_map(|event| decode(event, Timestamp(0)).expect("it is readable"))
         .collect();
     assert_eq!(each.len(), posts);
+    // An event that does not tell what became of the job is not taken for a foreign stage's.
+    let parts = entry(
+        vec![started(), event(EventKind::Completed, None), event(EventKind::Waiting, None)],
+        landed(JobState::Waiting, Next::Park(Task { stage: "next".into(), body: body() })),
+    );
+    let part = decode(&encode(&parts)[1], Timestamp(0)).expect("it is readable");
+    assert_eq!(part[0].change, Change::Part);
+    assert_eq!(decode(&post(&[parts.clone()]), Timestamp(0)).expect("it is readable"), [parts]);
     assert_eq!(each[0].change, Change::Running);
     assert_eq!(each[1].change, entries[0].change);
 }

@@ -1,0 +1,191 @@
+//! The tracker between a journal of the test's own and a ledger in memory.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use waystation_core::clock::SystemClock;
+use waystation_core::id::JobId;
+use waystation_core::job::JobRecord;
+use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
+use waystation_core::port::{Bus, Journal, Store};
+use waystation_core::state::JobState;
+use waystation_memory::Memory;
+
+use super::*;
+
+/// No wait of a test is longer.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Every stage is somebody else's.
+struct AllForeign;
+
+impl Catalog for AllForeign {
+    fn kind(&self, _stage: &Stage) -> Option<StageKind> {
+        Some(StageKind::Foreign)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["foreign".to_owned()]
+    }
+
+    fn build(&self, _stage: &Stage) -> Result<Executor, Vec<String>> {
+        Ok(Executor::Foreign)
+    }
+}
+
+/// A journal that is filled by hand.
+#[derive(Default)]
+struct ByHand {
+    posts: Mutex<VecDeque<Post>>,
+    done: Mutex<Vec<u64>>,
+}
+
+impl ByHand {
+    fn write(&self, receipt: u64, event: &Value) {
+        let post = Post { receipt, body: event.to_string().into_bytes() };
+        self.posts.lock().expect("not poisoned").push_back(post);
+    }
+}
+
+#[async_trait]
+impl Journal for ByHand {
+    async fn read(&self, max: usize, _wait: Duration) -> Result<Vec<Post>, Error> {
+        tokio::time::sleep(EARLY_LOOK).await;
+        let mut posts = self.posts.lock().expect("not poisoned");
+        let max = max.min(posts.len());
+        Ok(posts.drain(..max).collect())
+    }
+
+    async fn done(&self, receipts: &[u64]) -> Result<(), Error> {
+        self.done.lock().expect("not poisoned").extend(receipts);
+        Ok(())
+    }
+
+    async fn leave(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn refuse(&self, _receipt: u64, why: &str) -> Result<(), Error> {
+        panic!("nothing here is refused: {why}")
+    }
+}
+
+/// What the worker of `detect` writes once it has passed a job on.
+fn hop(job_id: &str) -> Value {
+    json!({
+        "event": "completed", "job_id": job_id, "stage": "detect", "attempt": 1, "visit": 1,
+        "timestamp": "2023-11-14T22:13:20Z", "pipeline": "images", "pipeline_version": 1,
+        "job": {
+            "state": "queued", "stage": "classify", "place": "queue", "queue": "detections",
+            "contract": { "job_id": job_id, "params": { "detection_run_id": "det_456" } },
+        },
+    })
+}
+
+fn failed(job_id: &str) -> Value {
+    json!({ "event": "failed", "job_id": job_id, "stage": "classify", "attempt": 1,
+        "timestamp": "2023-11-14T22:13:21Z", "error": { "message": "too quick" } })
+}
+
+/// A tracker that tracks.
+struct World {
+    memory: Memory,
+    journal: Arc<ByHand>,
+    finish: CancellationToken,
+    tracking: tokio::task::JoinHandle<Result<(), Error>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Arc::new(SystemClock);
+        let memory = Memory::new(clock.clone());
+        let store: Arc<dyn Store> = Arc::new(memory.clone());
+        let registry = Registry::new(store, Arc::new(AllForeign), Arc::new(|_| None));
+        let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
+                        { id: classify, type: foreign }, { id: predict, type: foreign }] }";
+        let definition = registry.install("test", pipeline).await.expect("a good pipeline");
+        let journal = Arc::new(ByHand::default());
+        let finish = CancellationToken::new();
+        let (broker, ledger) = (Arc::new(memory.clone()), Arc::new(memory.clone()));
+        let books = Books::new(broker, journal.clone(), ledger);
+        let tracker = Tracker {
+            books,
+            bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
+            clock,
+            definition,
+            registry,
+            finish: finish.clone(),
+            early: Early::default(),
+        };
+        Self { memory, journal, finish, tracking: tokio::spawn(tracker.run()) }
+    }
+
+    /// Waits until the tracker is done with so many posts; tells which, in its order.
+    async fn until_done(&self, count: usize) -> Vec<u64> {
+        let all = async {
+            loop {
+                let done = self.journal.done.lock().expect("not poisoned").clone();
+                if done.len() >= count {
+                    return done;
+                }
+                tokio::time::sleep(EARLY_LOOK).await;
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, all).await.expect("in time")
+    }
+
+    async fn failed(&self, job_id: &str) -> JobRecord {
+        let job = self.memory.job(&JobId::from(job_id)).await.expect("it answers");
+        let job = job.expect("it is known");
+        assert_eq!(job.state, JobState::Failed);
+        job
+    }
+
+    async fn stop(self) {
+        self.finish.cancel();
+        self.tracking.await.expect("it ends").expect("in good order");
+    }
+}
+
+#[tokio::test]
+async fn early_post_waits_for_what_it_builds_on_and_not_for_ever() {
+    let world = World::new().await;
+    world.journal.write(1, &failed("quick"));
+    world.journal.write(2, &failed("lonely"));
+    // It is for the tracker to meet the first two before the third.
+    tokio::time::sleep(EARLY_LOOK * 5).await;
+    assert!(world.until_done(0).await.is_empty());
+    world.journal.write(3, &hop("quick"));
+    assert_eq!(world.until_done(3).await, [3, 1, 2]);
+    assert_eq!(world.failed("quick").await.params["detection_run_id"], "det_456");
+    assert_eq!(world.failed("lonely").await.params.len(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn early_posts_are_not_overtaken() {
+    let world = World::new().await;
+    let told = |event: &str| {
+        json!({ "event": event, "job_id": "a", "stage": "classify", "attempt": 1,
+            "timestamp": "2023-11-14T22:13:21Z" })
+    };
+    // All of them are read at once, or nearly so.
+    world.journal.write(1, &told("started"));
+    world.journal.write(2, &hop("a"));
+    world.journal.write(3, &told("completed"));
+    // Begins at a stage whose service told nothing before; only what comes next is a worker's.
+    let mut begun = told("started");
+    begun["job_id"] = json!("b");
+    world.journal.write(4, &begun);
+    let mut ended = hop("b");
+    (ended["stage"], ended["job"]["stage"]) = (json!("predict"), json!("predict"));
+    (ended["job"]["state"], ended["job"]["place"]) = (json!("completed"), json!("end"));
+    ended["timestamp"] = json!("2023-11-14T22:13:22Z");
+    world.journal.write(5, &ended);
+    assert_eq!(world.until_done(5).await, [2, 1, 3, 4, 5]);
+    let job = world.memory.job(&JobId::from("b")).await.expect("it answers").expect("known");
+    assert_eq!((job.state, job.stage.as_str()), (JobState::Completed, "predict"));
+    world.stop().await;
+}
