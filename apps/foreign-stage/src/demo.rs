@@ -20,6 +20,7 @@ pub async fn run(jobs: usize, places: &Places) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let python = python::interpreter()?;
     let mut services = start_services(&python, places)?;
+    println!("detect, classify and predict run in a process each; {jobs} jobs are submitted\n");
     let submitted = tokio::select! {
         submitted = submit_and_watch(&python, jobs, places) => submitted,
         died = first_to_end(&mut services) => Err(died),

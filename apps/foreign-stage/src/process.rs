@@ -67,6 +67,7 @@ pub fn theirs(python: &Path, program: impl AsRef<Path>, places: &Places) -> Comm
     let mut command = Command::new(python);
     // Relative names are those of the programs here.
     let program: PathBuf = Path::new(PROGRAMS).join(program);
-    command.arg("-u").arg(program).env("PYTHONPATH", PROGRAMS).envs(places.theirs());
+    // Lines as they are printed, and nothing left beside the programs.
+    command.args(["-u", "-B"]).arg(program).env("PYTHONPATH", PROGRAMS).envs(places.theirs());
     command
 }

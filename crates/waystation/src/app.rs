@@ -253,3 +253,30 @@ impl OpenApp {
         Ok(engine.join().await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stages_of_a_file_get_their_code_by_its_name() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "name: numbers\nstages:\n  - { id: first, type: double, queue: numbers }\n  \
+                    - { id: second, type: double }\n";
+        std::fs::write(file.path(), text).expect("written");
+        let double = |_: Context, params: Value| async move {
+            Ok(json!({ "n": params["n"].as_u64().unwrap_or_default() * 2 }))
+        };
+        let app = App::from_file(file.path()).expect("readable").stage("double", double);
+        let app = app.store("memory://").open().await.expect("a good pipeline");
+        let job = app.submit(json!({ "n": 3 })).await.expect("submitted");
+        app.run_until_idle().await.expect("it ends");
+        assert_eq!(app.job(&job).await.expect("it is there").params["n"], 12);
+    }
+
+    #[test]
+    fn missing_file_is_named() {
+        let error = App::from_file("nowhere.yaml").err().expect("there is no such file");
+        assert!(error.to_string().contains("nowhere.yaml"), "{error}");
+    }
+}

@@ -40,7 +40,7 @@ impl Site {
     pub async fn new() -> Self {
         let [broker, postgres, redis] = ["RABBITMQ", "POSTGRES", "REDIS"].map(server);
         let id = uuid::Uuid::now_v7().simple();
-        let (prefix, schema) = (format!("test.{id}."), format!("test_{id}"));
+        let (prefix, schema) = (format!("test.{id}."), format!("foreign_{id}"));
         let places = Places {
             queue: format!("{broker}?prefix={prefix}"),
             store: format!("{postgres}?schema={schema}"),
