@@ -105,7 +105,7 @@ async fn takes_messages(connection: &Connection) -> Finding {
         Err(_) => Finding::refuse(
             "publishing",
             format!("nothing is confirmed within {CONFIRM_MAX:?}"),
-            "see `rabbitmq-diagnostics alarms`: with a memory or disk alarm the broker takes nothing",
+            "see `rabbitmq-diagnostics alarms`: with one of memory or disk it takes nothing",
         ),
     }
 }

@@ -190,10 +190,10 @@ impl Session {
                     tracing::debug!(broker = name, %error, "the broker reports an error");
                 }
                 Ok(Some(Event::ConnectionBlocked(reason))) => {
-                    tracing::warn!(broker = name, reason, "broker blocks publishing");
+                    tracing::warn!(broker = name, reason, "broker takes no messages");
                 }
                 Ok(Some(Event::ConnectionUnblocked)) => {
-                    tracing::info!(broker = name, "broker publishes again");
+                    tracing::info!(broker = name, "broker takes messages again");
                 }
                 Ok(Some(_)) | Err(_) => {}
                 Ok(None) => break,

@@ -5,7 +5,7 @@
 //! on is in its queue, what happened is in the journal, and the delivery is gone, or none of it.
 //! The ledger that reads the journal is apart, and recognises a hop that it is told of twice. What
 //! travels is the contract as plain JSON in the field `body`, so that any program can stand between
-//! two of our stages. One server without cluster mode; `docs/stores.md` tells what is kept where.
+//! two of our stages. One server without cluster mode; `docs/brokers.md` tells what is kept where.
 
 mod bus;
 mod error;

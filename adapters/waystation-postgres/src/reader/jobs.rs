@@ -100,7 +100,8 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<Count>, Error> {
         let sql = "SELECT stage, state, sum(jobs)::bigint FROM ( \
-             SELECT job.stage, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
+             SELECT job.stage, \
+             CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
              AND message.leased_at IS NOT NULL THEN 2::smallint \
              ELSE job.state END AS state, count(*) AS jobs \
              FROM message JOIN job ON job.job_number = message.job \

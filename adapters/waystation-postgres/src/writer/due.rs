@@ -14,7 +14,8 @@ use crate::rows::kind_number;
 const RECLAIM: &str = "UPDATE message SET state = 0, due = NULL WHERE message_id IN \
      (SELECT message_id FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 \
      FOR UPDATE SKIP LOCKED) \
-     RETURNING message_id, queue, job, deliveries, abort, body, token IS NOT NULL AND leased_at IS NOT NULL";
+     RETURNING message_id, queue, job, deliveries, abort, body, \
+     token IS NOT NULL AND leased_at IS NOT NULL";
 
 impl Writer {
     /// Releases what is due, up to a limit, and finds out when the next is.

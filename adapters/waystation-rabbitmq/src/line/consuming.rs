@@ -76,7 +76,7 @@ impl Line {
                 Ended::Left => {}
                 Ended::Taken => tokio::time::sleep(TAKEN_PAUSE).await,
                 Ended::Broken(error) => {
-                    tracing::warn!(queue = self.base, %error, "consuming ended, taking it up again");
+                    tracing::warn!(queue = self.base, %error, "consuming ended, trying on");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }

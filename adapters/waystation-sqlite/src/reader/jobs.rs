@@ -119,7 +119,8 @@ pub fn counts(
     };
     let mut select = connection.prepare_cached(
         "SELECT name.text, counted.state, sum(counted.jobs) FROM ( \
-           SELECT job.stage, CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
+           SELECT job.stage, \
+             CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
              AND message.leased_at IS NOT NULL THEN 2 \
              ELSE job.state END AS state, count(*) AS jobs \
            FROM message JOIN job ON job.job_number = message.job \

@@ -58,7 +58,7 @@ impl Tracker {
         };
         let tracked = self.read_on().await;
         if let Err(error) = self.books.journal.leave().await {
-            tracing::warn!(%error, "the journal is left to its next reader by its connection's end");
+            tracing::warn!(%error, "the journal is left by its connection's end");
         }
         tracked
     }

@@ -1,10 +1,12 @@
 //! The three-stage no-op pipeline on SQLite, and on PostgreSQL where `WAYSTATION_TEST_POSTGRES`
 //! names a server, each beside the least that the database must do for it.
 //!
-//! On RabbitMQ with a store beside it where `WAYSTATION_TEST_RABBITMQ` names one, beside a bare relay.
+//! On RabbitMQ with a store beside it where `WAYSTATION_TEST_RABBITMQ` names one, beside a bare
+//! relay.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq]`. Each round runs the bare statements and
-//! the engine one after the other on the same disk; medians and their ratio are printed.
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq]`. Each round runs the bare
+//! statements and the engine one after the other on the same disk; medians and their ratio are
+//! printed.
 
 mod bare_postgres;
 mod bare_rabbitmq;

@@ -76,7 +76,7 @@ impl Urls {
 
 /// Opens the backend that these URLs name. Stores: `sqlite://FILE`,
 /// `postgres://USER:PASSWORD@HOST/DATABASE`, or `memory://` for trying things out. Queues:
-/// `amqp://USER:PASSWORD@HOST/VHOST`.
+/// `amqp://USER:PASSWORD@HOST/VHOST`, `redis://HOST/DB`; both are buses, too.
 pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = stores::open(&urls.store, &clock).await?;
@@ -111,8 +111,8 @@ pub async fn inspect(url: &str) -> Result<Vec<Finding>, OpenError> {
     }
 }
 
-/// Refuses stores and queues that no work should begin on; gives what somebody should know otherwise, with
-/// the URL that it is about.
+/// Refuses stores and queues that no work should begin on; gives what somebody should know
+/// otherwise, with the URL that it is about.
 pub async fn preflight(urls: &Urls) -> Result<Vec<(String, Finding)>, OpenError> {
     let mut told = Vec::new();
     for url in std::iter::once(&urls.store).chain(&urls.queue) {

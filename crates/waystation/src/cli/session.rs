@@ -116,8 +116,13 @@ impl Global {
         Ok(text)
     }
 
-    /// Opens the store, and makes it when there is none.
+    /// Opens the store, and makes it when there is none. People act in the store: a broker beside
+    /// it need not be there.
     pub async fn open(&self) -> Result<Session, Error> {
+        self.open_at(Urls { queue: None, ..self.urls() }).await
+    }
+
+    async fn open_at(&self, urls: Urls) -> Result<Session, Error> {
         let url = self.url();
         if let Some(path) = file_of(&url)? {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -126,7 +131,7 @@ impl Global {
                 return Err(Error::usage(format!("store {url}: there is no folder {folder}")));
             }
         }
-        let backend = backends::open(&self.urls()).await?;
+        let backend = backends::open(&urls).await?;
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
     }
@@ -134,7 +139,7 @@ impl Global {
     /// Opens a store to run on: one that would lose what it acknowledges is refused, and what
     /// somebody should know of it is said.
     pub async fn open_to_run(&self) -> Result<Session, Error> {
-        let session = self.open().await?;
+        let session = self.open_at(self.urls()).await?;
         for (url, finding) in backends::preflight(&self.urls()).await? {
             out::say(format_args!("warning: {url}: {finding}"));
         }

@@ -20,7 +20,7 @@ fn refused_store_is_told_beside_the_good_one() {
     let urls = ["sqlite://letter.txt", "memory://"];
     let seen = place.run(&["doctor", "--json", urls[0], urls[1]]).exits(1);
     let reports: serde_json::Value = serde_json::from_str(&seen.stdout).expect("one document");
-    assert_eq!(reports[0]["store"], urls[0]);
+    assert_eq!(reports[0]["url"], urls[0]);
     let findings = reports[0]["findings"].as_array().expect("findings");
     assert!(findings.iter().any(|one| one["severity"] == "refuse" && one["subject"] == "file"));
     assert_eq!(reports[1]["findings"][0]["severity"], "fine");
@@ -46,7 +46,7 @@ fn run_refuses_a_server_that_would_lose_jobs_unless_it_is_meant() {
     place.run(&run).exits(2).says("synchronous_commit is off").says("unsafe=allow");
     let meant = format!("{store}&unsafe=allow");
     let run = ["run", "pipeline.yaml", "--until-idle", "--store", &meant];
-    place.run(&run).exits(0).says("warning: synchronous_commit: synchronous_commit is off");
+    place.run(&run).exits(0).says("synchronous_commit: synchronous_commit is off");
     let seen = place.run(&["doctor", &store]).exits(1);
     assert!(seen.stdout.contains("refuse"), "{}", seen.stdout);
 }
