@@ -108,7 +108,7 @@ async fn publish_on(
         if window.len() == WINDOW
             && let Some(first) = window.pop_front()
         {
-            match verdict(first.await.map_err(explain)?) {
+            match verdict(&first.await.map_err(explain)?) {
                 Unconfirmed::None => {}
                 bad => return Ok(bad),
             }
@@ -123,7 +123,7 @@ async fn publish_on(
         window.push_back(sent.await.map_err(explain)?);
     }
     for confirm in window {
-        match verdict(confirm.await.map_err(explain)?) {
+        match verdict(&confirm.await.map_err(explain)?) {
             Unconfirmed::None => {}
             bad => return Ok(bad),
         }
@@ -131,7 +131,7 @@ async fn publish_on(
     Ok(Unconfirmed::None)
 }
 
-fn verdict(confirmation: Confirmation) -> Unconfirmed {
+fn verdict(confirmation: &Confirmation) -> Unconfirmed {
     match confirmation {
         Confirmation::Ack(None) => Unconfirmed::None,
         Confirmation::Ack(Some(_)) => Unconfirmed::Returned,

@@ -43,7 +43,7 @@ impl Work {
         let start = || waystation(&site, &["run", "crash.yaml"]).spawn().expect("it starts");
         let workers = vec![start(), start()];
         let work = Self { site, log, workers, _folder: folder };
-        let begun = work.executions_above(JOBS / 3, Duration::from_secs(60));
+        let begun = work.executions_above(JOBS / 3, Duration::from_mins(1));
         assert!(begun.is_some(), "the workers begin");
         work
     }

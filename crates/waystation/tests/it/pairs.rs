@@ -140,10 +140,10 @@ async fn until(app: &OpenApp, job_id: &JobId, state: JobState) -> JobRecord {
             let _ = tokio::time::timeout(Duration::from_millis(50), signals.next()).await;
         }
     };
-    match tokio::time::timeout(WAIT_MAX, reaching).await {
-        Ok(job) => job,
-        Err(_) => panic!("not {state} in time: {:?}", app.job(job_id).await),
+    if let Ok(job) = tokio::time::timeout(WAIT_MAX, reaching).await {
+        return job;
     }
+    panic!("not {state} in time: {:?}", app.job(job_id).await)
 }
 
 async fn idle(app: &OpenApp) {

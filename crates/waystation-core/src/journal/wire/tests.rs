@@ -98,7 +98,7 @@ fn every_settlement_survives_the_wire_in_its_place() {
     );
     let part = decode(&encode(&parts)[1], Timestamp(0)).expect("it is readable");
     assert_eq!(part[0].change, Change::Part);
-    assert_eq!(decode(&post(&[parts.clone()]), Timestamp(0)).expect("it is readable"), [parts]);
+    assert_eq!(decode(&post(std::slice::from_ref(&parts)), NOW).expect("it is readable"), [parts]);
     assert_eq!(each[0].change, Change::Running);
     assert_eq!(each[1].change, entries[0].change);
 }
