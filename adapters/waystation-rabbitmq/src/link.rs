@@ -41,6 +41,8 @@ pub struct Session {
     consuming: Connection,
     /// Channels with confirms that nobody publishes on now.
     publishers: std::sync::Mutex<Vec<Channel>>,
+    /// Held by who declares: one at a time.
+    pub declaring: tokio::sync::Mutex<()>,
     /// The queues that are known to be there.
     pub declared: tokio::sync::Mutex<std::collections::HashSet<QueueKey>>,
 }
@@ -120,8 +122,8 @@ impl Session {
         let opening = async {
             let publishing = connect(options, "publishes").await?;
             let consuming = connect(options, "consumes").await?;
-            let (publishers, declared) = <_>::default();
-            let session = Self { publishing, consuming, publishers, declared };
+            let (publishers, declaring, declared) = <_>::default();
+            let session = Self { publishing, consuming, publishers, declaring, declared };
             // Finds out at once whether channels are given.
             session.give_back(session.publisher().await?);
             Ok(session)

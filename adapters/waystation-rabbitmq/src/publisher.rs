@@ -1,6 +1,7 @@
 //! Publishes with confirms, many at a time.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -15,6 +16,8 @@ use crate::topology::QueueKey;
 
 /// The most messages of one call that wait for the broker's confirm.
 const WINDOW: usize = 1_000;
+/// How long a broker may take to declare a queue.
+const DECLARE_MAX: Duration = Duration::from_secs(5);
 const PERSISTENT: u8 = 2;
 
 /// A header that tells how often a message was handed out before it was published again.
@@ -190,10 +193,27 @@ pub async fn look(link: &Link, session: &Session, key: &QueueKey) -> Result<Opti
 /// Sees to it that a queue is there. One that is there already is used as it is. One at a time: a
 /// broker that is asked twice at once for a new quorum queue may break the connection.
 pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
-    let mut declared = session.declared.lock().await;
-    if declared.contains(key) {
+    if session.declared.lock().await.contains(key) {
         return Ok(());
     }
+    // A queue that its broker has trouble with must not keep the others from being used.
+    let declaring = async {
+        let _one_at_a_time = session.declaring.lock().await;
+        declare_now(link, session, key).await
+    };
+    match tokio::time::timeout(DECLARE_MAX, declaring).await {
+        Ok(declared) => declared?,
+        Err(_) => {
+            let queue = key.name(link.options());
+            let message = format!("queue `{queue}` is not declared within {DECLARE_MAX:?}");
+            return Err(unavailable(link, message));
+        }
+    }
+    session.declared.lock().await.insert(key.clone());
+    Ok(())
+}
+
+async fn declare_now(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
     let options = link.options();
     if options.declare == Declare::Passive {
         if look(link, session, key).await?.is_none() {
@@ -201,11 +221,9 @@ pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(
             let message = format!("there is no queue `{queue}` (hint: declare=passive makes none)");
             return Err(Error::Unavailable { name: link.name().to_owned(), message });
         }
-    } else {
-        make(link, session, key).await?;
+        return Ok(());
     }
-    declared.insert(key.clone());
-    Ok(())
+    make(link, session, key).await
 }
 
 async fn make(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {

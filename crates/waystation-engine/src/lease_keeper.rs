@@ -156,7 +156,8 @@ impl LeaseKeeper {
         wanted.get(job_id).map(|wanted| wanted.reason.clone())
     }
 
-    fn remember(&self, job_id: &JobId, reason: &str) {
+    /// Remembers that somebody wants this job aborted, whoever will run it.
+    pub fn remember(&self, job_id: &JobId, reason: &str) {
         let heard_at = Instant::now();
         let mut all = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, wanted| heard_at.duration_since(wanted.heard_at) < WANTED_FOR);

@@ -380,7 +380,10 @@ pub async fn requeue_opens_a_new_stage_run(harness: &mut dyn Harness) {
     let failed = sample::journal(&failed);
     backend.project(vec![failed.clone()]).await;
     let letter = backend.letters("a").await.remove(0);
-    assert_eq!(backend.settle(sample::resolve(&letter).requeue()).await, Settled::Applied);
+    assert_eq!(
+        backend.settle(sample::resolve(&letter).happening_at(at(3)).requeue()).await,
+        Settled::Applied
+    );
 
     let late = vec![begun.clone(), failed];
     assert_eq!(backend.project(late).await, [Projected::Repeated; 2]);
@@ -388,7 +391,7 @@ pub async fn requeue_opens_a_new_stage_run(harness: &mut dyn Harness) {
     assert_eq!((job.state, job.failure), (JobState::Queued, None));
     assert!(backend.letters("a").await.is_empty());
     let kinds = backend.kinds("a").await;
-    let expected = [EventKind::Created, EventKind::Failed, EventKind::Requeued, EventKind::Started];
+    let expected = [EventKind::Created, EventKind::Started, EventKind::Failed, EventKind::Requeued];
     assert_eq!(kinds, expected);
 
     let again = hand_over(&backend, sample::STAGE).await;
