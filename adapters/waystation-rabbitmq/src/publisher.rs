@@ -201,14 +201,12 @@ pub async fn declare(link: &Link, session: &Session, key: &QueueKey) -> Result<(
         let _one_at_a_time = session.declaring.lock().await;
         declare_now(link, session, key).await
     };
-    match tokio::time::timeout(DECLARE_MAX, declaring).await {
-        Ok(declared) => declared?,
-        Err(_) => {
-            let queue = key.name(link.options());
-            let message = format!("queue `{queue}` is not declared within {DECLARE_MAX:?}");
-            return Err(unavailable(link, message));
-        }
-    }
+    let Ok(declared) = tokio::time::timeout(DECLARE_MAX, declaring).await else {
+        let queue = key.name(link.options());
+        let message = format!("queue `{queue}` is not declared within {DECLARE_MAX:?}");
+        return Err(unavailable(link, message));
+    };
+    declared?;
     session.declared.lock().await.insert(key.clone());
     Ok(())
 }
