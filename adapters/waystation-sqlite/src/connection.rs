@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use waystation_core::port::Error;
 
@@ -90,6 +91,8 @@ fn open(options: &Options, flags: OpenFlags) -> Result<Connection, Error> {
     let open = || -> rusqlite::Result<Connection> {
         let mut connection = Connection::open_with_flags(&options.path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        // Else statements are planned anew for each value that is bound: our plans depend on none.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         wait_for_others(&mut connection)?;
         Ok(connection)
     };
