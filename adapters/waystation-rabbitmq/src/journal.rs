@@ -23,8 +23,8 @@ use crate::topology::{QueueKey, events};
 const NOBODY_PAUSE: Duration = Duration::from_secs(1);
 /// How long the reader of the journal waits for its announcements.
 const ANNOUNCE_MAX: Duration = Duration::from_secs(2);
-/// The most events that are kept meanwhile, for whoever comes; the oldest go first.
-const UNHEARD_MAX: usize = 10_000;
+/// How many bytes of posts are kept meanwhile, for whoever comes; the oldest go first.
+const UNHEARD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What was read and is not done.
 #[derive(Default)]
@@ -39,7 +39,14 @@ pub struct Reading {
 struct Announcer {
     declared_in: std::sync::Weak<Session>,
     silent_until: Option<Instant>,
-    unheard: VecDeque<Box<RawValue>>,
+    unheard: Unheard,
+}
+
+/// Posts whose events nobody was told of yet.
+#[derive(Default)]
+struct Unheard {
+    posts: VecDeque<Vec<u8>>,
+    bytes: usize,
 }
 
 #[async_trait]
@@ -69,8 +76,8 @@ impl Journal for RabbitMq {
         }
         line.acknowledge(&receipts).await;
         // Also a broker that takes nothing must not keep the journal from being read.
-        let bodies: Vec<&[u8]> = ours.iter().map(|(_, body)| body.as_slice()).collect();
-        let announcing = self.shared.reading.announce(&self.shared.link, &bodies);
+        let bodies = ours.into_iter().map(|(_, body)| body);
+        let announcing = self.shared.reading.announce(&self.shared.link, bodies);
         match tokio::time::timeout(ANNOUNCE_MAX, announcing).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "events are not announced"),
@@ -108,15 +115,17 @@ impl Reading {
 
     /// Sends the events of these posts to the exchange, one a message. While no queue is bound to
     /// it, one of them is tried now and then: who binds one hears what happens from then on.
-    async fn announce(&self, link: &Link, posts: &[&[u8]]) -> Result<(), Error> {
+    async fn announce(
+        &self,
+        link: &Link,
+        posts: impl Iterator<Item = Vec<u8>>,
+    ) -> Result<(), Error> {
         let mut announcer = self.announcer.lock().await;
-        announcer.unheard.extend(posts.iter().flat_map(|post| single_events(post)));
+        announcer.unheard.extend(posts);
         if announcer.silent_until.is_some_and(|until| Instant::now() < until) {
-            let excess = announcer.unheard.len().saturating_sub(UNHEARD_MAX);
-            announcer.unheard.drain(..excess);
             return Ok(());
         }
-        let mut unheard = std::mem::take(&mut announcer.unheard).into_iter();
+        let mut unheard = announcer.unheard.take_events();
         let Some(first) = unheard.next() else { return Ok(()) };
         let session = link.session().await?;
         if !std::ptr::eq(announcer.declared_in.as_ptr(), Arc::as_ptr(&session)) {
@@ -132,7 +141,7 @@ impl Reading {
             session.give_back(channel);
             return Ok(());
         }
-        let mut confirms = Vec::with_capacity(unheard.len());
+        let mut confirms = Vec::new();
         for event in unheard {
             confirms.push(send(link, &channel, &event).await?);
         }
@@ -141,6 +150,25 @@ impl Reading {
         }
         session.give_back(channel);
         Ok(())
+    }
+}
+
+impl Unheard {
+    fn extend(&mut self, posts: impl Iterator<Item = Vec<u8>>) {
+        for post in posts {
+            self.bytes += post.len();
+            self.posts.push_back(post);
+        }
+        while self.bytes > UNHEARD_BYTES_MAX
+            && let Some(oldest) = self.posts.pop_front()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+
+    fn take_events(&mut self) -> impl Iterator<Item = Box<RawValue>> + use<> {
+        self.bytes = 0;
+        std::mem::take(&mut self.posts).into_iter().flat_map(|post| single_events(&post))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Numbers for names that repeat in every row.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 #[derive(Default)]
 pub struct Names {
     numbers: HashMap<String, i64>,
+    texts: HashMap<i64, Arc<str>>,
 }
 
 impl Names {
@@ -27,9 +29,22 @@ impl Names {
         Ok(number)
     }
 
+    /// The name of a number that is in a row.
+    pub fn text(&mut self, connection: &Connection, number: i64) -> rusqlite::Result<Arc<str>> {
+        if let Some(text) = self.texts.get(&number) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = connection
+            .prepare_cached("SELECT text FROM name WHERE name_id = ?1")?
+            .query_row([number], |row| row.get(0))?;
+        self.texts.insert(number, Arc::clone(&text));
+        Ok(text)
+    }
+
     /// Forgets every number.
     pub fn forget(&mut self) {
         self.numbers.clear();
+        self.texts.clear();
     }
 }
 

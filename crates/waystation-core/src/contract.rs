@@ -5,6 +5,8 @@
 //! we do not know survives each hop. Numbers survive as JSON's own do here: whole ones of 64 bits
 //! and floating-point ones of 64 bits exactly, others as the nearest of these.
 
+mod read;
+
 use serde_json::{Map, Value};
 
 use crate::Params;
@@ -77,11 +79,8 @@ impl Contract {
     /// Reads a contract from its wire form. `entry_stage`, `exit_stage`, `retry_count` and
     /// `params` may be absent or null; `job_id` may not.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let mut fields = match serde_json::from_slice(bytes)? {
-            Value::Object(fields) => fields,
-            other => return Err(Error::NotAnObject(kind_of(&other))),
-        };
-        let job_id = take_text(&mut fields, "job_id")?.ok_or(Error::Missing("job_id"))?;
+        let fields = read::fields(bytes)?;
+        let job_id = read::text("job_id", fields.job_id)?.ok_or(Error::Missing("job_id"))?;
         if job_id.is_empty() {
             return Err(Error::Invalid {
                 field: "job_id",
@@ -91,15 +90,29 @@ impl Contract {
         }
         Ok(Self {
             job_id: JobId::from(job_id),
-            entry_stage: take_text(&mut fields, "entry_stage")?.map(StageId::from),
-            exit_stage: take_text(&mut fields, "exit_stage")?.map(StageId::from),
-            retry_count: take_count(&mut fields, "retry_count")?.unwrap_or(0),
-            params: take_params(&mut fields)?,
-            pipeline: take_text(&mut fields, "pipeline")?.map(PipelineName::from),
-            pipeline_version: take_count(&mut fields, "pipeline_version")?,
-            visit: take_count(&mut fields, "visit")?.unwrap_or(1),
-            other: fields,
+            entry_stage: read::text("entry_stage", fields.entry_stage)?.map(StageId::from),
+            exit_stage: read::text("exit_stage", fields.exit_stage)?.map(StageId::from),
+            retry_count: read::count("retry_count", fields.retry_count)?.unwrap_or(0),
+            params: read::params(fields.params)?,
+            pipeline: read::text("pipeline", fields.pipeline)?.map(PipelineName::from),
+            pipeline_version: read::count("pipeline_version", fields.pipeline_version)?,
+            visit: read::count("visit", fields.visit)?.unwrap_or(1),
+            other: fields.other,
         })
+    }
+
+    /// The stage run and the attempt that a contract is for, without reading the rest of it.
+    /// `None` when it is none.
+    pub fn awaited(bytes: &[u8]) -> Option<(u32, u32)> {
+        #[derive(serde::Deserialize)]
+        struct Awaited {
+            job_id: Option<serde::de::IgnoredAny>,
+            visit: Option<u32>,
+            retry_count: Option<u32>,
+        }
+        let awaited: Awaited = serde_json::from_slice(bytes).ok()?;
+        awaited.job_id?;
+        Some((awaited.visit.unwrap_or(1), awaited.retry_count.unwrap_or(0).saturating_add(1)))
     }
 
     /// The wire form.
@@ -133,35 +146,6 @@ impl serde::Serialize for Contract {
             map.serialize_entry(name, value)?;
         }
         map.end()
-    }
-}
-
-fn take_text(fields: &mut Params, field: &'static str) -> Result<Option<String>, Error> {
-    match fields.shift_remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(value) => Err(Error::Invalid { field, expected: "a text", value }),
-    }
-}
-
-fn take_count(fields: &mut Params, field: &'static str) -> Result<Option<u32>, Error> {
-    let Some(value) = fields.shift_remove(field) else {
-        return Ok(None);
-    };
-    if value.is_null() {
-        return Ok(None);
-    }
-    match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
-        Some(count) => Ok(Some(count)),
-        None => Err(Error::Invalid { field, expected: "a whole number from 0", value }),
-    }
-}
-
-fn take_params(fields: &mut Params) -> Result<Params, Error> {
-    match fields.shift_remove("params") {
-        None | Some(Value::Null) => Ok(Params::new()),
-        Some(Value::Object(params)) => Ok(params),
-        Some(value) => Err(Error::Invalid { field: "params", expected: "an object", value }),
     }
 }
 
@@ -204,6 +188,15 @@ mod tests {
             "params": {}, "visit": 3, "meta": {"a": [1, null]}, "zebra": 1.5
         });
         assert_eq!(round_trip(&vector), vector);
+    }
+
+    #[test]
+    fn the_awaited_attempt_is_read_alone() {
+        let awaited = |text: &str| Contract::awaited(text.as_bytes());
+        assert_eq!(awaited(r#"{"job_id":"j","retry_count":2,"visit":3,"a":[{}]}"#), Some((3, 3)));
+        assert_eq!(awaited(r#"{"job_id":"j","retry_count":null}"#), Some((1, 1)));
+        assert_eq!(awaited(r#"{"visit":3}"#), None);
+        assert_eq!(awaited("["), None);
     }
 
     #[test]

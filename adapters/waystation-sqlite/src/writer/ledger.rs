@@ -2,11 +2,12 @@
 //! decided in core, and written here.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::{JobId, QueueName, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Birth, Effect, EventKey, Known, Place, Shadow};
@@ -15,14 +16,14 @@ use waystation_core::state::JobState;
 
 use super::batch::Writer;
 use super::rows::{AWAY, state_number};
+use crate::names::Names;
 
 /// `waiting` is 4, the terminal states are 6 and above.
-const LOOK_UP: &str = "SELECT job.job_number, job.state, stage.text, message.message_id, \
-     queue.text, message.rank, message.state, message.not_before, message.leased_at, \
+const LOOK_UP: &str = "SELECT job.job_number, job.state, job.stage, message.message_id, \
+     message.queue, message.rank, message.state, message.not_before, message.leased_at, \
      message.told_at, message.abort, message.body \
-     FROM job JOIN name AS stage ON stage.name_id = job.stage \
-     LEFT JOIN message ON message.message_id = job.live AND job.state < 6 AND job.state <> 4 \
-     LEFT JOIN name AS queue ON queue.name_id = message.queue WHERE job.job_id = ?1";
+     FROM job LEFT JOIN message ON message.message_id = job.live \
+     AND job.state < 6 AND job.state <> 4 WHERE job.job_id = ?1";
 
 /// Where a job's rows are.
 #[derive(Clone, Copy)]
@@ -58,31 +59,14 @@ impl Writer {
         Ok(Ok(projection.answers))
     }
 
-    fn look_up(&self, job_id: &JobId) -> rusqlite::Result<Option<(Rows, Known)>> {
-        let found = self
-            .connection
-            .prepare_cached(LOOK_UP)?
-            .query_row([job_id.as_str()], |row| {
-                let rows = Rows { job: row.get(0)?, message: row.get(3)? };
-                Ok((rows, known(row)?))
-            })
-            .optional()?;
-        let Some((rows, mut known)) = found else { return Ok(None) };
-        known.events = self.known_events(rows.job)?;
+    fn look_up(&mut self, job_id: &JobId) -> rusqlite::Result<Option<(Rows, Known)>> {
+        let mut select = self.connection.prepare_cached(LOOK_UP)?;
+        let mut found = select.query([job_id.as_str()])?;
+        let Some(row) = found.next()? else { return Ok(None) };
+        let rows = Rows { job: row.get(0)?, message: row.get(3)? };
+        let mut known = known(row, |number| self.names.text(&self.connection, number))?;
+        known.events = known_events(&self.connection, &mut self.names, rows.job)?;
         Ok(Some((rows, known)))
-    }
-
-    fn known_events(&self, job: i64) -> rusqlite::Result<HashSet<EventKey>> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT name.text, visit, attempt, kind FROM event \
-             JOIN name ON name.name_id = event.stage WHERE job = ?1",
-        )?;
-        let rows = select.query_map([job], |row| {
-            let stage: String = row.get(0)?;
-            let kind = EventKind::ALL.get(row.get::<_, usize>(3)?).copied();
-            Ok(kind.map(|kind| Ok((StageId::from(stage), row.get(1)?, row.get(2)?, kind))))
-        })?;
-        rows.filter_map(Result::transpose).map(|row| row?).collect()
     }
 
     fn take_effect(&mut self, effect: &Effect, found: Option<Rows>) -> rusqlite::Result<()> {
@@ -183,11 +167,33 @@ impl Writer {
     }
 }
 
+/// What names each event of a job that is written down.
+fn known_events(
+    connection: &Connection,
+    names: &mut Names,
+    job: i64,
+) -> rusqlite::Result<HashSet<EventKey>> {
+    let mut select = connection
+        .prepare_cached("SELECT stage, visit, attempt, kind FROM event WHERE job = ?1")?;
+    let mut rows = select.query([job])?;
+    let mut events = HashSet::new();
+    while let Some(row) = rows.next()? {
+        // A kind that a newer program wrote is none that a job can be told of here.
+        let Some(kind) = EventKind::ALL.get(row.get::<_, usize>(3)?) else { continue };
+        let stage = StageId::new(names.text(connection, row.get(0)?)?);
+        events.insert((stage, row.get(1)?, row.get(2)?, *kind));
+    }
+    Ok(events)
+}
+
 /// All that is known of a job but its events.
-fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+fn known(
+    row: &Row<'_>,
+    mut name: impl FnMut(i64) -> rusqlite::Result<Arc<str>>,
+) -> rusqlite::Result<Known> {
     let state = JobState::ALL.get(row.get::<_, usize>(1)?).copied().unwrap_or(JobState::Failed);
-    let stage = StageId::from(row.get::<_, String>(2)?);
-    let shadow = match row.get::<_, Option<String>>(4)? {
+    let stage = StageId::new(name(row.get(2)?)?);
+    let shadow = match row.get::<_, Option<i64>>(4)? {
         None => None,
         Some(queue) => {
             let moment = |column| row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp));
@@ -196,7 +202,7 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
             let away = row.get::<_, i64>(6)? == AWAY;
             Some(Shadow {
                 message: Message {
-                    queue: queue.into(),
+                    queue: QueueName::new(name(queue)?),
                     stage: stage.clone(),
                     priority: -rank as i16,
                     not_before: moment(7)?,

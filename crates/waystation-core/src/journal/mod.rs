@@ -8,13 +8,13 @@
 mod verdict;
 mod wire;
 
+use crate::Params;
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
 use crate::settlement::{Next, Settlement};
 use crate::state::JobState;
-use crate::{Params, contract};
 
 pub use verdict::{Standing, Verdict, verdict};
 pub use wire::{Unreadable, decode, encode, encode_created};
@@ -127,10 +127,4 @@ impl Entry {
         }
         self
     }
-}
-
-/// The stage run and the attempt that a contract on its way is for; `None` when it is none.
-pub fn awaited(body: &[u8]) -> Option<(u32, u32)> {
-    let contract = contract::Contract::parse(body).ok()?;
-    Some((contract.visit, contract.retry_count.saturating_add(1)))
 }

@@ -1,7 +1,8 @@
 //! What still holds of an entry, given where the ledger has the job.
 
-use super::{Change, Entry, awaited};
+use super::{Change, Entry};
 use crate::clock::Timestamp;
+use crate::contract::Contract;
 use crate::id::StageId;
 use crate::settlement::Next;
 
@@ -88,7 +89,7 @@ fn kind_of(entry: &Entry, here: Attempt<'_>) -> Kind {
         Next::Enqueue(message) => {
             // The body is read only where it may be for the attempt at hand.
             let back = is_at(here, entry) && stage == here.0;
-            let same = back && awaited(&message.body) == Some((here.1, here.2));
+            let same = back && Contract::awaited(&message.body) == Some((here.1, here.2));
             if same { Kind::Stays } else { Kind::Moves }
         }
         Next::HandBack | Next::HandOver | Next::Drop => Kind::Stays,

@@ -11,7 +11,7 @@ use crate::contract::Contract;
 use crate::event::{Event, EventKind};
 use crate::failure::{ErrorKind, Failure};
 use crate::id::{JobId, QueueName, StageId};
-use crate::journal::{Change, Entry, Standing, Verdict, awaited, verdict};
+use crate::journal::{Change, Entry, Standing, Verdict, verdict};
 use crate::port::{Error, Projected};
 use crate::settlement::{Message, Next};
 use crate::state::{JobState, Step, transition};
@@ -59,7 +59,7 @@ impl Track {
             return Standing::Ended;
         }
         let Some(shadow) = &known.shadow else { return Standing::Waiting };
-        let (visit, attempt) = awaited(&shadow.message.body).unwrap_or((1, 1));
+        let (visit, attempt) = Contract::awaited(&shadow.message.body).unwrap_or((1, 1));
         Standing::Queued {
             stage: known.stage.clone(),
             visit,
@@ -232,7 +232,7 @@ fn told_at(entry: &Entry, message: &Message) -> Option<Timestamp> {
         return None;
     }
     let step = &entry.step;
-    let (visit, attempt) = awaited(&message.body).unwrap_or((1, 1));
+    let (visit, attempt) = Contract::awaited(&message.body).unwrap_or((1, 1));
     if visit != step.visit.unwrap_or(1) {
         return None;
     }
