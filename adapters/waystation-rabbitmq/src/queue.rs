@@ -97,7 +97,7 @@ impl Queue for RabbitMq {
     }
 
     async fn began(&self, entry: Entry) -> Result<(), Error> {
-        self.write_journal(&[entry]).await
+        self.write_events(journal::encode(&entry)).await
     }
 
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
-use waystation_core::journal::{self, Entry};
+use waystation_core::journal;
 use waystation_core::port::Error;
 use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
 use waystation_core::state::JobState;
@@ -44,11 +44,11 @@ impl RabbitMq {
             closed.iter().filter_map(|one| forward(&settlements[one.place], one, now)).collect();
         let letters: Vec<_> =
             closed.iter().filter_map(|one| letter(&settlements[one.place])).collect();
-        let entries: Vec<_> =
-            closed.iter().map(|one| Entry::of(&settlements[one.place], now)).collect();
+        let told = |one: &Closed| journal::encode_settlement(&settlements[one.place], now);
+        let events = closed.iter().flat_map(told).collect();
         let published = async {
             publisher::publish(&self.shared.link, &forwards, now).await?;
-            self.write_journal(&entries).await
+            self.write_events(events).await
         };
         if let Err(error) = published.await {
             for one in closed {
@@ -96,13 +96,7 @@ impl RabbitMq {
         Ok(closed)
     }
 
-    /// Writes to the journal; returns when the broker has it, durably.
-    pub(crate) async fn write_journal(&self, entries: &[Entry]) -> Result<(), Error> {
-        let events = entries.iter().flat_map(journal::encode).collect();
-        self.write_events(events).await
-    }
-
-    /// The same with events that have their wire form.
+    /// Writes events to the journal; returns when the broker has them, durably.
     pub(crate) async fn write_events(&self, events: Vec<Vec<u8>>) -> Result<(), Error> {
         let options = self.shared.link.options();
         let posts: Vec<_> = posts(options, events)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::ScriptInvocation;
 use waystation_core::clock::Timestamp;
-use waystation_core::journal::{self, Entry};
+use waystation_core::journal;
 use waystation_core::port::Error;
 use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
 use waystation_core::state::JobState;
@@ -46,7 +46,7 @@ impl Redis {
             script.arg(bases.place(&lease.queue) + JOURNAL_KEYS);
             script.arg(receipt.priority()).arg(receipt.token);
             add_next(&mut script, settlement, &mut bases, now);
-            let events = journal::encode(&Entry::of(settlement, now));
+            let events = journal::encode_settlement(settlement, now);
             script.arg(events.len());
             for event in events {
                 script.arg(event);

@@ -120,6 +120,10 @@ impl Writer {
                 .map_or(Ok(()), |(state, stage)| self.move_job(job, state, stage, message));
         }
         let Some((state, stage)) = moved else { return Ok(()) };
+        if let (Place::Away(shadow), Some(message)) = (place, message) {
+            self.replace_shadow(message, shadow)?;
+            return self.move_job(job, state, stage, message);
+        }
         self.connection
             .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
             .execute([message])?;

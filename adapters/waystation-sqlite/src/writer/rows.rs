@@ -96,6 +96,31 @@ impl Writer {
         Ok(number)
     }
 
+    /// Has the row of a message keep this shadow instead.
+    pub(super) fn replace_shadow(&mut self, number: i64, shadow: &Shadow) -> rusqlite::Result<()> {
+        let message = &shadow.message;
+        let queue = self.names.number(&self.connection, message.queue.as_str())?;
+        self.connection
+            .prepare_cached(
+                "UPDATE message SET queue = ?2, rank = ?3, state = ?4, due = NULL, token = NULL, \
+                 deliveries = 0, enqueued_at = ?5, not_before = ?6, leased_at = ?7, told_at = ?8, \
+                 abort = ?9, body = ?10 WHERE message_id = ?1",
+            )?
+            .execute(params![
+                number,
+                queue,
+                -i64::from(message.priority),
+                AWAY,
+                self.now.0,
+                message.not_before.map(|moment| moment.0),
+                shadow.running_since.map(|moment| moment.0),
+                shadow.told_at.map(|moment| moment.0),
+                shadow.abort,
+                message.body,
+            ])?;
+        Ok(())
+    }
+
     /// Opens a task in the inbox; gives its number.
     pub(super) fn insert_task(&mut self, job: i64, task: &Task) -> rusqlite::Result<i64> {
         let stage = self.names.number(&self.connection, task.stage.as_str())?;

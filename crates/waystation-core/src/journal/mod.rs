@@ -17,7 +17,7 @@ use crate::settlement::{Next, Settlement};
 use crate::state::JobState;
 
 pub use verdict::{Standing, Verdict, verdict};
-pub use wire::{Unreadable, decode, encode, encode_created};
+pub use wire::{Unreadable, decode, encode, encode_created, encode_settlement};
 
 /// What a worker tells of one attempt at a stage.
 #[derive(Clone, Debug, PartialEq)]
