@@ -2,7 +2,7 @@
 //! names a server, each beside the least that the database must do for it.
 //!
 //! On RabbitMQ with a store beside it where `WAYSTATION_TEST_RABBITMQ` names one, beside a bare
-//! relay.
+//! relay, and beside that relay while the store's rows are written, too.
 //!
 //! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq]`. Each round runs the bare
 //! statements and the engine one after the other on the same disk; medians and their ratio are
@@ -14,6 +14,7 @@ mod bare_sqlite;
 mod brokered;
 mod engine;
 mod figures;
+mod rabbitmq;
 
 use figures::{Figures, median};
 
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(_) => println!("postgres: left out, {SERVER} names no server"),
     }
     match std::env::var(BROKER) {
-        Ok(broker) if only("rabbitmq") => rabbitmq(jobs, rounds, &broker)?,
+        Ok(broker) if only("rabbitmq") => rabbitmq::measure(jobs, rounds, &broker)?,
         Ok(_) => {}
         Err(_) => println!("rabbitmq: left out, {BROKER} names no broker"),
     }
@@ -84,48 +85,6 @@ fn postgres(jobs: usize, rounds: usize, server: &str) -> Result<(), Box<dyn std:
     let latency = engine::latency(LATENCY_SAMPLES, &store(&schema("latency")))?;
     runtime.block_on(bare_postgres::forget(server, &schema("latency")))?;
     report("postgres", jobs, &mut bare, &mut drained, &latency);
-    Ok(())
-}
-
-fn rabbitmq(jobs: usize, rounds: usize, broker: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let folder = tempfile::tempdir()?;
-    let file = |round| format!("sqlite://{}", folder.path().join(format!("{round}.db")).display());
-    let queue = |name: String| format!("{broker}?prefix=bench.{}.{name}.", std::process::id());
-    let runtime = engine::runtime()?;
-    let server = std::env::var(SERVER).ok();
-    let (mut bare, mut on_sqlite, mut on_postgres) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..rounds {
-        let relayed = runtime.block_on(bare_rabbitmq::drain(jobs, STAGES, broker));
-        bare.push(relayed.map_err(|error| error.to_string())?);
-        let drained = brokered::drain(jobs, STAGES, &file(round), &queue(format!("s{round}")))?;
-        on_sqlite.push(drained);
-        if let Some(server) = &server {
-            let schema = format!("bench_{}_mq_{round}", std::process::id());
-            let store = format!("{server}?schema={schema}");
-            let drained = brokered::drain(jobs, STAGES, &store, &queue(format!("p{round}")))?;
-            on_postgres.push(drained);
-            runtime.block_on(bare_postgres::forget(server, &schema))?;
-        }
-    }
-    let bare = median(&mut bare);
-    println!(
-        "rabbitmq (quorum, window 1,000): {jobs} jobs, {STAGES} no-op stages, 200-byte params"
-    );
-    println!("  bare relay            {bare:>9.0} jobs/s  {:>9.0} hops/s", bare * STAGES as f64);
-    for (name, drained) in [("sqlite full", on_sqlite), ("postgres", on_postgres)] {
-        if drained.is_empty() {
-            continue;
-        }
-        let mut worked: Vec<f64> = drained.iter().map(|one| one.worked_per_second).collect();
-        let mut tracked: Vec<f64> = drained.iter().map(|one| one.tracked_per_second).collect();
-        for (what, speed) in [("worked", median(&mut worked)), ("tracked", median(&mut tracked))] {
-            println!(
-                "  {what:<8} {name:<12} {speed:>9.0} jobs/s  {:>9.0} hops/s   ratio {:.2}",
-                speed * STAGES as f64,
-                speed / bare
-            );
-        }
-    }
     Ok(())
 }
 
