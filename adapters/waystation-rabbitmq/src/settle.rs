@@ -70,7 +70,10 @@ impl RabbitMq {
             }
         }
         for (line, receipts) in by_line.into_values() {
-            line.acknowledge(&receipts).await;
+            // To its end, also when nobody waits for it any more: what is settled must not be left
+            // open with the broker.
+            let acknowledging = async move { line.acknowledge(&receipts).await };
+            let _ = tokio::spawn(acknowledging).await;
         }
         Ok(answers)
     }
@@ -112,7 +115,7 @@ impl RabbitMq {
         for (place, settlement) in settlements.iter().enumerate() {
             let Ended::Delivery(lease) = &settlement.ended else { continue };
             let Some(line) = self.known_line(&lease.queue) else { continue };
-            let receipt = Receipt { epoch: lease.token, tag: lease.delivery_id as u64 };
+            let receipt = Receipt::of(lease);
             if let Some(fetched) = line.close(receipt) {
                 closed.push(Closed { place, line, receipt, fetched, forwarded: false });
             }
