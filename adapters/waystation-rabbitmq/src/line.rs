@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
+use waystation_core::settlement::Lease;
 
 use crate::link::Link;
 use crate::publisher::{DELIVERIES, NOT_BEFORE, Outgoing};
@@ -41,7 +42,8 @@ pub struct Line {
     arrived: Notify,
     /// Somebody wants more than before, or nothing any more.
     asked: Notify,
-    /// One at a time acknowledges: what is joined must not cover what another one is about to say.
+    /// One at a time acknowledges or puts back: what is joined must not cover what another one is
+    /// about to say.
     acknowledging: tokio::sync::Mutex<()>,
     /// Cancelled with the last user of the broker.
     closed: CancellationToken,
@@ -74,6 +76,13 @@ pub struct Receipt {
     pub epoch: u64,
     /// Its number there.
     pub tag: u64,
+}
+
+impl Receipt {
+    /// What a lease stands for.
+    pub fn of(lease: &Lease) -> Self {
+        Self { epoch: lease.token, tag: lease.delivery_id as u64 }
+    }
 }
 
 impl Line {

@@ -60,8 +60,36 @@ impl Outgoing {
     }
 }
 
+/// Why not all messages of a call were published.
+pub struct Unpublished {
+    /// So many of the first are with the broker, durably. Of the others that is not known.
+    pub confirmed: usize,
+    error: Error,
+}
+
+impl From<Error> for Unpublished {
+    fn from(error: Error) -> Self {
+        Self { confirmed: 0, error }
+    }
+}
+
+impl From<Unpublished> for Error {
+    fn from(unpublished: Unpublished) -> Self {
+        unpublished.error
+    }
+}
+
 /// Publishes persistent messages; returns when the broker has them all, durably.
 pub async fn publish(link: &Link, messages: &[Outgoing], now: Timestamp) -> Result<(), Error> {
+    Ok(publish_counted(link, messages, now).await?)
+}
+
+/// The same for callers who go on from where it failed.
+pub async fn publish_counted(
+    link: &Link,
+    messages: &[Outgoing],
+    now: Timestamp,
+) -> Result<(), Unpublished> {
     if messages.is_empty() {
         return Ok(());
     }
@@ -71,50 +99,81 @@ pub async fn publish(link: &Link, messages: &[Outgoing], now: Timestamp) -> Resu
         declare(link, &session, queue).await?;
     }
     let channel = session.publisher().await.map_err(|error| link.explain(&error))?;
-    match publish_on(link, &channel, messages, now).await? {
-        Unconfirmed::None => {
+    let Tally { confirmed, failed } = publish_on(link, &channel, messages, now).await;
+    let error = match failed {
+        None => {
             session.give_back(channel);
-            Ok(())
+            return Ok(());
         }
-        Unconfirmed::Returned => {
+        Some(Failed::Returned) => {
             // Somebody deleted one of them: they are looked for when the call comes again.
             let mut declared = session.declared.lock().await;
             for queue in &queues {
                 declared.remove(*queue);
             }
-            Err(unavailable(link, format!("a queue of {} is not there", shown(link, &queues))))
+            unavailable(link, format!("a queue of {} is not there", shown(link, &queues)))
         }
-        Unconfirmed::Refused => {
-            Err(unavailable(link, format!("a queue of {} takes no more", shown(link, &queues))))
+        Some(Failed::Refused) => {
+            unavailable(link, format!("a queue of {} takes no more", shown(link, &queues)))
+        }
+        Some(Failed::Broken(error)) => link.explain(&error),
+    };
+    Err(Unpublished { confirmed, error })
+}
+
+/// How the broker answered a call's messages.
+#[derive(Default)]
+struct Tally {
+    /// So many of the first are confirmed.
+    confirmed: usize,
+    /// What happened to the first that is not.
+    failed: Option<Failed>,
+}
+
+/// What happened to a message that is not confirmed.
+#[derive(Debug)]
+enum Failed {
+    /// It came back: no queue of its name.
+    Returned,
+    /// It was not taken.
+    Refused,
+    /// The channel or the connection ended.
+    Broken(lapin::Error),
+}
+
+impl Tally {
+    /// Takes the next answer. A message that comes back is told with the confirm of some message
+    /// of its channel, not of itself: then nothing is known to be with the broker.
+    fn count(&mut self, answer: Result<(), Failed>) {
+        match answer {
+            Ok(()) if self.failed.is_none() => self.confirmed += 1,
+            Ok(()) => {}
+            Err(Failed::Returned) => *self = Self { confirmed: 0, failed: Some(Failed::Returned) },
+            Err(failed) => {
+                self.failed.get_or_insert(failed);
+            }
         }
     }
 }
 
-/// What was not confirmed as it should.
-enum Unconfirmed {
-    None,
-    /// A message came back: no queue of its name.
-    Returned,
-    /// A message was not taken.
-    Refused,
-}
-
+/// Sends until something fails, and hears the answers to all that was sent.
 async fn publish_on(
     link: &Link,
     channel: &Channel,
     messages: &[Outgoing],
     now: Timestamp,
-) -> Result<Unconfirmed, Error> {
-    let explain = |error: lapin::Error| link.explain(&error);
+) -> Tally {
+    let mut tally = Tally::default();
     let mut window: VecDeque<PublisherConfirm> = VecDeque::new();
+    let mut unsent = None;
     for message in messages {
         if window.len() == WINDOW
             && let Some(first) = window.pop_front()
         {
-            match verdict(&first.await.map_err(explain)?) {
-                Unconfirmed::None => {}
-                bad => return Ok(bad),
-            }
+            tally.count(answer(first.await));
+        }
+        if tally.failed.is_some() {
+            break;
         }
         let sent = channel.basic_publish(
             ShortString::default(),
@@ -123,22 +182,29 @@ async fn publish_on(
             &message.body,
             properties(message, now),
         );
-        window.push_back(sent.await.map_err(explain)?);
-    }
-    for confirm in window {
-        match verdict(&confirm.await.map_err(explain)?) {
-            Unconfirmed::None => {}
-            bad => return Ok(bad),
+        match sent.await {
+            Ok(confirm) => window.push_back(confirm),
+            Err(error) => {
+                unsent = Some(error);
+                break;
+            }
         }
     }
-    Ok(Unconfirmed::None)
+    for confirm in window {
+        tally.count(answer(confirm.await));
+    }
+    if let Some(error) = unsent {
+        tally.count(Err(Failed::Broken(error)));
+    }
+    tally
 }
 
-fn verdict(confirmation: &Confirmation) -> Unconfirmed {
-    match confirmation {
-        Confirmation::Ack(None) => Unconfirmed::None,
-        Confirmation::Ack(Some(_)) => Unconfirmed::Returned,
-        Confirmation::Nack(_) | Confirmation::NotRequested => Unconfirmed::Refused,
+fn answer(confirmed: lapin::Result<Confirmation>) -> Result<(), Failed> {
+    match confirmed {
+        Ok(Confirmation::Ack(None)) => Ok(()),
+        Ok(Confirmation::Ack(Some(_))) => Err(Failed::Returned),
+        Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => Err(Failed::Refused),
+        Err(error) => Err(Failed::Broken(error)),
     }
 }
 
@@ -239,5 +305,28 @@ async fn make(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Erro
             look(link, session, key).await.map(|_| ())
         }
         Err(error) => Err(explain_declare(link.name(), &format!("queue `{queue}`"), &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confirmed(answers: Vec<Result<(), Failed>>) -> usize {
+        let mut tally = Tally::default();
+        for answer in answers {
+            tally.count(answer);
+        }
+        tally.confirmed
+    }
+
+    #[test]
+    fn the_first_up_to_a_failure_are_confirmed_unless_one_came_back() {
+        assert_eq!(confirmed(vec![Ok(()), Ok(())]), 2);
+        assert_eq!(confirmed(vec![Ok(()), Err(Failed::Refused), Ok(())]), 1);
+        // Which one came back is not told.
+        assert_eq!(confirmed(vec![Ok(()), Ok(()), Err(Failed::Returned)]), 0);
+        assert_eq!(confirmed(vec![Ok(()), Err(Failed::Refused), Err(Failed::Returned)]), 0);
+        assert_eq!(confirmed(vec![Err(Failed::Returned), Ok(()), Err(Failed::Refused)]), 0);
     }
 }

@@ -84,8 +84,7 @@ impl Queue for RabbitMq {
     async fn extend(&self, leases: Vec<Lease>, _lease: Duration) -> Result<Vec<Extended>, Error> {
         check_batch(leases.len())?;
         let held = |lease: &Lease| {
-            let receipt = Receipt { epoch: lease.token, tag: lease.delivery_id as u64 };
-            self.known_line(&lease.queue).is_some_and(|line| line.holds(receipt))
+            self.known_line(&lease.queue).is_some_and(|line| line.holds(Receipt::of(lease)))
         };
         let answer = |lease| if held(lease) { Extended::Held } else { Extended::Lost };
         Ok(leases.iter().map(answer).collect())
@@ -103,6 +102,16 @@ impl Queue for RabbitMq {
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
         if let Some(line) = self.known_line(queue) {
             line.leave().await;
+        }
+        Ok(())
+    }
+
+    /// Without it the broker would leave them with us for as long as the channel lives.
+    async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
+        for lease in leases {
+            if let Some(line) = self.known_line(&lease.queue) {
+                line.put_back(Receipt::of(lease)).await;
+            }
         }
         Ok(())
     }

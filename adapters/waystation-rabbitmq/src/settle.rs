@@ -1,5 +1,7 @@
 //! Settlements in the safe order: what goes on is confirmed, what happened is confirmed, and only
-//! then is the delivery acknowledged. A crash in between repeats the hop; the ledger knows it.
+//! then is the delivery acknowledged. A crash in between repeats the hop; the ledger knows it. A
+//! failure in between repeats no more than it must: what went on already is remembered with the
+//! delivery.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,32 +32,30 @@ struct Closed {
     line: Arc<Line>,
     receipt: Receipt,
     fetched: Fetched,
+    /// What goes on of it is with the broker by now.
+    forwarded: bool,
 }
 
 impl RabbitMq {
-    /// Settles deliveries. On an error they are back in the hands that had them.
+    /// Settles deliveries. On an error they are back in the hands that had them, and each knows
+    /// whether it was forwarded.
     pub(crate) async fn settle_all(
         &self,
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, Error> {
-        let closed = self.close_all(settlements)?;
+        let mut closed = self.close_all(settlements)?;
         let now = self.shared.clock.now();
-        let forwards: Vec<_> =
-            closed.iter().filter_map(|one| forward(&settlements[one.place], one, now)).collect();
-        let letters: Vec<_> =
-            closed.iter().filter_map(|one| letter(&settlements[one.place])).collect();
-        let told = |one: &Closed| journal::encode_settlement(&settlements[one.place], now);
-        let events = closed.iter().flat_map(told).collect();
-        let published = async {
-            publisher::publish(&self.shared.link, &forwards, now).await?;
-            self.write_events(events).await
-        };
-        if let Err(error) = published.await {
-            for one in closed {
+        if let Err(error) = self.tell(settlements, &mut closed, now).await {
+            for mut one in closed {
+                if one.forwarded {
+                    one.fetched.forwarded = Some(settlements[one.place].next.clone());
+                }
                 one.line.reopen(one.receipt, one.fetched);
             }
             return Err(error);
         }
+        let letters: Vec<_> =
+            closed.iter().filter_map(|one| letter(&settlements[one.place])).collect();
         // Copies for whoever looks there: the journal has what they tell.
         if let Err(error) = publisher::publish(&self.shared.link, &letters, now).await {
             tracing::warn!(%error, "no copies lie with the broker's dead letters");
@@ -70,9 +70,36 @@ impl RabbitMq {
             }
         }
         for (line, receipts) in by_line.into_values() {
-            line.acknowledge(&receipts).await;
+            // To its end, also when nobody waits for it any more: what is settled must not be left
+            // open with the broker.
+            let acknowledging = async move { line.acknowledge(&receipts).await };
+            let _ = tokio::spawn(acknowledging).await;
         }
         Ok(answers)
+    }
+
+    /// Publishes what goes on, then what happened. Notes what was forwarded as it is confirmed.
+    async fn tell(
+        &self,
+        settlements: &[Settlement],
+        closed: &mut [Closed],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let told = |one: &Closed| journal::encode_settlement(&settlements[one.place], now);
+        let events = closed.iter().flat_map(told).collect();
+        let of = |one: &Closed| forward(&settlements[one.place], one, now);
+        let (ones, forwards): (Vec<_>, Vec<_>) =
+            closed.iter_mut().filter_map(|one| of(one).map(|outgoing| (one, outgoing))).unzip();
+        let published = publisher::publish_counted(&self.shared.link, &forwards, now).await;
+        let confirmed = match &published {
+            Ok(()) => ones.len(),
+            Err(unpublished) => unpublished.confirmed,
+        };
+        for one in ones.into_iter().take(confirmed) {
+            one.forwarded = true;
+        }
+        published?;
+        self.write_events(events).await
     }
 
     /// Takes what the settlements end out of everybody's hands, where it is still ours.
@@ -88,9 +115,9 @@ impl RabbitMq {
         for (place, settlement) in settlements.iter().enumerate() {
             let Ended::Delivery(lease) = &settlement.ended else { continue };
             let Some(line) = self.known_line(&lease.queue) else { continue };
-            let receipt = Receipt { epoch: lease.token, tag: lease.delivery_id as u64 };
+            let receipt = Receipt::of(lease);
             if let Some(fetched) = line.close(receipt) {
-                closed.push(Closed { place, line, receipt, fetched });
+                closed.push(Closed { place, line, receipt, fetched, forwarded: false });
             }
         }
         Ok(closed)
@@ -122,8 +149,14 @@ pub fn outgoing(message: &Message, now: Timestamp) -> Outgoing {
     if message.priority > 0 { delayed.number(PRIORITY, 1) } else { delayed }
 }
 
-/// What a settlement publishes besides its events.
+/// What a settlement publishes besides its events. Nothing where the same was forwarded when it was
+/// asked for before. If something else was, that cannot be called back, and what is asked for now
+/// goes on beside it: left out, the job would be where no queue has it. Which of the two counts is
+/// for the ledger, as when a hop is repeated.
 fn forward(settlement: &Settlement, closed: &Closed, now: Timestamp) -> Option<Outgoing> {
+    if closed.fetched.forwarded.as_ref() == Some(&settlement.next) {
+        return None;
+    }
     match &settlement.next {
         Next::Enqueue(message) => Some(outgoing(message, now)),
         Next::HandBack => Some(closed.line.copy(&closed.fetched)),

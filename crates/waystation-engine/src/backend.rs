@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use waystation_core::clock::Clock;
+use waystation_core::id::QueueName;
 use waystation_core::port::{Bus, Queue, Store};
+use waystation_core::settlement::Lease;
 
 use crate::broker::{Books, Brokered, JoinedBus};
 
@@ -51,6 +53,21 @@ impl Backend {
     pub fn with_bus(mut self, live: Arc<dyn Bus>) -> Self {
         self.bus = Arc::new(JoinedBus::new(live, self.bus));
         self
+    }
+
+    /// Gives back what a queue fetched ahead.
+    pub(crate) async fn leave(&self, queue: &QueueName) {
+        if let Err(error) = self.queue.leave(queue).await {
+            tracing::warn!(%queue, %error, "what was fetched ahead returns by itself");
+        }
+    }
+
+    /// Gives back what is out and will not be settled.
+    pub(crate) async fn abandon(&self, leases: &[Lease]) {
+        if let Err(error) = self.queue.abandon(leases).await {
+            let deliveries = leases.len();
+            tracing::warn!(deliveries, %error, "what was out returns by itself");
+        }
     }
 }
 

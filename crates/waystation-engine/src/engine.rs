@@ -3,7 +3,7 @@
 //! States: *running*, *draining* (nothing more is received; what runs may end within the drain
 //! deadline, and is handed back after it), ended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,9 @@ pub enum EngineError {
 
 /// How often is looked for stages that need a worker and have none.
 const HIRE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long it may take to return what broken workers had. What it does not reach returns when its
+/// lease ends.
+const DISMISS_MAX: Duration = Duration::from_secs(5);
 /// The shortest lease: renewals must have a chance.
 const LEASE_MIN: Duration = Duration::from_millis(100);
 
@@ -140,7 +143,7 @@ impl Engine {
             keeper,
             drain: drain.clone(),
             workers: JoinSet::new(),
-            stages: BTreeSet::new(),
+            stages: BTreeMap::new(),
         };
         staff.hire().await?;
         let sources = start_sources(&backend, &definition, &options, &drain);
@@ -290,6 +293,9 @@ impl Supervisor {
     /// Lets what runs end; hands back what does not within the deadline.
     async fn end(&mut self) -> Result<(), EngineError> {
         let result = self.end_work().await;
+        if tokio::time::timeout(DISMISS_MAX, self.staff.dismiss()).await.is_err() {
+            tracing::error!("deliveries are left to the end of their leases");
+        }
         // What the workers settled last is still to be written down.
         self.clerks.finish().await;
         result
@@ -306,9 +312,7 @@ impl Supervisor {
         if let Ok(result) = tokio::time::timeout(last, self.join_all()).await {
             return result;
         }
-        // Their leases run out by themselves.
-        tracing::error!("workers did not end, leaving their deliveries to their leases");
-        self.staff.workers.abort_all();
+        tracing::error!("workers did not end, giving up what they have");
         Ok(())
     }
 

@@ -85,6 +85,11 @@ impl LeaseKeeper {
         }
     }
 
+    /// Lets all leases go, and tells which they were.
+    pub fn release_all(&self) -> Vec<Lease> {
+        std::mem::take(&mut *self.held()).into_keys().collect()
+    }
+
     /// Tells everything that runs to stop.
     pub fn stop_all(&self, cause: &Cause) {
         for held in self.held().values() {

@@ -1,14 +1,15 @@
 //! Hires a worker for every stage that a living job may need: those of the pipeline that runs,
 //! and those of the other versions that jobs are still on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::{QueueName, StageId};
 use waystation_core::pipeline::StageKind;
-use waystation_core::port;
+use waystation_core::port::{self, SETTLE_MAX};
 
 use crate::backend::Backend;
 use crate::definition::{Definition, Registry};
@@ -32,8 +33,8 @@ pub struct Staff {
     pub drain: CancellationToken,
     /// The workers.
     pub workers: JoinSet<Result<(), EngineError>>,
-    /// The stages that have one.
-    pub stages: BTreeSet<StageId>,
+    /// The stages that have one, each with its queue.
+    pub stages: BTreeMap<StageId, QueueName>,
 }
 
 /// Where a worker works.
@@ -47,11 +48,11 @@ impl Staff {
     /// a dead letter that is tried again may need a stage that no living job needed before.
     pub async fn hire(&mut self) -> Result<(), port::Error> {
         for (stage, post) in self.needed().await? {
-            if self.stages.contains(&stage) {
+            if self.stages.contains_key(&stage) {
                 continue;
             }
             let concurrency = post.concurrency;
-            self.stages.insert(stage.clone());
+            self.stages.insert(stage.clone(), post.queue.clone());
             let pipeline = &self.definition.pipeline.name;
             tracing::info!(%pipeline, %stage, concurrency, "serving");
             let options = worker::Options {
@@ -69,6 +70,17 @@ impl Staff {
             self.workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
         }
         Ok(())
+    }
+
+    /// Ends the workers that did not end by themselves, and returns what was left by those that
+    /// ended before their time: what was fetched ahead for them, and what they had out. That was
+    /// handed out, so it is counted.
+    pub async fn dismiss(&mut self) {
+        self.workers.shutdown().await;
+        join_all(self.stages.values().map(|queue| self.backend.leave(queue))).await;
+        for leases in self.keeper.release_all().chunks(SETTLE_MAX) {
+            self.backend.abandon(leases).await;
+        }
     }
 
     /// Every stage that needs a worker here. The pipeline that runs decides how it works, then the

@@ -342,8 +342,9 @@ impl Line {
         }
     }
 
-    /// Returns a delivery to its queue as it is.
-    async fn put_back(&self, receipt: Receipt) {
+    /// Returns a delivery to its queue as it is, in whosever hands. The broker counts that.
+    pub async fn put_back(&self, receipt: Receipt) {
+        let _one_at_a_time = self.acknowledging.lock().await;
         let channel = {
             let mut state = self.state();
             if state.epoch != receipt.epoch || !state.tags.forget(receipt.tag) {

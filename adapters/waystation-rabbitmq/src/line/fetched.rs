@@ -3,7 +3,7 @@
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use waystation_core::clock::Timestamp;
-use waystation_core::settlement::Priority;
+use waystation_core::settlement::{Next, Priority};
 
 use crate::publisher::{DELIVERIES, NOT_BEFORE, PRIORITY};
 
@@ -25,6 +25,8 @@ pub struct Fetched {
     pub not_before: Option<Timestamp>,
     /// It came back from a queue that does not count that.
     pub uncounted: bool,
+    /// What went on of it in a settlement that failed afterwards, and may be asked for again.
+    pub forwarded: Option<Next>,
 }
 
 impl Fetched {
@@ -48,6 +50,7 @@ impl Fetched {
             // What waited in a delay queue came back by the normal lane.
             priority: priority.max(number(PRIORITY).map_or(0, |level| i16::from(level > 0))),
             body: delivery.data,
+            forwarded: None,
         }
     }
 }

@@ -146,6 +146,7 @@ mod tests {
             enqueued_at: None,
             not_before,
             uncounted: false,
+            forwarded: None,
         }
     }
 

@@ -95,6 +95,15 @@ impl Broker {
         self.plain.queue_declare(self.name(queue), durable, arguments).await.expect("declared");
     }
 
+    /// Declares a queue that refuses what is more than this many messages.
+    pub async fn declare_small(&self, queue: &str, messages_max: i32) {
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(messages_max));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        self.plain.queue_declare(self.name(queue), durable, arguments).await.expect("declared");
+    }
+
     /// Waits until a queue is there.
     pub async fn until_there(&self, queue: &str) {
         let there = async {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use waystation_core::clock::{Clock, SystemClock};
 use waystation_core::port::{Extended, Queue};
 use waystation_core::settlement::{NewJob, Settled};
@@ -126,6 +127,34 @@ async fn what_was_fetched_ahead_returns_uncounted_when_a_worker_leaves() {
     let extended = leaving.extend(vec![kept.lease.clone()], WAIT_MAX).await.expect("extended");
     assert_eq!(extended, [Extended::Held]);
     assert_eq!(settle(&leaving, sample::end(&kept).complete()).await, Settled::Applied);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_abandoned_returns_counted_though_the_process_lives_on() {
+    for kind in ["quorum", "classic"] {
+        let broker = Broker::new().await;
+        let ours = broker.open(&format!("queue={kind}&prefetch=9")).await;
+        submit(&ours, jobs((0..3).map(|n| format!("n{n}")))).await;
+        let given_up = take_one(&ours, sample::STAGE).await;
+        let half_settled = take_one(&ours, sample::STAGE).await;
+        let kept = take_one(&ours, sample::STAGE).await;
+        // Somebody began to settle it and was not waited for.
+        let settling = ours.settle([sample::end(&half_settled).complete()].into());
+        assert!(settling.now_or_never().is_none(), "the broker is not that quick");
+        let leases = [given_up.lease, half_settled.lease];
+        for _ in 0..2 {
+            ours.abandon(&leases).await.expect("abandoned");
+        }
+        let back = [take_one(&ours, sample::STAGE).await, take_one(&ours, sample::STAGE).await];
+        assert_eq!(back.each_ref().map(|one| one.deliveries), [2, 2], "{kind}");
+        let mut ids = back.each_ref().map(job_id);
+        ids.sort();
+        assert_eq!(ids, ["n0", "n1"], "{kind}");
+        let extended = ours.extend(leases.to_vec(), WAIT_MAX).await.expect("extended");
+        assert_eq!(extended, [Extended::Lost, Extended::Lost]);
+        let all = [&back[0], &back[1], &kept].map(|one| sample::end(one).complete());
+        assert_eq!(ours.settle(all.into()).await.expect("settled"), [Settled::Applied; 3]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,5 +5,6 @@
 mod broker;
 mod deliveries;
 mod journal;
+mod settlements;
 mod signals;
 mod wire;

@@ -8,12 +8,14 @@
 mod verdict;
 mod wire;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::Params;
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
-use crate::settlement::{Next, Settlement};
+use crate::settlement::{Ended, Next, Settlement};
 use crate::state::JobState;
 
 pub use verdict::{Standing, Verdict, verdict};
@@ -83,11 +85,12 @@ pub enum Change {
 
 impl Entry {
     /// The entry of a settlement that a broker carried out. Where the delivery could not be read,
-    /// and so belongs to nobody, its job gets an id of its own.
+    /// and so belongs to nobody, its job gets an id of its own: the same one however often this
+    /// settlement is asked for, so that the ledger knows the repetition.
     pub fn of(settlement: &Settlement, now: Timestamp) -> Self {
         let mut settlement = settlement.clone();
         if settlement.job_id.as_str().is_empty() {
-            settlement.job_id = JobId::new(format!("unreadable-{}", JobId::generate()));
+            settlement.job_id = unreadable_id(&settlement);
             for event in &mut settlement.events {
                 event.job_id = settlement.job_id.clone();
             }
@@ -126,5 +129,65 @@ impl Entry {
             event.visit = visit;
         }
         self
+    }
+}
+
+/// The id of what could not be read: when that was found out, and a hash of what was delivered to
+/// whom. The hash need not outlive this program, since nobody else asks for the settlement again.
+fn unreadable_id(settlement: &Settlement) -> JobId {
+    let mut hasher = DefaultHasher::new();
+    if let Ended::Delivery(lease) = &settlement.ended {
+        lease.hash(&mut hasher);
+    }
+    match &settlement.next {
+        Next::End { body, .. } => body.hash(&mut hasher),
+        Next::Enqueue(message) => message.body.hash(&mut hasher),
+        Next::Park(task) => task.body.hash(&mut hasher),
+        Next::HandBack | Next::Drop | Next::HandOver => {}
+    }
+    let found_at = settlement.events.first().map_or(0, |event| event.at.0);
+    JobId::new(format!("unreadable-{found_at}-{:016x}", hasher.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settlement::Lease;
+
+    fn unread(delivery_id: i64, body: &[u8]) -> Settlement {
+        let (job_id, stage) = (JobId::from(""), StageId::from("predict"));
+        let failed = Event {
+            job_id: job_id.clone(),
+            kind: EventKind::Failed,
+            stage: stage.clone(),
+            visit: 1,
+            attempt: 1,
+            at: Timestamp(1_700_000_000_123),
+            detail: None,
+        };
+        Settlement {
+            job_id,
+            pipeline: "images".into(),
+            pipeline_version: 1,
+            ended: Ended::Delivery(Lease { queue: "predictions".into(), delivery_id, token: 1 }),
+            next: Next::End { body: body.to_vec(), failure: None },
+            state: JobState::Failed,
+            stage,
+            events: vec![failed],
+            log: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn unreadable_delivery_has_one_id_however_often_it_is_settled() {
+        let entry = |delivery_id, body, now| Entry::of(&unread(delivery_id, body), Timestamp(now));
+        let first = entry(7, b"no contract", 1);
+        assert!(first.job_id.as_str().starts_with("unreadable-1700000000123-"), "{first:?}");
+        assert_eq!(first.events[0].job_id, first.job_id);
+        assert_eq!(entry(7, b"no contract", 2), first, "asked for again, later");
+        let others = [entry(8, b"no contract", 1), entry(7, b"none either", 1)];
+        for other in others {
+            assert_ne!(other.job_id, first.job_id);
+        }
     }
 }

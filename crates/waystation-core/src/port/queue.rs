@@ -144,6 +144,16 @@ pub trait Queue: Send + Sync {
         Ok(())
     }
 
+    /// Nobody works on these deliveries any more, and nobody will settle them: they return to their
+    /// queues, counted as handed out. Those that are held no more are passed over. Idempotent, and
+    /// not promised to arrive: they return at the latest when their leases end.
+    ///
+    /// Queues whose leases run out by themselves have nothing to do.
+    async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
+        let _ = leases;
+        Ok(())
+    }
+
     /// How much waits in a queue. A snapshot; an unknown queue is empty.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error>;
 }

@@ -100,7 +100,7 @@ impl Clerks {
         let finishing = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {
             // Another process goes on from there.
-            self.tasks.abort_all();
+            self.tasks.shutdown().await;
             if let Some(journal) = &self.journal
                 && let Err(error) = journal.leave().await
             {

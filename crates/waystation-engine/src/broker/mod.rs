@@ -108,6 +108,10 @@ impl Queue for Brokered {
         self.broker.leave(queue).await
     }
 
+    async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
+        self.broker.abandon(leases).await
+    }
+
     /// What waits for the courier counts as well.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
         let (broker, ledger) = (self.broker.depth(queue).await?, self.ledger.depth(queue).await?);

@@ -1,9 +1,11 @@
 //! Brings the journal into the ledger, and reminds workers of the aborts that are wanted.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
 use waystation_core::journal::{self, Entry};
@@ -56,11 +58,12 @@ impl Tracker {
             turn = turn.lock() => turn,
             () = self.finish.cancelled() => return Ok(()),
         };
-        let tracked = self.read_on().await;
+        let tracked = AssertUnwindSafe(self.read_on()).catch_unwind().await;
+        // Also after a fault of ours: nobody else could read on before the connection's end.
         if let Err(error) = self.books.journal.leave().await {
             tracing::warn!(%error, "the journal is left by its connection's end");
         }
-        tracked
+        tracked.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     async fn read_on(&mut self) -> Result<(), Error> {

@@ -62,12 +62,13 @@ pub struct Worker {
     /// What each attempt works on, in case that it breaks.
     leases: HashMap<task::Id, Lease>,
     unsettled: Vec<Settlement>,
+    /// What goes back to the queue beside what goes on here.
+    returns: JoinSet<()>,
     /// The wait before the next settling, while settling fails.
     pause: Duration,
 }
 
 type Receiving = Pin<Box<dyn Future<Output = Result<Vec<Delivery>, Error>> + Send>>;
-type Leaving = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Settling = Pin<Box<dyn Future<Output = Settlements> + Send>>;
 
 /// Settlements and what came of them.
@@ -81,6 +82,7 @@ enum Event {
     Received(Result<Vec<Delivery>, Error>),
     Ended(Result<(task::Id, Finished), JoinError>),
     Settled(Settlements),
+    Returned(Result<(), JoinError>),
     Drain,
 }
 
@@ -105,15 +107,16 @@ impl Worker {
             attempts: JoinSet::new(),
             leases: HashMap::new(),
             unsettled: Vec::new(),
+            returns: JoinSet::new(),
             pause: Duration::ZERO,
         }
     }
 
-    /// Works until it is drained, or until the backend is gone for good.
+    /// Works until it is drained, or until the backend is gone for good. What it has then is still
+    /// with the lease keeper, and is returned by whoever has that.
     pub async fn run(mut self) -> Result<(), Error> {
         let mut receiving: Option<Receiving> = None;
         let mut settling: Option<Settling> = None;
-        let mut leaving: Option<Leaving> = None;
         let mut draining = false;
         loop {
             if receiving.is_none() && !draining {
@@ -123,7 +126,7 @@ impl Worker {
                 settling = Some(self.settle());
             }
             let quiet = self.attempts.is_empty() && settling.is_none();
-            if draining && quiet && leaving.is_none() {
+            if draining && quiet && self.returns.is_empty() {
                 return Ok(());
             }
             let event = tokio::select! {
@@ -131,30 +134,40 @@ impl Worker {
                 result = resolve(&mut settling) => Event::Settled(result),
                 Some(ended) = self.attempts.join_next_with_id() => Event::Ended(ended),
                 result = resolve(&mut receiving) => Event::Received(result),
-                () = resolve(&mut leaving) => continue,
+                Some(returned) = self.returns.join_next() => Event::Returned(returned),
             };
             match event {
                 Event::Received(result) => self.received(result?),
                 Event::Ended(first) => self.ended(first),
                 Event::Settled(settlements) => self.settled(settlements)?,
+                Event::Returned(Ok(())) => {}
+                Event::Returned(Err(error)) => {
+                    tracing::error!(stage = %self.options.stage, %error, "returning broke");
+                }
                 Event::Drain => {
                     draining = true;
                     // What was leased for a receive that is dropped returns uncounted.
                     receiving = None;
-                    leaving = Some(self.leave());
+                    self.leave();
                 }
             }
         }
     }
 
-    /// Gives back what the queue fetched ahead, beside what goes on here.
-    fn leave(&self) -> Leaving {
-        let (backend, queue) = (Arc::clone(&self.backend.queue), self.queue.clone());
-        Box::pin(async move {
-            if let Err(error) = backend.leave(&queue).await {
-                tracing::warn!(%queue, %error, "what was fetched ahead returns by itself");
-            }
-        })
+    /// Gives back what the queue fetched ahead.
+    fn leave(&mut self) {
+        let (backend, queue) = (self.backend.clone(), self.queue.clone());
+        self.returns.spawn(async move { backend.leave(&queue).await });
+    }
+
+    /// Gives back what an attempt had that broke. Its lease is kept until then, so that it is not
+    /// forgotten when the engine ends meanwhile.
+    fn abandon(&mut self, lease: Lease) {
+        let (backend, keeper) = (self.backend.clone(), self.keeper.clone());
+        self.returns.spawn(async move {
+            backend.abandon(std::slice::from_ref(&lease)).await;
+            keeper.release(std::iter::once(&lease));
+        });
     }
 
     /// Asks for as much as there is room for. While settlements pile up there is none.
@@ -212,10 +225,10 @@ impl Worker {
                 }
                 Err(error) => {
                     // A panic outside of the handler: a fault of ours, or of a destructor. The
-                    // delivery returns when its lease runs out, and is counted.
+                    // delivery returns, when its lease runs out at the latest, and is counted.
                     tracing::error!(stage = %self.options.stage, %error, "attempt broke");
                     if let Some(lease) = self.leases.remove(&error.id()) {
-                        self.keeper.release(std::iter::once(&lease));
+                        self.abandon(lease);
                     }
                 }
             }

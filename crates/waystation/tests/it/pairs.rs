@@ -14,8 +14,10 @@ use waystation::core::id::{JobId, Label};
 use waystation::core::job::JobRecord;
 use waystation::core::port::Abort;
 use waystation::core::state::JobState;
+use waystation::engine::Engine;
 use waystation::engine::decide::Answer;
 use waystation::{App, Completion, Context, Failure, Handler, OpenApp, Options, Params};
+use waystation_testing::faults::{Call, Flaky, Moment};
 
 use crate::leftovers;
 
@@ -70,7 +72,7 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 7] = [
+const QUEUES: [&str; 8] = [
     "walk.judge",
     "walk.finish",
     "flaky.flaky",
@@ -78,6 +80,7 @@ const QUEUES: [&str; 7] = [
     "running.patient",
     "stop.work",
     "long.work",
+    "broken.work",
 ];
 
 /// One test a scenario and pair.
@@ -127,6 +130,7 @@ pairs! {
     running_job_is_aborted,
     what_runs_at_a_shutdown_is_handed_back_uncounted,
     long_attempt_is_shown_as_running,
+    what_a_broken_engine_had_goes_on_in_the_same_process,
 }
 
 async fn until(app: &OpenApp, job_id: &JobId, state: JobState) -> JobRecord {
@@ -378,4 +382,41 @@ async fn long_attempt_is_shown_as_running(pair: &Pair) {
     until(&app, &job, JobState::Aborted).await;
     engine.stop();
     engine.join().await.expect("ended");
+}
+
+async fn what_a_broken_engine_had_goes_on_in_the_same_process(pair: &Pair) {
+    let began = Arc::new(Notify::new());
+    let (begin, calls) = (Arc::clone(&began), AtomicUsize::new(0));
+    // The first attempt never ends.
+    let work = typed(move |_, _: Value| {
+        let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+        let begin = Arc::clone(&begin);
+        async move {
+            if first {
+                begin.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok(json!({}))
+        }
+    });
+    let app = pair.app("broken").handler_with("work", Arc::new(work), json!({ "concurrency": 2 }));
+    let app = app.open().await.expect("it opens");
+    let mut backend = app.client().backend().clone();
+    let flaky = Flaky::new(Arc::clone(&backend.queue));
+    flaky.fail(Call::Settle, Moment::ForGood, 1);
+    backend.queue = Arc::new(flaky);
+    let registry = app.client().registry().clone();
+    let definition = registry.version(&"broken".into(), 1).await.expect("it is installed");
+    // Where leases run out by themselves, that is soon.
+    let short = Options { lease: Duration::from_secs(1), ..Options::default() };
+    let engine = Engine::start(backend, registry, definition, short).await.expect("started");
+    let running = app.submit(json!({})).await.expect("submitted");
+    tokio::time::timeout(WAIT_MAX, began.notified()).await.expect("it runs in time");
+    let unsettled = app.submit(json!({})).await.expect("submitted");
+    let ended = tokio::time::timeout(WAIT_MAX, engine.join()).await.expect("it ends in time");
+    ended.expect_err("it cannot settle");
+    idle(&app).await;
+    for job in [running, unsettled] {
+        assert_eq!(app.job(&job).await.expect("known").state, JobState::Completed);
+    }
 }

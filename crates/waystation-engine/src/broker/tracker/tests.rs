@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ impl Catalog for AllForeign {
 struct ByHand {
     posts: Mutex<VecDeque<Post>>,
     done: Mutex<Vec<u64>>,
+    left: AtomicBool,
 }
 
 impl ByHand {
@@ -64,6 +66,7 @@ impl Journal for ByHand {
     }
 
     async fn leave(&self) -> Result<(), Error> {
+        self.left.store(true, Ordering::SeqCst);
         Ok(())
     }
 
@@ -188,4 +191,14 @@ async fn early_posts_are_not_overtaken() {
     let job = world.memory.job(&JobId::from("b")).await.expect("it answers").expect("known");
     assert_eq!((job.state, job.stage.as_str()), (JobState::Completed, "predict"));
     world.stop().await;
+}
+
+#[tokio::test]
+async fn tracker_that_breaks_leaves_the_journal_to_others() {
+    let world = World::new().await;
+    // The journal of these tests panics when it is to put a post aside.
+    world.journal.write(1, &json!("no event"));
+    let ended = tokio::time::timeout(WAIT_MAX, world.tracking).await.expect("in time");
+    assert!(ended.expect_err("it broke").is_panic());
+    assert!(world.journal.left.load(Ordering::SeqCst));
 }
