@@ -55,6 +55,16 @@ impl Definition {
         }
     }
 
+    /// The stage that reads this queue: `expected` unless it is another one in this version.
+    pub fn reader_of<'a>(&'a self, queue: &QueueName, expected: &'a StageId) -> &'a StageId {
+        if self.queue_of(expected) == *queue {
+            return expected;
+        }
+        let mut stages = self.pipeline.stages.iter();
+        let reader = stages.find(|stage| self.pipeline.queue_of(stage) == *queue);
+        reader.map_or(expected, |stage| &stage.id)
+    }
+
     /// What kind of step a stage is.
     pub fn kind(&self, id: &StageId) -> Option<StageKind> {
         Some(match self.executors.get(id)? {

@@ -1,4 +1,4 @@
-//! Runs a pipeline in this process: a worker a stage, a worker a source, the lease keeper.
+//! Runs a pipeline in this process: a worker a stage and queue, a worker a source, the lease keeper.
 //!
 //! States: *running*, *draining* (nothing more is received; what runs may end within the drain
 //! deadline, and is handed back after it), ended.
@@ -88,7 +88,7 @@ pub enum EngineError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// How often is looked for stages that need a worker and have none.
+/// How often is looked for queues that need a worker or a courier and have none.
 const HIRE_INTERVAL: Duration = Duration::from_secs(15);
 /// The shortest lease: renewals must have a chance.
 const LEASE_MIN: Duration = Duration::from_millis(100);
@@ -140,12 +140,14 @@ impl Engine {
             keeper,
             drain: drain.clone(),
             workers: JoinSet::new(),
-            stages: BTreeSet::new(),
+            posts: BTreeSet::new(),
         };
-        staff.hire().await?;
+        let living = staff.living().await?;
+        staff.hire(&living);
         let sources = start_sources(&backend, &definition, &options, &drain);
         let sources_done = CancellationToken::new();
-        let clerks = Clerks::start(&staff, &backend);
+        let mut clerks = Clerks::start(&staff, &backend);
+        clerks.hire(&living);
         let supervisor = Supervisor {
             staff,
             clerks,
@@ -277,14 +279,20 @@ impl Supervisor {
                 Some(ended) = self.sources.join_next() => ended??,
                 Some(ended) = self.staff.workers.join_next() => ended??,
                 Some(ended) = self.clerks.ended() => ended?,
-                _ = look_again.tick() => match self.staff.hire().await {
+                _ = look_again.tick() => match self.staff.living().await {
+                    Ok(living) => self.hire(&living),
                     Err(error) if error.retryable() => {
                         tracing::warn!(%error, "versions of living jobs are not known");
                     }
-                    result => result?,
+                    Err(error) => return Err(error.into()),
                 },
             }
         }
+    }
+
+    fn hire(&mut self, living: &[Arc<Definition>]) {
+        self.staff.hire(living);
+        self.clerks.hire(living);
     }
 
     /// Lets what runs end; hands back what does not within the deadline.

@@ -1,4 +1,4 @@
-//! Hires a worker for every stage that a living job may need: those of the pipeline that runs,
+//! Hires a worker for every queue that a living job may need: those of the pipeline that runs,
 //! and those of the other versions that jobs are still on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,48 +32,18 @@ pub struct Staff {
     pub drain: CancellationToken,
     /// The workers.
     pub workers: JoinSet<Result<(), EngineError>>,
-    /// The stages that have one.
-    pub stages: BTreeSet<StageId>,
+    /// The posts that have one.
+    pub posts: BTreeSet<Post>,
 }
 
-/// Where a worker works.
-struct Post {
-    queue: QueueName,
-    concurrency: usize,
-}
+/// Where a worker works. Versions of a pipeline may name different queues for the same stage.
+pub type Post = (StageId, QueueName);
 
 impl Staff {
-    /// Hires a worker for each stage that needs one and has none. To be asked again and again:
-    /// a dead letter that is tried again may need a stage that no living job needed before.
-    pub async fn hire(&mut self) -> Result<(), port::Error> {
-        for (stage, post) in self.needed().await? {
-            if self.stages.contains(&stage) {
-                continue;
-            }
-            let concurrency = post.concurrency;
-            self.stages.insert(stage.clone());
-            let pipeline = &self.definition.pipeline.name;
-            tracing::info!(%pipeline, %stage, concurrency, "serving");
-            let options = worker::Options {
-                pipeline: self.definition.pipeline.name.clone(),
-                version: self.definition.version,
-                stage,
-                queue: post.queue,
-                concurrency,
-                lease: self.options.lease,
-                grace: self.options.grace,
-            };
-            let (backend, registry) = (self.backend.clone(), self.registry.clone());
-            let (keeper, drain) = (self.keeper.clone(), self.drain.clone());
-            let worker = Worker::new(options, backend, registry, keeper, drain);
-            self.workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
-        }
-        Ok(())
-    }
-
-    /// Every stage that needs a worker here. The pipeline that runs decides how it works, then the
-    /// newest version that has the stage.
-    async fn needed(&self) -> Result<BTreeMap<StageId, Post>, port::Error> {
+    /// The pipeline that runs, then the other versions that jobs are still on, newest first. To be
+    /// asked again and again: a dead letter that is tried again may need a version that no living
+    /// job needed before.
+    pub async fn living(&self) -> Result<Vec<Arc<Definition>>, port::Error> {
         let name = &self.definition.pipeline.name;
         let mut definitions = vec![Arc::clone(&self.definition)];
         for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
@@ -86,17 +56,47 @@ impl Staff {
                 Err(error) => tracing::warn!(pipeline = %name, version, %error, "not served here"),
             }
         }
-        let mut stages = BTreeMap::new();
-        for definition in &definitions {
+        Ok(definitions)
+    }
+
+    /// Hires a worker for each post of these versions that needs one and has none.
+    pub fn hire(&mut self, living: &[Arc<Definition>]) {
+        for (post, concurrency) in self.needed(living) {
+            if !self.posts.insert(post.clone()) {
+                continue;
+            }
+            let (stage, queue) = post;
+            let pipeline = &self.definition.pipeline.name;
+            tracing::info!(%pipeline, %stage, %queue, concurrency, "serving");
+            let options = worker::Options {
+                pipeline: pipeline.clone(),
+                version: self.definition.version,
+                stage,
+                queue,
+                concurrency,
+                lease: self.options.lease,
+                grace: self.options.grace,
+            };
+            let (backend, registry) = (self.backend.clone(), self.registry.clone());
+            let (keeper, drain) = (self.keeper.clone(), self.drain.clone());
+            let worker = Worker::new(options, backend, registry, keeper, drain);
+            self.workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
+        }
+    }
+
+    /// Every post that needs a worker here, and how many attempts run there at a time: the first
+    /// version that has it decides.
+    fn needed(&self, living: &[Arc<Definition>]) -> BTreeMap<Post, usize> {
+        let mut posts = BTreeMap::new();
+        for definition in living {
             for stage in &definition.pipeline.stages {
                 let served = self.options.stages.as_ref().is_none_or(|all| all.contains(&stage.id));
                 if served && definition.kind(&stage.id) == Some(StageKind::Worker) {
-                    let queue = definition.queue_of(&stage.id);
-                    let post = Post { queue, concurrency: stage.concurrency };
-                    stages.entry(stage.id.clone()).or_insert(post);
+                    let post = (stage.id.clone(), definition.queue_of(&stage.id));
+                    posts.entry(post).or_insert(stage.concurrency);
                 }
             }
         }
-        Ok(stages)
+        posts
     }
 }

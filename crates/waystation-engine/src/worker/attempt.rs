@@ -12,7 +12,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Context, Handler, Reporter};
-use waystation_core::id::{PipelineName, StageId};
+use waystation_core::id::{PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
@@ -36,6 +36,7 @@ pub struct Attempter {
     pipeline: PipelineName,
     version: u32,
     stage: StageId,
+    queue: QueueName,
     grace: Duration,
     bytes_max: usize,
     backend: Backend,
@@ -70,6 +71,7 @@ impl Attempter {
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
+            queue: options.queue.clone(),
             grace: options.grace,
             bytes_max: backend.queue.capabilities().payload_bytes_max,
             backend: backend.clone(),
@@ -92,9 +94,10 @@ impl Attempter {
             Ok(definition) => definition,
             Err(finished) => return finished,
         };
-        let Some((stage, Executor::Worker(handler))) = definition.stage(&self.stage) else {
+        let stage = definition.reader_of(&self.queue, &self.stage);
+        let Some((stage, Executor::Worker(handler))) = definition.stage(stage) else {
             let version = definition.version;
-            let why = format!("version {version} has no worker stage `{}`", self.stage);
+            let why = format!("version {version} has no worker stage `{stage}`");
             return Finished::settle(self.unready(&delivery, Some(&contract)).fail(why));
         };
         let reporter = Arc::new(AttemptReporter {

@@ -114,6 +114,24 @@ async fn job_stays_on_the_version_that_it_started_with() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_that_only_an_older_version_names_is_served_for_the_stage_that_read_it_there() {
+    let old =
+        "name: test\nstages: [{ id: a, type: x, queue: one }, { id: b, type: x, queue: two }]";
+    let mut world = World::new(old, [("x", fine())]).await;
+    let older = world.submit(json!({})).await;
+    let new =
+        "name: test\nstages: [{ id: a, type: x, queue: new }, { id: c, type: x, queue: two }]";
+    world.definition = world.client.registry().install("test", new).await.expect("installed");
+    let newer = world.submit(json!({})).await;
+    let engine = world.start().await;
+    for (job_id, last) in [(&older, "b"), (&newer, "c")] {
+        let job = world.reach(job_id, JobState::Completed).await;
+        assert_eq!(job.stage.as_str(), last);
+    }
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn version_that_cannot_be_made_ready_here_is_left_to_another_process() {
     let old = "name: test\nstages: [{ id: a, type: x }]";
     let here = World::new(old, [("x", fine())]).await;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attempts;
+mod couriers;
 mod flow;
 mod stopping;
 mod world;
