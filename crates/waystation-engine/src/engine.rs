@@ -18,6 +18,7 @@ use waystation_core::state::JobState;
 use crate::backend::Backend;
 use crate::broker::Clerks;
 use crate::definition::{Definition, DefinitionError, Registry};
+use crate::graph::Graph;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::source_worker::{self, SourceWorker};
 use crate::staff::Staff;
@@ -143,7 +144,7 @@ impl Engine {
             posts: BTreeSet::new(),
         };
         let living = staff.living().await?;
-        staff.hire(&living);
+        staff.hire(&living).await;
         let sources = start_sources(&backend, &definition, &options, &drain);
         let sources_done = CancellationToken::new();
         let mut clerks = Clerks::start(&staff, &backend);
@@ -280,7 +281,7 @@ impl Supervisor {
                 Some(ended) = self.staff.workers.join_next() => ended??,
                 Some(ended) = self.clerks.ended() => ended?,
                 _ = look_again.tick() => match self.staff.living().await {
-                    Ok(living) => self.hire(&living),
+                    Ok(living) => self.hire(&living).await,
                     Err(error) if error.retryable() => {
                         tracing::warn!(%error, "versions of living jobs are not known");
                     }
@@ -290,8 +291,8 @@ impl Supervisor {
         }
     }
 
-    fn hire(&mut self, living: &[Arc<Definition>]) {
-        self.staff.hire(living);
+    async fn hire(&mut self, living: &[Arc<Graph>]) {
+        self.staff.hire(living).await;
         self.clerks.hire(living);
     }
 

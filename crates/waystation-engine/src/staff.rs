@@ -13,6 +13,7 @@ use waystation_core::port;
 use crate::backend::Backend;
 use crate::definition::{Definition, Registry};
 use crate::engine::{EngineError, Options};
+use crate::graph::Graph;
 use crate::lease_keeper::LeaseKeeper;
 use crate::worker::{self, Worker};
 
@@ -43,25 +44,24 @@ impl Staff {
     /// The pipeline that runs, then the other versions that jobs are still on, newest first. To be
     /// asked again and again: a dead letter that is tried again may need a version that no living
     /// job needed before.
-    pub async fn living(&self) -> Result<Vec<Arc<Definition>>, port::Error> {
+    pub async fn living(&self) -> Result<Vec<Arc<Graph>>, port::Error> {
         let name = &self.definition.pipeline.name;
-        let mut definitions = vec![Arc::clone(&self.definition)];
+        let mut graphs = vec![Arc::clone(self.definition.graph())];
         for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
             if version == self.definition.version {
                 continue;
             }
-            match self.registry.version(name, version).await {
-                Ok(other) => definitions.push(other),
-                // Its jobs are left to other processes as they come up.
-                Err(error) => tracing::warn!(pipeline = %name, version, %error, "not served here"),
+            match self.registry.graph(name, version).await {
+                Ok(other) => graphs.push(other),
+                Err(error) => tracing::warn!(pipeline = %name, version, %error, "not known here"),
             }
         }
-        Ok(definitions)
+        Ok(graphs)
     }
 
     /// Hires a worker for each post of these versions that needs one and has none.
-    pub fn hire(&mut self, living: &[Arc<Definition>]) {
-        for (post, concurrency) in self.needed(living) {
+    pub async fn hire(&mut self, living: &[Arc<Graph>]) {
+        for (post, concurrency) in self.needed(living).await {
             if !self.posts.insert(post.clone()) {
                 continue;
             }
@@ -86,9 +86,10 @@ impl Staff {
 
     /// Every post that needs a worker here, and how many attempts run there at a time: the first
     /// version that has it decides.
-    fn needed(&self, living: &[Arc<Definition>]) -> BTreeMap<Post, usize> {
+    async fn needed(&self, living: &[Arc<Graph>]) -> BTreeMap<Post, usize> {
         let mut posts = BTreeMap::new();
-        for definition in living {
+        for graph in living {
+            let Some(definition) = self.ready(graph.version).await else { continue };
             for stage in &definition.pipeline.stages {
                 let served = self.options.stages.as_ref().is_none_or(|all| all.contains(&stage.id));
                 if served && definition.kind(&stage.id) == Some(StageKind::Worker) {
@@ -98,5 +99,21 @@ impl Staff {
             }
         }
         posts
+    }
+
+    /// A version with its code. The jobs of one that cannot be made ready here are left to other
+    /// processes as they come up.
+    async fn ready(&self, version: u32) -> Option<Arc<Definition>> {
+        if version == self.definition.version {
+            return Some(Arc::clone(&self.definition));
+        }
+        let name = &self.definition.pipeline.name;
+        match self.registry.version(name, version).await {
+            Ok(definition) => Some(definition),
+            Err(error) => {
+                tracing::warn!(pipeline = %name, version, %error, "not served here");
+                None
+            }
+        }
     }
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use waystation_core::id::{QueueName, StageId};
-use waystation_core::pipeline::StageKind;
+use waystation_core::id::QueueName;
 use waystation_core::port::Error;
 
 use super::Books;
@@ -15,8 +14,8 @@ use super::courier::Courier;
 use super::early::Early;
 use super::tracker::Tracker;
 use crate::backend::Backend;
-use crate::definition::Definition;
 use crate::engine::EngineError;
+use crate::graph::Graph;
 use crate::staff::Staff;
 
 /// How long the last entries of the journal are waited for when an engine ends.
@@ -49,7 +48,7 @@ impl Clerks {
                 books: books.clone(),
                 bus: Arc::clone(&backend.bus),
                 clock: Arc::clone(&backend.clock),
-                definition: Arc::clone(&staff.definition),
+                running: Arc::clone(staff.definition.graph()),
                 registry: staff.registry.clone(),
                 finish: clerks.finish.clone(),
                 early: Early::default(),
@@ -60,18 +59,17 @@ impl Clerks {
     }
 
     /// Hires a courier for each queue of these versions that needs one and has none.
-    pub fn hire(&mut self, living: &[Arc<Definition>]) {
+    pub fn hire(&mut self, living: &[Arc<Graph>]) {
         let Some(books) = &self.books else { return };
-        for definition in living {
-            for stage in couriered(definition) {
-                let queue = definition.queue_of(&stage);
+        for graph in living {
+            for (stage, queue) in graph.queues() {
                 if !self.carried.insert(queue.clone()) {
                     continue;
                 }
                 let courier = Courier {
                     books: books.clone(),
-                    definition: Arc::clone(definition),
-                    stage,
+                    graph: Arc::clone(graph),
+                    stage: stage.clone(),
                     queue,
                     drain: self.drain.clone(),
                 };
@@ -100,11 +98,4 @@ impl Clerks {
             }
         }
     }
-}
-
-/// The stages whose queues are with the broker.
-fn couriered(definition: &Definition) -> impl Iterator<Item = StageId> {
-    let with_broker =
-        |id: &StageId| matches!(definition.kind(id), Some(StageKind::Worker | StageKind::Foreign));
-    definition.pipeline.stages.iter().map(|stage| stage.id.clone()).filter(with_broker)
 }

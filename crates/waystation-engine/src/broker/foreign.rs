@@ -15,7 +15,8 @@ use waystation_core::settlement::Next;
 use waystation_core::state::{JobState, Step, transition};
 
 use crate::decide::hand_to;
-use crate::definition::{Definition, DefinitionError, Registry};
+use crate::definition::{DefinitionError, Registry};
+use crate::graph::Graph;
 
 /// Whether an entry leaves nothing out, as those of our own workers.
 pub fn is_whole(entry: &Entry) -> bool {
@@ -38,19 +39,19 @@ pub enum Resolved {
 pub async fn resolve(
     entry: Entry,
     ledger: &dyn Ledger,
-    running: &Arc<Definition>,
+    running: &Arc<Graph>,
     registry: &Registry,
 ) -> Result<Resolved, Error> {
     let job = ledger.job(&entry.job_id).await?;
-    let definition = match &job {
+    let graph = match &job {
         None => Arc::clone(running),
-        Some(job) => match registry.version(&job.pipeline, job.pipeline_version).await {
-            Ok(definition) => definition,
+        Some(job) => match registry.graph(&job.pipeline, job.pipeline_version).await {
+            Ok(graph) => graph,
             Err(DefinitionError::Store(error)) => return Err(error),
             Err(error) => return Ok(Resolved::Stray(error.to_string())),
         },
     };
-    Ok(match place(entry, job.as_ref(), &definition) {
+    Ok(match place(entry, job.as_ref(), &graph) {
         Ok(entry) if is_early(&entry, job.as_ref(), ledger).await? => Resolved::Early(entry),
         Ok(entry) => Resolved::Whole(entry),
         Err(why) => Resolved::Stray(why),
@@ -76,8 +77,8 @@ async fn is_early(
     Ok(!passed)
 }
 
-fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Result<Entry, String> {
-    let pipeline = &definition.pipeline;
+fn place(entry: Entry, job: Option<&JobRecord>, graph: &Graph) -> Result<Entry, String> {
+    let pipeline = &graph.pipeline;
     let stage = entry.step.stage.clone();
     if pipeline.stage(&stage).is_none() {
         let (job, name) = (&entry.job_id, &pipeline.name);
@@ -86,9 +87,9 @@ fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Resu
     let contract = contract_of(&entry.job_id, job);
     let visit = entry.step.visit.unwrap_or(contract.visit);
     let mut entry = entry.in_visit(visit);
-    entry.origin.get_or_insert_with(|| (pipeline.name.clone(), definition.version));
+    entry.origin.get_or_insert_with(|| (pipeline.name.clone(), graph.version));
     if let Change::Told { kind, response, failure } = entry.change {
-        entry.change = land(kind, response, failure, contract, definition, &stage)?;
+        entry.change = land(kind, response, failure, contract, graph, &stage)?;
     }
     Ok(entry)
 }
@@ -99,7 +100,7 @@ fn land(
     response: Params,
     failure: Option<Failure>,
     mut contract: Contract,
-    definition: &Definition,
+    graph: &Graph,
     stage: &StageId,
 ) -> Result<Change, String> {
     let landed = |step, stage, next| {
@@ -112,7 +113,7 @@ fn land(
             contract.params.extend(response);
             contract.retry_count = 0;
             let exit = contract.exit_stage.as_ref();
-            let onward = definition
+            let onward = graph
                 .pipeline
                 .onward(stage, exit, &Label::ok(), &contract.params)
                 .map_err(|error| error.to_string())?;
@@ -123,7 +124,7 @@ fn land(
                 }
                 // Its next stage run has the same number: it forwarded the contract as it came.
                 Onward::To(next) => {
-                    let (step, place) = hand_to(definition, &next, body, 0);
+                    let (step, place) = hand_to(graph, &next, body, 0);
                     landed(step, next, place)
                 }
             })

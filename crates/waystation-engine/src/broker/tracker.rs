@@ -12,7 +12,8 @@ use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 use super::Books;
 use super::early::{Early, Held};
 use super::foreign::{self, Resolved, is_whole};
-use crate::definition::{Definition, Registry};
+use crate::definition::Registry;
+use crate::graph::Graph;
 
 /// How long one read waits; posts end it early.
 const READ_WAIT: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ pub struct Tracker {
     /// Tells the time where an event does not.
     pub clock: Arc<dyn Clock>,
     /// The pipeline that runs here: foreign stages do not say which one is theirs.
-    pub definition: Arc<Definition>,
+    pub running: Arc<Graph>,
     /// The others.
     pub registry: Registry,
     /// Cancelled when it is to end, once the journal is empty.
@@ -195,7 +196,7 @@ impl Tracker {
         let (ledger, registry) = (&*self.books.ledger, &self.registry);
         let mut pause = PAUSE;
         loop {
-            match foreign::resolve(entry.clone(), ledger, &self.definition, registry).await {
+            match foreign::resolve(entry.clone(), ledger, &self.running, registry).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(job = %entry.job_id, %error, "not looked up, trying on");
                     tokio::time::sleep(pause).await;

@@ -20,7 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 struct AllForeign;
 
 impl Catalog for AllForeign {
-    fn kind(&self, _stage: &Stage) -> Option<StageKind> {
+    fn kind(&self, _stage_type: &str) -> Option<StageKind> {
         Some(StageKind::Foreign)
     }
 

@@ -150,6 +150,30 @@ async fn version_that_cannot_be_made_ready_here_is_left_to_another_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_decide_where_the_pipeline_itself_cannot_be_made_ready() {
+    let pipeline = |queue: &str| {
+        format!(
+            "name: test\nstages: [{{ id: ask, type: manual, form: {{ ok: boolean }} }}, \
+             {{ id: a, type: y, queue: '{queue}', settings: {{ folder: '${{input:-in}}' }} }}]"
+        )
+    };
+    let there = World::new(&pipeline("work"), [("y", fine())]).await;
+    let here = there.beside("name: other\nstages: [{ id: a, type: x }]", [("x", fine())]).await;
+    let job_id = there.submit(json!({})).await;
+    let store = &here.client.backend().store;
+    let task = store.tasks(None, 9).await.expect("listed").remove(0);
+    here.client.answer(task.task_id, answer(json!({ "ok": true }))).await.expect("answered");
+    let job = there.job(&job_id).await;
+    assert_eq!((job.state, job.stage.as_str()), (JobState::Queued, "a"));
+    // Nobody would find what was put into a queue of half a name.
+    let record = store.put_pipeline(&"test".into(), &pipeline("${SITE}_work")).await;
+    assert_eq!(record.expect("kept"), 2);
+    let refused = here.client.registry().graph_to_act_on(&"test".into(), None).await;
+    let problems = refused.err().expect("refused").to_string();
+    assert!(problems.contains("`queue` of stage `a` is `${SITE}_work`"), "{problems}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requeued_letter_finds_a_worker_for_a_stage_that_only_its_version_has() {
     let old = "name: test\nstages: [{ id: gone, type: x, retry: { max_retries: 0 } }]";
     let failing = FailsAtFirst::new(1, Failure::transient("not today"));

@@ -18,12 +18,12 @@ use super::*;
 /// No wait of a test is longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Every stage is somebody else's.
-struct AllForeign;
+/// Knows no code: every stage is somebody else's.
+struct OnlyForeign;
 
-impl Catalog for AllForeign {
-    fn kind(&self, _stage: &Stage) -> Option<StageKind> {
-        Some(StageKind::Foreign)
+impl Catalog for OnlyForeign {
+    fn kind(&self, stage_type: &str) -> Option<StageKind> {
+        (stage_type == "foreign").then_some(StageKind::Foreign)
     }
 
     fn names(&self) -> Vec<String> {
@@ -102,7 +102,7 @@ impl World {
         let clock = Arc::new(SystemClock);
         let memory = Memory::new(clock.clone());
         let store: Arc<dyn Store> = Arc::new(memory.clone());
-        let registry = Registry::new(store, Arc::new(AllForeign), Arc::new(|_| None));
+        let registry = Registry::new(store, Arc::new(OnlyForeign), Arc::new(|_| None));
         let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
                         { id: classify, type: foreign }, { id: predict, type: foreign }] }";
         let definition = registry.install("test", pipeline).await.expect("a good pipeline");
@@ -114,7 +114,7 @@ impl World {
             books,
             bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
             clock,
-            definition,
+            running: Arc::clone(definition.graph()),
             registry,
             finish: finish.clone(),
             early: Early::default(),
@@ -187,5 +187,28 @@ async fn early_posts_are_not_overtaken() {
     assert_eq!(world.until_done(5).await, [2, 1, 3, 4, 5]);
     let job = world.memory.job(&JobId::from("b")).await.expect("it answers").expect("known");
     assert_eq!((job.state, job.stage.as_str()), (JobState::Completed, "predict"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn foreign_stages_of_pipelines_that_cannot_run_here_are_tracked() {
+    let world = World::new().await;
+    let scans = "{ name: scans, stages: [
+        { id: detect, type: ours, settings: { folder: '${input}' } },
+        { id: classify, type: foreign, queue: '${SITE}_detections' },
+        { id: check, type: manual, form: { ok: boolean } }] }";
+    world.memory.put_pipeline(&"scans".into(), scans).await.expect("kept");
+    let mut passed_on = hop("a");
+    passed_on["pipeline"] = json!("scans");
+    world.journal.write(1, &passed_on);
+    world.journal.write(
+        2,
+        &json!({ "event": "completed", "job_id": "a", "stage": "classify",
+            "timestamp": "2023-11-14T22:13:21Z", "response": { "kind": "cat" } }),
+    );
+    assert_eq!(world.until_done(2).await, [1, 2]);
+    let job = world.memory.job(&JobId::from("a")).await.expect("it answers").expect("known");
+    assert_eq!((job.state, job.stage.as_str()), (JobState::Waiting, "check"));
+    assert_eq!(job.params["kind"], "cat");
     world.stop().await;
 }
