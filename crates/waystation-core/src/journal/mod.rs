@@ -17,7 +17,7 @@ use crate::state::JobState;
 use crate::{Params, contract};
 
 pub use verdict::{Standing, Verdict, verdict};
-pub use wire::{Unreadable, decode, encode, encode_created};
+pub use wire::{Unreadable, decode, encode, encode_created, part};
 
 /// What a worker tells of one attempt at a stage.
 #[derive(Clone, Debug, PartialEq)]

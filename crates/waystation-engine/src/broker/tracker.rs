@@ -119,9 +119,10 @@ impl Tracker {
                 continue;
             }
             match self.resolve(entries, &mut pending, &held).await? {
-                Told::Whole(mut entries) => {
+                Told::Whole(mut entries, strays) => {
                     put_first(&mut line, self.early.reached_by(&entries));
                     pending.append(&mut entries);
+                    self.set_aside(&held.post, strays).await?;
                     done.push(held.post);
                 }
                 Told::Early(entry) => self.early.hold(held, &entry),
@@ -143,6 +144,7 @@ impl Tracker {
             for entry in journal::decode(&post.body, self.clock.now()).unwrap_or_default() {
                 match self.complete(entry).await? {
                     Resolved::Whole(entry) | Resolved::Early(entry) => pending.push(entry),
+                    // It was put aside when it was met first.
                     Resolved::Stray(_) => {}
                 }
             }
@@ -162,8 +164,10 @@ impl Tracker {
         pending: &mut Vec<Entry>,
         held: &Held,
     ) -> Result<Told, Error> {
-        let mut resolved = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let count = entries.len();
+        let mut resolved = Vec::with_capacity(count);
+        let mut strays = Vec::new();
+        for (place, entry) in entries.into_iter().enumerate() {
             if is_whole(&entry) {
                 resolved.push(entry);
                 continue;
@@ -185,10 +189,13 @@ impl Tracker {
                     return Ok(Told::Early(Box::new(entry)));
                 }
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
-                Resolved::Stray(why) => return Ok(Told::Stray(why)),
+                Resolved::Stray(why) => strays.push(Stray { place, why }),
             }
         }
-        Ok(Told::Whole(resolved))
+        Ok(match strays.pop() {
+            Some(stray) if strays.len() + 1 == count => Told::Stray(stray.why),
+            last => Told::Whole(resolved, strays.into_iter().chain(last).collect()),
+        })
     }
 
     /// Finds out what an entry leaves out, however long that takes: the journal waits.
@@ -232,6 +239,26 @@ impl Tracker {
         Ok(())
     }
 
+    /// Puts entries of a post aside, however long that takes, so that none is passed over when the
+    /// others are done.
+    async fn set_aside(&self, post: &Post, strays: Vec<Stray>) -> Result<(), Error> {
+        for Stray { place, why } in strays {
+            tracing::error!(why, "an entry of the journal is put aside");
+            // It was read before.
+            let Ok(part) = journal::part(&post.body, place) else { continue };
+            let mut pause = PAUSE;
+            while let Err(error) = self.books.journal.set_aside(&part, &why).await {
+                if !error.retryable() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "an entry is not put aside, trying on");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+        Ok(())
+    }
+
     async fn refuse(&self, post: &Post, why: &str) -> Result<(), Error> {
         tracing::error!(why, "an entry of the journal is put aside");
         self.books.journal.refuse(post.receipt, why).await
@@ -256,11 +283,19 @@ fn is_refusal(error: &Error) -> bool {
 
 /// What a post turned out to be.
 enum Told {
-    Whole(Vec<Entry>),
+    /// All that it tells belongs somewhere, but for these.
+    Whole(Vec<Entry>, Vec<Stray>),
     /// It tells this of a job before the ledger has it there.
     Early(Box<Entry>),
-    /// It belongs nowhere, and why.
+    /// Nothing that it tells belongs anywhere, and why.
     Stray(String),
+}
+
+/// An entry that belongs nowhere.
+struct Stray {
+    /// Which one of its post.
+    place: usize,
+    why: String,
 }
 
 /// Puts posts before all others, in their order.

@@ -54,6 +54,10 @@ impl Journal for Empty {
     async fn refuse(&self, _receipt: u64, _why: &str) -> Result<(), Error> {
         Ok(())
     }
+
+    async fn set_aside(&self, _part: &[u8], _why: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 async fn submit(client: &Client, pipeline: &str, entry: &str) -> JobId {

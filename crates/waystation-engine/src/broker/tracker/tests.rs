@@ -40,6 +40,7 @@ impl Catalog for OnlyForeign {
 struct ByHand {
     posts: Mutex<VecDeque<Post>>,
     done: Mutex<Vec<u64>>,
+    aside: Mutex<Vec<(Value, String)>>,
 }
 
 impl ByHand {
@@ -68,7 +69,13 @@ impl Journal for ByHand {
     }
 
     async fn refuse(&self, _receipt: u64, why: &str) -> Result<(), Error> {
-        panic!("nothing here is refused: {why}")
+        panic!("no post here is refused: {why}")
+    }
+
+    async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error> {
+        let part = serde_json::from_slice(part).expect("an event");
+        self.aside.lock().expect("not poisoned").push((part, why.to_owned()));
+        Ok(())
     }
 }
 
@@ -210,5 +217,27 @@ async fn foreign_stages_of_pipelines_that_cannot_run_here_are_tracked() {
     let job = world.memory.job(&JobId::from("a")).await.expect("it answers").expect("known");
     assert_eq!((job.state, job.stage.as_str()), (JobState::Waiting, "check"));
     assert_eq!(job.params["kind"], "cat");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn stray_entry_is_put_aside_alone() {
+    let world = World::new().await;
+    let told = |job_id: &str, stage: &str| {
+        json!({ "event": "completed", "job_id": job_id, "stage": stage, "own": "kept",
+            "timestamp": "2023-11-14T22:13:21Z" })
+    };
+    world.journal.write(1, &json!([hop("a"), hop("b"), hop("c")]));
+    let list = json!([told("a", "classify"), told("b", "nowhere"), told("c", "classify")]);
+    world.journal.write(2, &list);
+    assert_eq!(world.until_done(2).await, [1, 2]);
+    for (job_id, stage) in [("a", "predict"), ("b", "classify"), ("c", "predict")] {
+        let job = world.memory.job(&JobId::from(job_id)).await.expect("it answers");
+        assert_eq!(job.expect("known").stage.as_str(), stage, "{job_id}");
+    }
+    let aside = world.journal.aside.lock().expect("not poisoned").clone();
+    let [(event, why)] = &aside[..] else { panic!("one event, not {aside:?}") };
+    assert_eq!(*event, told("b", "nowhere"));
+    assert_eq!(why, "job `b` is told of at stage `nowhere`, which `images` has not");
     world.stop().await;
 }
