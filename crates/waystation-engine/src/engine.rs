@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::{Executor, Problems};
-use waystation_core::port::{self, SETTLE_MAX};
+use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
@@ -127,9 +127,7 @@ impl Engine {
         let keeper = LeaseKeeper::new(options.lease);
         if let Some(books) = &backend.books {
             // What was announced before there was anybody to hear it.
-            for (job_id, reason) in books.ledger.abort_marks(SETTLE_MAX).await? {
-                keeper.remember(&job_id, &reason);
-            }
+            keeper.remember_all(&*books.ledger).await?;
         }
         let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
         let drain = CancellationToken::new();

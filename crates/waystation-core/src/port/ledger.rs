@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Error, Queue, Store};
+use crate::id::JobId;
 use crate::journal::Entry;
 
 /// The most posts of one [`Journal::read`].
@@ -74,7 +75,12 @@ pub trait Ledger: Queue + Store {
     /// batch. The sizes of bodies are not looked at: the broker took them.
     async fn project(&self, entries: Arc<[Entry]>) -> Result<Vec<Projected>, Error>;
 
-    /// The jobs that somebody wants aborted and that a broker has, with the reasons: the `limit`
-    /// that the ledger has known longest.
-    async fn abort_marks(&self, limit: usize) -> Result<Vec<(crate::id::JobId, String)>, Error>;
+    /// The jobs that somebody wants aborted and that a broker has, with the reasons, in the order
+    /// in which the ledger came to know the jobs: the first `limit`, and at most
+    /// [`PAGE_MAX`](crate::job::PAGE_MAX), of those that it knows later than the job `after`.
+    async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error>;
 }

@@ -52,6 +52,7 @@ impl Clerks {
                 registry: staff.registry.clone(),
                 finish: clerks.finish.clone(),
                 early: Early::default(),
+                reminded: None,
             };
             clerks.tasks.spawn(tracker.run());
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
+use waystation_core::id::JobId;
+use waystation_core::job::PAGE_MAX;
 use waystation_core::journal::{self, Entry};
 use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 
@@ -27,8 +29,8 @@ const EARLY_LOOK: Duration = Duration::from_millis(20);
 /// How often the aborts that are wanted are announced: a job that nobody ran when it was aborted
 /// is met by a worker some time later.
 const REMIND: Duration = Duration::from_secs(2);
-/// The most aborts of one announcement.
-const REMINDED_MAX: usize = 1_000;
+/// The most aborts of one announcement. The next one goes on from there.
+const REMINDED_MAX: usize = PAGE_MAX;
 
 /// Reads the journal.
 pub struct Tracker {
@@ -46,6 +48,8 @@ pub struct Tracker {
     pub finish: CancellationToken,
     /// What waits for other posts.
     pub early: Early,
+    /// The job whose abort was announced last, unless it was the last of all.
+    pub reminded: Option<JobId>,
 }
 
 impl Tracker {
@@ -264,9 +268,11 @@ impl Tracker {
         self.books.journal.refuse(post.receipt, why).await
     }
 
-    async fn remind(&self) {
-        match self.books.ledger.abort_marks(REMINDED_MAX).await {
+    async fn remind(&mut self) {
+        match self.books.ledger.abort_marks(self.reminded.as_ref(), REMINDED_MAX).await {
             Ok(marks) => {
+                let last = marks.last().filter(|_| marks.len() >= REMINDED_MAX);
+                self.reminded = last.map(|(job_id, _)| job_id.clone());
                 for (job_id, reason) in marks {
                     self.bus.publish(Signal::Abort { job_id, reason });
                 }

@@ -9,11 +9,12 @@ use waystation_core::clock::SystemClock;
 use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
-use waystation_core::port::{Bus, Journal, Store};
+use waystation_core::port::{Bus, Journal, Ledger, Store};
 use waystation_core::state::JobState;
 use waystation_memory::Memory;
 
 use super::*;
+use crate::lease_keeper::LeaseKeeper;
 
 /// No wait of a test is longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -104,28 +105,35 @@ struct World {
     tracking: tokio::task::JoinHandle<Result<(), Error>>,
 }
 
+/// A tracker that has not begun, its ledger and its journal.
+async fn tracker() -> (Tracker, Memory, Arc<ByHand>) {
+    let clock = Arc::new(SystemClock);
+    let memory = Memory::new(clock.clone());
+    let store: Arc<dyn Store> = Arc::new(memory.clone());
+    let registry = Registry::new(store, Arc::new(OnlyForeign), Arc::new(|_| None));
+    let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
+                        { id: classify, type: foreign }, { id: predict, type: foreign }] }";
+    let definition = registry.install("test", pipeline).await.expect("a good pipeline");
+    let journal = Arc::new(ByHand::default());
+    let (broker, ledger) = (Arc::new(memory.clone()), Arc::new(memory.clone()));
+    let books = Books::new(broker, journal.clone(), ledger);
+    let tracker = Tracker {
+        books,
+        bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
+        clock,
+        running: Arc::clone(definition.graph()),
+        registry,
+        finish: CancellationToken::new(),
+        early: Early::default(),
+        reminded: None,
+    };
+    (tracker, memory, journal)
+}
+
 impl World {
     async fn new() -> Self {
-        let clock = Arc::new(SystemClock);
-        let memory = Memory::new(clock.clone());
-        let store: Arc<dyn Store> = Arc::new(memory.clone());
-        let registry = Registry::new(store, Arc::new(OnlyForeign), Arc::new(|_| None));
-        let pipeline = "{ name: images, stages: [{ id: detect, type: foreign }, \
-                        { id: classify, type: foreign }, { id: predict, type: foreign }] }";
-        let definition = registry.install("test", pipeline).await.expect("a good pipeline");
-        let journal = Arc::new(ByHand::default());
-        let finish = CancellationToken::new();
-        let (broker, ledger) = (Arc::new(memory.clone()), Arc::new(memory.clone()));
-        let books = Books::new(broker, journal.clone(), ledger);
-        let tracker = Tracker {
-            books,
-            bus: Arc::new(memory.clone()) as Arc<dyn Bus>,
-            clock,
-            running: Arc::clone(definition.graph()),
-            registry,
-            finish: finish.clone(),
-            early: Early::default(),
-        };
+        let (tracker, memory, journal) = tracker().await;
+        let finish = tracker.finish.clone();
         Self { memory, journal, finish, tracking: tokio::spawn(tracker.run()) }
     }
 
@@ -240,4 +248,29 @@ async fn stray_entry_is_put_aside_alone() {
     assert_eq!(*event, told("b", "nowhere"));
     assert_eq!(why, "job `b` is told of at stage `nowhere`, which `images` has not");
     world.stop().await;
+}
+
+#[tokio::test]
+async fn aborts_are_announced_however_many_are_wanted() {
+    let (mut tracker, memory, _) = tracker().await;
+    let ids: Vec<JobId> = (0..=REMINDED_MAX).map(|id| JobId::from(id.to_string())).collect();
+    for id in &ids {
+        let post = hop(id.as_str()).to_string();
+        let entries = journal::decode(post.as_bytes(), tracker.clock.now()).expect("an event");
+        memory.project(entries.into()).await.expect("projected");
+        memory.abort(id, "not wanted").await.expect("marked");
+    }
+    let mut signals = tracker.bus.subscribe();
+    // All of them, then from the beginning again.
+    for announced in [&ids[..REMINDED_MAX], &ids[REMINDED_MAX..], &ids[..REMINDED_MAX]] {
+        tracker.remind().await;
+        for id in announced {
+            let signal = tokio::time::timeout(WAIT_MAX, signals.next()).await.expect("in time");
+            let Some(Signal::Abort { job_id, .. }) = signal else { panic!("not {signal:?}") };
+            assert_eq!(job_id, *id);
+        }
+    }
+    let keeper = LeaseKeeper::new(Duration::from_secs(1));
+    keeper.remember_all(&memory).await.expect("listed");
+    assert!(ids.iter().all(|id| keeper.wanted_abort(id).is_some()));
 }
