@@ -158,8 +158,22 @@ impl Registry {
         Ok(graph)
     }
 
-    /// The graph of one version, or of the newest, to put jobs somewhere by: the queues are known.
-    pub async fn graph_to_act_on(
+    /// The newest graphs of all pipelines that have this stage.
+    pub async fn graphs_with(&self, stage: &StageId) -> Result<Vec<Arc<Graph>>, port::Error> {
+        let mut found = Vec::new();
+        for (name, version) in self.store.pipelines().await? {
+            match self.graph(&name, version).await {
+                Ok(graph) if graph.kind(stage).is_some() => found.push(graph),
+                Ok(_) => {}
+                Err(DefinitionError::Store(error)) => return Err(error),
+                Err(error) => tracing::debug!(pipeline = %name, version, %error, "not known here"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The graph of one version, or of the newest.
+    pub async fn graph_of(
         &self,
         name: &PipelineName,
         version: Option<u32>,
@@ -168,7 +182,16 @@ impl Registry {
             Some(version) => version,
             None => self.newest_version(name).await?,
         };
-        let graph = self.graph(name, version).await?;
+        self.graph(name, version).await
+    }
+
+    /// The same, to put jobs somewhere by: the queues are known.
+    pub async fn graph_to_act_on(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Arc<Graph>, DefinitionError> {
+        let graph = self.graph_of(name, version).await?;
         graph.check_queues()?;
         Ok(graph)
     }

@@ -149,7 +149,7 @@ impl Tracker {
                 match self.complete(entry).await? {
                     Resolved::Whole(entry) | Resolved::Early(entry) => pending.push(entry),
                     // It was put aside when it was met first.
-                    Resolved::Stray(_) => {}
+                    Resolved::Unplaced(..) | Resolved::Stray(_) => {}
                 }
             }
             match self.project(&mut pending).await {
@@ -189,11 +189,13 @@ impl Tracker {
                 tracing::debug!(%error, "a batch of the journal is not taken whole");
             }
             match self.complete(entry).await? {
-                Resolved::Early(entry) if held.is_patient() => {
+                Resolved::Early(entry) | Resolved::Unplaced(entry, _) if held.is_patient() => {
                     return Ok(Told::Early(Box::new(entry)));
                 }
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
-                Resolved::Stray(why) => strays.push(Stray { place, why }),
+                Resolved::Unplaced(_, why) | Resolved::Stray(why) => {
+                    strays.push(Stray { place, why })
+                }
             }
         }
         Ok(match strays.pop() {

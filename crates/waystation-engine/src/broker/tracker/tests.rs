@@ -274,3 +274,71 @@ async fn aborts_are_announced_however_many_are_wanted() {
     keeper.remember_all(&memory).await.expect("listed");
     assert!(ids.iter().all(|id| keeper.wanted_abort(id).is_some()));
 }
+
+#[tokio::test]
+async fn unknown_job_is_of_the_one_pipeline_that_has_the_stage() {
+    let world = World::new().await;
+    let pipeline = |name: &str, stages: &[&str]| {
+        let stages: Vec<_> =
+            stages.iter().map(|id| json!({ "id": id, "type": "foreign" })).collect();
+        (name.into(), json!({ "name": name, "stages": stages }).to_string())
+    };
+    for (name, source) in [
+        pipeline("scans", &["classify", "read", "print"]),
+        pipeline("letters", &["open", "read"]),
+        pipeline("images", &["detect", "classify", "predict"]),
+    ] {
+        world.memory.put_pipeline(&name, &source).await.expect("kept");
+    }
+    let cases = [
+        ("a", "print", None, Ok("scans")),
+        ("b", "open", None, Ok("letters")),
+        ("c", "classify", None, Ok("images")),
+        ("d", "classify", Some("scans"), Ok("scans")),
+        ("e", "read", None, Err("`read` is in several pipelines: letters, scans")),
+        ("f", "paint", None, Err("`paint` is in no pipeline")),
+        ("g", "read", Some("books"), Err("pipeline `books` is unknown")),
+    ];
+    let told = |job_id: &str, stage: &str, pipeline: Option<&str>| {
+        json!({ "event": "started", "job_id": job_id, "stage": stage, "pipeline": pipeline,
+            "timestamp": "2023-11-14T22:13:21Z" })
+    };
+    let post: Vec<_> = cases.iter().map(|(job, stage, name, _)| told(job, stage, *name)).collect();
+    world.journal.write(1, &json!(post));
+    assert_eq!(world.until_done(1).await, [1]);
+    let aside = world.journal.aside.lock().expect("not poisoned").clone();
+    for (id, _, _, expected) in cases {
+        let job = world.memory.job(&JobId::from(id)).await.expect("it answers");
+        let why = aside.iter().find(|(event, _)| event["job_id"] == id).map(|(_, why)| why);
+        match expected {
+            Ok(name) => assert_eq!(job.expect(id).pipeline.as_str(), name, "{id}"),
+            Err(part) => {
+                assert!(job.is_none(), "{id}");
+                assert!(why.is_some_and(|why| why.contains(part)), "{id}: {why:?}");
+            }
+        }
+    }
+    assert_eq!(aside.len(), 3);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn quick_stage_of_another_pipeline_waits_for_what_tells_which_one() {
+    let world = World::new().await;
+    for name in ["scans", "letters"] {
+        let stages =
+            json!([{ "id": "read", "type": "foreign" }, { "id": "sort", "type": "foreign" }]);
+        let source = json!({ "name": name, "stages": stages }).to_string();
+        world.memory.put_pipeline(&name.into(), &source).await.expect("kept");
+    }
+    world.journal.write(1, &json!({ "event": "completed", "job_id": "a", "stage": "sort" }));
+    tokio::time::sleep(EARLY_LOOK * 5).await;
+    let mut passed_on = hop("a");
+    (passed_on["stage"], passed_on["job"]["stage"]) = (json!("read"), json!("sort"));
+    passed_on["pipeline"] = json!("letters");
+    world.journal.write(2, &passed_on);
+    assert_eq!(world.until_done(2).await, [2, 1]);
+    let job = world.memory.job(&JobId::from("a")).await.expect("it answers").expect("known");
+    assert_eq!((job.state, job.pipeline.as_str()), (JobState::Completed, "letters"));
+    world.stop().await;
+}
