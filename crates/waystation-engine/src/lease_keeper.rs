@@ -151,10 +151,10 @@ impl LeaseKeeper {
         }
     }
 
-    /// Why somebody wants this job aborted, if that was announced.
-    pub fn wanted_abort(&self, job_id: &JobId) -> Option<String> {
+    /// Why somebody wants this job aborted, if that was announced, and how long ago it was so last.
+    pub fn wanted_abort(&self, job_id: &JobId) -> Option<(String, Duration)> {
         let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.get(job_id).map(|wanted| wanted.reason.clone())
+        wanted.get(job_id).map(|wanted| (wanted.reason.clone(), wanted.heard_at.elapsed()))
     }
 
     /// Remembers that somebody wants this job aborted, whoever will run it.
