@@ -1,4 +1,4 @@
-//! Runs a pipeline in this process: a worker a stage and queue, a worker a source, the lease keeper.
+//! Runs a pipeline in this process: a worker a queue, a worker a source, the lease keeper.
 //!
 //! States: *running*, *draining* (nothing more is received; what runs may end within the drain
 //! deadline, and is handed back after it), ended.

@@ -207,7 +207,9 @@ fn group(wires: Vec<WireEvent>, now: Timestamp) -> Result<Vec<(Entry, Range<usiz
         }
         open = !landed;
     }
-    entries.iter_mut().for_each(|(entry, _)| entry.note_birth());
+    for (entry, _) in &mut entries {
+        entry.note_birth();
+    }
     Ok(entries)
 }
 

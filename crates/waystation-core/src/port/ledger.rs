@@ -41,9 +41,9 @@ pub trait Journal: Send + Sync {
     /// This post cannot be read: it is kept aside with the reason, and does not come again.
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error>;
 
-    /// This part of a post that this reader holds belongs nowhere: it is kept aside with the reason,
-    /// by itself; the post is still to be done. Durable when it returns, unless another reader
-    /// follows, who will say the same again. Twice said is twice kept.
+    /// This part of a post that this reader holds belongs nowhere: it is kept aside with the
+    /// reason, by itself; the post is still to be done. Durable when it returns, unless another
+    /// reader follows, who will say the same again. Twice said is twice kept.
     async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error>;
 }
 

@@ -194,7 +194,7 @@ impl Tracker {
                 }
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
                 Resolved::Unplaced(_, why) | Resolved::Stray(why) => {
-                    strays.push(Stray { place, why })
+                    strays.push(Stray { place, why });
                 }
             }
         }
