@@ -34,9 +34,18 @@ impl Ledger for Memory {
         Ok(answers)
     }
 
-    async fn abort_marks(&self, limit: usize) -> Result<Vec<(JobId, String)>, Error> {
+    async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error> {
         Ok(self.visit(|state, _| {
-            let jobs = state.created.iter();
+            let first = match after.map(|job_id| state.jobs.get(job_id)) {
+                None => 0,
+                Some(Some(job)) => job.serial + 1,
+                Some(None) => return Vec::new(),
+            };
+            let jobs = state.created.iter().skip(first);
             jobs.filter_map(|job_id| Some((job_id, state.message_of(state.jobs.get(job_id)?)?)))
                 .filter(|(_, message)| message.away)
                 .filter_map(|(job_id, message)| Some((job_id.clone(), message.abort.clone()?)))

@@ -40,6 +40,14 @@ impl Store for Memory {
         }))
     }
 
+    async fn pipelines(&self) -> Result<Vec<(PipelineName, u32)>, Error> {
+        let pipelines: BTreeMap<PipelineName, u32> = self.visit(|state, _| {
+            let pipelines = state.pipelines.iter();
+            pipelines.map(|(name, sources)| (name.clone(), sources.len() as u32)).collect()
+        });
+        Ok(pipelines.into_iter().take(PAGE_MAX).collect())
+    }
+
     async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error> {
         let versions: BTreeSet<u32> = self.visit(|state, _| {
             let jobs = state.jobs.values();

@@ -18,7 +18,11 @@ impl Ledger for Postgres {
         self.shared.writer.ask(|reply| Command::Project { entries, reply }).await?
     }
 
-    async fn abort_marks(&self, limit: usize) -> Result<Vec<(JobId, String)>, Error> {
-        self.shared.reader.abort_marks(limit.min(PAGE_MAX)).await
+    async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error> {
+        self.shared.reader.abort_marks(after, limit.min(PAGE_MAX)).await
     }
 }

@@ -27,6 +27,10 @@ impl Store for Postgres {
         self.shared.reader.pipeline(name, version).await
     }
 
+    async fn pipelines(&self) -> Result<Vec<(PipelineName, u32)>, Error> {
+        self.shared.reader.pipelines().await
+    }
+
     async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error> {
         self.shared.reader.live_versions(name).await
     }

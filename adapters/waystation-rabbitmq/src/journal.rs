@@ -96,15 +96,19 @@ impl Journal for RabbitMq {
         let line = self.journal_line();
         let post = self.shared.reading.posts().get(&receipt).cloned();
         let Some((held, body)) = post else { return Ok(()) };
-        let link = &self.shared.link;
-        let refused = Outgoing::new(QueueKey::journal_dead(link.options()), body);
-        let refused = refused.text(REASON, why);
-        publisher::publish(link, &[refused], self.shared.clock.now()).await?;
+        self.set_aside(&body, why).await?;
         self.shared.reading.posts().remove(&receipt);
         if line.close(held).is_some() {
             line.acknowledge(&[held]).await;
         }
         Ok(())
+    }
+
+    async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error> {
+        let link = &self.shared.link;
+        let refused = Outgoing::new(QueueKey::journal_dead(link.options()), part.to_vec());
+        let refused = refused.text(REASON, why);
+        publisher::publish(link, &[refused], self.shared.clock.now()).await
     }
 }
 

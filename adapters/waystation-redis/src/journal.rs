@@ -29,6 +29,8 @@ const WAIT_MAX: Duration = Duration::from_hours(1);
 const LOOK: Duration = Duration::from_secs(5);
 /// The entry after which everything is read that was not ended.
 const BEGINNING: &str = "0-0";
+/// Stands where an entry is named that nothing ends.
+const NO_ENTRY: &str = "0-0";
 
 /// The one reader of this process, and what it read.
 pub struct Reading {
@@ -86,6 +88,10 @@ impl Journal for Redis {
 
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error> {
         self.reading().refuse(receipt, why).await
+    }
+
+    async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error> {
+        self.reading().set_aside(part, why).await
     }
 }
 
@@ -204,6 +210,15 @@ impl Reading {
                 self.state().reopen(vec![(receipt, (entry, body))]);
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error> {
+        let mut script = self.ending(1);
+        script.arg(NO_ENTRY).arg(part).arg(why);
+        if !self.link.call::<bool>(&script).await? {
+            self.state().lose();
         }
         Ok(())
     }

@@ -19,8 +19,12 @@ impl Ledger for Sqlite {
         self.shared.writer.ask(|reply| Command::Project { entries, reply }).await?
     }
 
-    async fn abort_marks(&self, limit: usize) -> Result<Vec<(JobId, String)>, Error> {
-        let limit = limit.min(PAGE_MAX);
-        self.read(move |connection| reader::abort_marks(connection, limit)).await
+    async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error> {
+        let (after, limit) = (after.cloned(), limit.min(PAGE_MAX));
+        self.read(move |connection| reader::abort_marks(connection, after.as_ref(), limit)).await
     }
 }

@@ -29,6 +29,10 @@ impl Store for Sqlite {
         self.read(move |connection| reader::pipeline(connection, &name, version)).await
     }
 
+    async fn pipelines(&self) -> Result<Vec<(PipelineName, u32)>, Error> {
+        self.read(reader::pipelines).await
+    }
+
     async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error> {
         let name = name.clone();
         self.read(move |connection| reader::live_versions(connection, &name)).await

@@ -1,7 +1,5 @@
 //! What people and programs ask of a backend: submit, answer, abort, try again, drop.
 
-use std::sync::Arc;
-
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract;
@@ -14,7 +12,8 @@ use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
 
 use crate::backend::Backend;
 use crate::decide::{self, Answer, Plan, Refusal};
-use crate::definition::{Definition, DefinitionError, Registry};
+use crate::definition::{DefinitionError, Registry};
+use crate::graph::Graph;
 
 /// Asks things of a backend.
 #[derive(Clone)]
@@ -148,16 +147,16 @@ impl Client {
     /// Whoever wants to ask again after such an error gives each job its own id or dedupe key.
     pub async fn submit(
         &self,
-        definition: &Definition,
+        graph: &Graph,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Submitted>, SubmitError> {
         let now = self.backend.clock.now();
         let plans: Vec<Plan> = submissions
             .into_iter()
-            .map(|submission| self.plan(definition, submission))
+            .map(|submission| self.plan(graph, submission))
             .collect::<Result<_, _>>()?;
         let mut jobs: Vec<_> =
-            plans.into_iter().map(|plan| decide::new_job(definition, plan, None, now)).collect();
+            plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();
         let mut submitted = Vec::with_capacity(jobs.len());
         while !jobs.is_empty() {
             let rest = jobs.split_off(jobs.len().min(SETTLE_MAX));
@@ -167,8 +166,8 @@ impl Client {
         Ok(submitted)
     }
 
-    fn plan(&self, definition: &Definition, submission: Submission) -> Result<Plan, SubmitError> {
-        let pipeline = &definition.pipeline;
+    fn plan(&self, graph: &Graph, submission: Submission) -> Result<Plan, SubmitError> {
+        let pipeline = &graph.pipeline;
         let unknown = |role, stage: &StageId| SubmitError::UnknownStage {
             pipeline: pipeline.name.to_string(),
             role,
@@ -177,7 +176,7 @@ impl Client {
         };
         for (role, stage) in [("entry", &submission.entry), ("exit", &submission.exit)] {
             if let Some(stage) = stage {
-                let kind = definition.kind(stage);
+                let kind = graph.kind(stage);
                 if kind.is_none() || kind == Some(StageKind::Source) {
                     return Err(unknown(role, stage));
                 }
@@ -196,7 +195,7 @@ impl Client {
             None => pipeline.default_entry(self.registry.catalog())?,
         };
         let plain = submission.priority == 0 && submission.not_before.is_none();
-        if !plain && definition.kind(&entry) == Some(StageKind::Manual) {
+        if !plain && graph.kind(&entry) == Some(StageKind::Manual) {
             return Err(SubmitError::NotAtManual(entry));
         }
         if let Some(stage) = pipeline.stage(&entry) {
@@ -221,13 +220,10 @@ impl Client {
         let version = contract::Contract::parse(&task.body)
             .map_err(|error| AnswerError::Refused { task_id, refusal: error.into() })?
             .pipeline_version;
-        let definition = match version {
-            Some(version) => self.registry.version(&task.pipeline, version).await?,
-            None => self.registry.newest(&task.pipeline).await?,
-        };
+        let graph = self.registry.graph_to_act_on(&task.pipeline, version).await?;
         let bytes_max = self.backend.queue.capabilities().payload_bytes_max;
         let now = self.backend.clock.now();
-        let settlement = decide::settle_answer(&definition, &task, answer, now, bytes_max)
+        let settlement = decide::settle_answer(&graph, &task, answer, now, bytes_max)
             .map_err(|refusal| AnswerError::Refused { task_id, refusal })?;
         match self.settle(settlement).await? {
             Settled::Lost => Err(AnswerError::Unknown(task_id)),
@@ -244,11 +240,8 @@ impl Client {
     pub async fn retry(&self, job_id: &JobId) -> Result<(), JobError> {
         let letter = self.letter(job_id).await?;
         let version = self.backend.store.job(job_id).await?.map(|job| job.pipeline_version);
-        let definition: Arc<Definition> = match version {
-            Some(version) => self.registry.version(&letter.pipeline, version).await?,
-            None => self.registry.newest(&letter.pipeline).await?,
-        };
-        let settlement = decide::settle_requeue(&definition, &letter, self.backend.clock.now())
+        let graph = self.registry.graph_to_act_on(&letter.pipeline, version).await?;
+        let settlement = decide::settle_requeue(&graph, &letter, self.backend.clock.now())
             .map_err(|source| JobError::Contract { job_id: job_id.clone(), source })?;
         self.settle_letter(job_id, settlement).await
     }

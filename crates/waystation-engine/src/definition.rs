@@ -1,21 +1,22 @@
 //! Pipelines ready to run: each version with the code of its stages.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use waystation_core::id::{PipelineName, QueueName, StageId};
-use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage, StageKind};
+use waystation_core::id::{PipelineName, StageId};
+use waystation_core::job::PipelineRecord;
+use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage};
 use waystation_core::port::{self, Store};
+
+use crate::graph::Graph;
 
 /// Fills in `${NAME}` in pipeline files.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// A version of a pipeline, ready to run.
+/// A version of a pipeline, ready to run: its graph with the code of the stages.
 pub struct Definition {
-    /// The graph.
-    pub pipeline: Pipeline,
-    /// Which version it is.
-    pub version: u32,
+    graph: Arc<Graph>,
     executors: HashMap<StageId, Executor>,
 }
 
@@ -47,22 +48,9 @@ impl Definition {
         Some((self.pipeline.stage(id)?, self.executors.get(id)?))
     }
 
-    /// The queue of a stage.
-    pub fn queue_of(&self, id: &StageId) -> QueueName {
-        match self.pipeline.stage(id) {
-            Some(stage) => self.pipeline.queue_of(stage),
-            None => QueueName::of_stage(&self.pipeline.name, id),
-        }
-    }
-
-    /// What kind of step a stage is.
-    pub fn kind(&self, id: &StageId) -> Option<StageKind> {
-        Some(match self.executors.get(id)? {
-            Executor::Worker(_) => StageKind::Worker,
-            Executor::Manual => StageKind::Manual,
-            Executor::Foreign => StageKind::Foreign,
-            Executor::Source(_) => StageKind::Source,
-        })
+    /// Where its jobs go.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// Makes the code of every stage of a pipeline that was checked.
@@ -75,7 +63,15 @@ impl Definition {
             })?;
             executors.insert(stage.id.clone(), executor);
         }
-        Ok(Self { pipeline, version, executors })
+        Ok(Self { graph: Arc::new(Graph::new(pipeline, version, catalog)), executors })
+    }
+}
+
+impl Deref for Definition {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        &self.graph
     }
 }
 
@@ -85,15 +81,16 @@ pub struct Registry {
     store: Arc<dyn Store>,
     catalog: Arc<dyn Catalog>,
     environment: Environment,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<Versions<Definition>>>,
+    graphs: Arc<Mutex<Versions<Graph>>>,
 }
 
-type Known = HashMap<(PipelineName, u32), Arc<Definition>>;
+type Versions<T> = HashMap<(PipelineName, u32), Arc<T>>;
 
 impl Registry {
     /// Knows nothing yet.
     pub fn new(store: Arc<dyn Store>, catalog: Arc<dyn Catalog>, environment: Environment) -> Self {
-        Self { store, catalog, environment, known: Arc::default() }
+        Self { store, catalog, environment, known: Arc::default(), graphs: Arc::default() }
     }
 
     /// What stages may be.
@@ -114,9 +111,7 @@ impl Registry {
 
     /// The newest version that the store has.
     pub async fn newest(&self, name: &PipelineName) -> Result<Arc<Definition>, DefinitionError> {
-        let record = self.store.pipeline(name, None).await?;
-        let record = record.ok_or_else(|| DefinitionError::Unknown(name.clone()))?;
-        self.version(name, record.version).await
+        self.version(name, self.newest_version(name).await?).await
     }
 
     /// One version.
@@ -128,9 +123,7 @@ impl Registry {
         if let Some(known) = self.known(name, version) {
             return Ok(known);
         }
-        let record = self.store.pipeline(name, Some(version)).await?;
-        let record = record
-            .ok_or_else(|| DefinitionError::UnknownVersion { name: name.clone(), version })?;
+        let record = self.record(name, version).await?;
         let origin = format!("{name} version {version}");
         let pipeline = self.load(&origin, &record.source)?;
         Ok(self.remember(Definition::new(pipeline, version, self.catalog())?))
@@ -142,8 +135,87 @@ impl Registry {
         known.get(&(name.clone(), version)).cloned()
     }
 
+    /// Where the jobs of a version go. That can be told of pipelines that cannot be made ready
+    /// here, too: neither the code of their stages is needed nor what these are told.
+    pub async fn graph(
+        &self,
+        name: &PipelineName,
+        version: u32,
+    ) -> Result<Arc<Graph>, DefinitionError> {
+        if let Some(known) = self.known(name, version) {
+            return Ok(Arc::clone(&known.graph));
+        }
+        let key = (name.clone(), version);
+        if let Some(known) = self.graphs().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let record = self.record(name, version).await?;
+        let origin = format!("{name} version {version}");
+        let (environment, catalog) = (&*self.environment, self.catalog());
+        let graph = Graph::load(&origin, &record.source, version, environment, catalog)?;
+        let graph = Arc::new(graph);
+        self.graphs().insert(key, Arc::clone(&graph));
+        Ok(graph)
+    }
+
+    /// The newest graphs of all pipelines that have this stage.
+    pub async fn graphs_with(&self, stage: &StageId) -> Result<Vec<Arc<Graph>>, port::Error> {
+        let mut found = Vec::new();
+        for (name, version) in self.store.pipelines().await? {
+            match self.graph(&name, version).await {
+                Ok(graph) if graph.kind(stage).is_some() => found.push(graph),
+                Ok(_) => {}
+                Err(DefinitionError::Store(error)) => return Err(error),
+                Err(error) => tracing::debug!(pipeline = %name, version, %error, "not known here"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The graph of one version, or of the newest.
+    pub async fn graph_of(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Arc<Graph>, DefinitionError> {
+        let version = match version {
+            Some(version) => version,
+            None => self.newest_version(name).await?,
+        };
+        self.graph(name, version).await
+    }
+
+    /// The same, to put jobs somewhere by: the queues are known.
+    pub async fn graph_to_act_on(
+        &self,
+        name: &PipelineName,
+        version: Option<u32>,
+    ) -> Result<Arc<Graph>, DefinitionError> {
+        let graph = self.graph_of(name, version).await?;
+        graph.check_queues()?;
+        Ok(graph)
+    }
+
+    async fn newest_version(&self, name: &PipelineName) -> Result<u32, DefinitionError> {
+        let record = self.store.pipeline(name, None).await?;
+        record.map(|one| one.version).ok_or_else(|| DefinitionError::Unknown(name.clone()))
+    }
+
+    async fn record(
+        &self,
+        name: &PipelineName,
+        version: u32,
+    ) -> Result<PipelineRecord, DefinitionError> {
+        let record = self.store.pipeline(name, Some(version)).await?;
+        record.ok_or_else(|| DefinitionError::UnknownVersion { name: name.clone(), version })
+    }
+
     fn load(&self, origin: &str, source: &str) -> Result<Pipeline, Problems> {
         Pipeline::load(origin, source, &*self.environment, self.catalog())
+    }
+
+    fn graphs(&self) -> MutexGuard<'_, Versions<Graph>> {
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, definition: Definition) -> Arc<Definition> {

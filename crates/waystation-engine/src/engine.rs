@@ -1,9 +1,9 @@
-//! Runs a pipeline in this process: a worker a stage, a worker a source, the lease keeper.
+//! Runs a pipeline in this process: a worker a queue, a worker a source, the lease keeper.
 //!
 //! States: *running*, *draining* (nothing more is received; what runs may end within the drain
 //! deadline, and is handed back after it), ended.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::{Executor, Problems};
-use waystation_core::port::{self, SETTLE_MAX};
+use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
 use crate::definition::{Definition, DefinitionError, Registry};
+use crate::graph::Graph;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::source_worker::{self, SourceWorker};
 use crate::staff::Staff;
@@ -88,7 +89,7 @@ pub enum EngineError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// How often is looked for stages that need a worker and have none.
+/// How often is looked for queues that need a worker or a courier and have none.
 const HIRE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long it may take to return what broken workers had. What it does not reach returns when its
 /// lease ends.
@@ -129,9 +130,7 @@ impl Engine {
         let keeper = LeaseKeeper::new(options.lease);
         if let Some(books) = &backend.books {
             // What was announced before there was anybody to hear it.
-            for (job_id, reason) in books.ledger.abort_marks(SETTLE_MAX).await? {
-                keeper.remember(&job_id, &reason);
-            }
+            keeper.remember_all(&*books.ledger).await?;
         }
         let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
         let drain = CancellationToken::new();
@@ -143,12 +142,14 @@ impl Engine {
             keeper,
             drain: drain.clone(),
             workers: JoinSet::new(),
-            stages: BTreeMap::new(),
+            posts: BTreeSet::new(),
         };
-        staff.hire().await?;
+        let living = staff.living().await?;
+        staff.hire(&living).await;
         let sources = start_sources(&backend, &definition, &options, &drain);
         let sources_done = CancellationToken::new();
-        let clerks = Clerks::start(&staff, &backend);
+        let mut clerks = Clerks::start(&staff, &backend);
+        clerks.hire(&living);
         let supervisor = Supervisor {
             staff,
             clerks,
@@ -280,14 +281,20 @@ impl Supervisor {
                 Some(ended) = self.sources.join_next() => ended??,
                 Some(ended) = self.staff.workers.join_next() => ended??,
                 Some(ended) = self.clerks.ended() => ended?,
-                _ = look_again.tick() => match self.staff.hire().await {
+                _ = look_again.tick() => match self.staff.living().await {
+                    Ok(living) => self.hire(&living).await,
                     Err(error) if error.retryable() => {
                         tracing::warn!(%error, "versions of living jobs are not known");
                     }
-                    result => result?,
+                    Err(error) => return Err(error.into()),
                 },
             }
         }
+    }
+
+    async fn hire(&mut self, living: &[Arc<Graph>]) {
+        self.staff.hire(living).await;
+        self.clerks.hire(living);
     }
 
     /// Lets what runs end; hands back what does not within the deadline.

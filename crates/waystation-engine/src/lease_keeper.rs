@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::JobId;
-use waystation_core::port::{Bus, Extended, Queue, SETTLE_MAX, Signal};
+use waystation_core::job::PAGE_MAX;
+use waystation_core::port::{Bus, Error, Extended, Ledger, Queue, SETTLE_MAX, Signal};
 use waystation_core::settlement::Lease;
 
 use crate::stop::{Cause, Stop};
@@ -155,10 +156,10 @@ impl LeaseKeeper {
         }
     }
 
-    /// Why somebody wants this job aborted, if that was announced.
-    pub fn wanted_abort(&self, job_id: &JobId) -> Option<String> {
+    /// Why somebody wants this job aborted, if that was announced, and how long ago it was so last.
+    pub fn wanted_abort(&self, job_id: &JobId) -> Option<(String, Duration)> {
         let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.get(job_id).map(|wanted| wanted.reason.clone())
+        wanted.get(job_id).map(|wanted| (wanted.reason.clone(), wanted.heard_at.elapsed()))
     }
 
     /// Remembers that somebody wants this job aborted, whoever will run it.
@@ -168,6 +169,19 @@ impl LeaseKeeper {
         all.retain(|_, wanted| heard_at.duration_since(wanted.heard_at) < WANTED_FOR);
         if all.len() < WANTED_MAX {
             all.insert(job_id.clone(), Wanted { reason: reason.to_owned(), heard_at });
+        }
+    }
+
+    /// Remembers all aborts that are wanted by now.
+    pub async fn remember_all(&self, ledger: &dyn Ledger) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let marks = ledger.abort_marks(after.as_ref(), PAGE_MAX).await?;
+            for (job_id, reason) in &marks {
+                self.remember(job_id, reason);
+            }
+            let Some((last, _)) = marks.into_iter().next_back() else { return Ok(()) };
+            after = Some(last);
         }
     }
 

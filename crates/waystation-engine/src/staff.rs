@@ -1,7 +1,7 @@
-//! Hires a worker for every stage that a living job may need: those of the pipeline that runs,
+//! Hires a worker for every queue that a living job may need: those of the pipeline that runs,
 //! and those of the other versions that jobs are still on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -14,6 +14,7 @@ use waystation_core::port::{self, SETTLE_MAX};
 use crate::backend::Backend;
 use crate::definition::{Definition, Registry};
 use crate::engine::{EngineError, Options};
+use crate::graph::Graph;
 use crate::lease_keeper::LeaseKeeper;
 use crate::worker::{self, Worker};
 
@@ -33,33 +34,46 @@ pub struct Staff {
     pub drain: CancellationToken,
     /// The workers.
     pub workers: JoinSet<Result<(), EngineError>>,
-    /// The stages that have one, each with its queue.
-    pub stages: BTreeMap<StageId, QueueName>,
+    /// The posts that have one.
+    pub posts: BTreeSet<Post>,
 }
 
-/// Where a worker works.
-struct Post {
-    queue: QueueName,
-    concurrency: usize,
-}
+/// Where a worker works. Versions of a pipeline may name different queues for the same stage.
+pub type Post = (StageId, QueueName);
 
 impl Staff {
-    /// Hires a worker for each stage that needs one and has none. To be asked again and again:
-    /// a dead letter that is tried again may need a stage that no living job needed before.
-    pub async fn hire(&mut self) -> Result<(), port::Error> {
-        for (stage, post) in self.needed().await? {
-            if self.stages.contains_key(&stage) {
+    /// The pipeline that runs, then the other versions that jobs are still on, newest first. To be
+    /// asked again and again: a dead letter that is tried again may need a version that no living
+    /// job needed before.
+    pub async fn living(&self) -> Result<Vec<Arc<Graph>>, port::Error> {
+        let name = &self.definition.pipeline.name;
+        let mut graphs = vec![Arc::clone(self.definition.graph())];
+        for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
+            if version == self.definition.version {
                 continue;
             }
-            let concurrency = post.concurrency;
-            self.stages.insert(stage.clone(), post.queue.clone());
+            match self.registry.graph(name, version).await {
+                Ok(other) => graphs.push(other),
+                Err(error) => tracing::warn!(pipeline = %name, version, %error, "not known here"),
+            }
+        }
+        Ok(graphs)
+    }
+
+    /// Hires a worker for each post of these versions that needs one and has none.
+    pub async fn hire(&mut self, living: &[Arc<Graph>]) {
+        for (post, concurrency) in self.needed(living).await {
+            if !self.posts.insert(post.clone()) {
+                continue;
+            }
+            let (stage, queue) = post;
             let pipeline = &self.definition.pipeline.name;
-            tracing::info!(%pipeline, %stage, concurrency, "serving");
+            tracing::info!(%pipeline, %stage, %queue, concurrency, "serving");
             let options = worker::Options {
-                pipeline: self.definition.pipeline.name.clone(),
+                pipeline: pipeline.clone(),
                 version: self.definition.version,
                 stage,
-                queue: post.queue,
+                queue,
                 concurrency,
                 lease: self.options.lease,
                 grace: self.options.grace,
@@ -69,7 +83,6 @@ impl Staff {
             let worker = Worker::new(options, backend, registry, keeper, drain);
             self.workers.spawn(async move { worker.run().await.map_err(EngineError::from) });
         }
-        Ok(())
     }
 
     /// Ends the workers that did not end by themselves, and returns what was left by those that
@@ -77,38 +90,42 @@ impl Staff {
     /// handed out, so it is counted.
     pub async fn dismiss(&mut self) {
         self.workers.shutdown().await;
-        join_all(self.stages.values().map(|queue| self.backend.leave(queue))).await;
+        join_all(self.posts.iter().map(|(_, queue)| self.backend.leave(queue))).await;
         for leases in self.keeper.release_all().chunks(SETTLE_MAX) {
             self.backend.abandon(leases).await;
         }
     }
 
-    /// Every stage that needs a worker here. The pipeline that runs decides how it works, then the
-    /// newest version that has the stage.
-    async fn needed(&self) -> Result<BTreeMap<StageId, Post>, port::Error> {
-        let name = &self.definition.pipeline.name;
-        let mut definitions = vec![Arc::clone(&self.definition)];
-        for version in self.backend.store.live_versions(name).await?.into_iter().rev() {
-            if version == self.definition.version {
-                continue;
-            }
-            match self.registry.version(name, version).await {
-                Ok(other) => definitions.push(other),
-                // Its jobs are left to other processes as they come up.
-                Err(error) => tracing::warn!(pipeline = %name, version, %error, "not served here"),
-            }
-        }
-        let mut stages = BTreeMap::new();
-        for definition in &definitions {
+    /// Every post that needs a worker here, and how many attempts run there at a time: the first
+    /// version that has it decides.
+    async fn needed(&self, living: &[Arc<Graph>]) -> BTreeMap<Post, usize> {
+        let mut posts = BTreeMap::new();
+        for graph in living {
+            let Some(definition) = self.ready(graph.version).await else { continue };
             for stage in &definition.pipeline.stages {
                 let served = self.options.stages.as_ref().is_none_or(|all| all.contains(&stage.id));
                 if served && definition.kind(&stage.id) == Some(StageKind::Worker) {
-                    let queue = definition.queue_of(&stage.id);
-                    let post = Post { queue, concurrency: stage.concurrency };
-                    stages.entry(stage.id.clone()).or_insert(post);
+                    let post = (stage.id.clone(), definition.queue_of(&stage.id));
+                    posts.entry(post).or_insert(stage.concurrency);
                 }
             }
         }
-        Ok(stages)
+        posts
+    }
+
+    /// A version with its code. The jobs of one that cannot be made ready here are left to other
+    /// processes as they come up.
+    async fn ready(&self, version: u32) -> Option<Arc<Definition>> {
+        if version == self.definition.version {
+            return Some(Arc::clone(&self.definition));
+        }
+        let name = &self.definition.pipeline.name;
+        match self.registry.version(name, version).await {
+            Ok(definition) => Some(definition),
+            Err(error) => {
+                tracing::warn!(pipeline = %name, version, %error, "not served here");
+                None
+            }
+        }
     }
 }

@@ -47,11 +47,11 @@ impl Executors {
 }
 
 impl Catalog for Executors {
-    fn kind(&self, stage: &Stage) -> Option<StageKind> {
-        if self.handlers.contains_key(&stage.kind) {
+    fn kind(&self, stage_type: &str) -> Option<StageKind> {
+        if self.handlers.contains_key(stage_type) {
             return Some(StageKind::Worker);
         }
-        READY_MADE.iter().find(|(name, ..)| *name == stage.kind).map(|(_, kind, _)| *kind)
+        READY_MADE.iter().find(|(name, ..)| *name == stage_type).map(|(_, kind, _)| *kind)
     }
 
     fn names(&self) -> Vec<String> {

@@ -64,10 +64,22 @@ impl Reader {
     }
 
     /// Jobs that a broker has and somebody wants aborted, with why.
-    pub async fn abort_marks(&self, limit: usize) -> Result<Vec<(JobId, String)>, Error> {
+    pub async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error> {
+        let after = match after {
+            None => i64::MIN,
+            Some(job_id) => match self.number(job_id).await? {
+                Some(number) => number,
+                None => return Ok(Vec::new()),
+            },
+        };
         let sql = "SELECT job_id, abort FROM message JOIN job ON job.job_number = message.job \
-             WHERE abort IS NOT NULL AND message.state = 3 ORDER BY job_number LIMIT $1";
-        let rows = self.rows(sql, &[&(limit as i64)]).await?;
+             WHERE abort IS NOT NULL AND message.state = 3 AND job_number > $1 \
+             ORDER BY job_number LIMIT $2";
+        let rows = self.rows(sql, &[&after, &(limit as i64)]).await?;
         Ok(rows.iter().map(|row| (JobId::from(row.get::<_, String>(0)), row.get(1))).collect())
     }
 

@@ -1,8 +1,9 @@
 //! Pipelines by version, and where sources stand.
 
 use serde_json::Value;
+use tokio_postgres::Row;
 use waystation_core::id::PipelineName;
-use waystation_core::job::PipelineRecord;
+use waystation_core::job::{PAGE_MAX, PipelineRecord};
 use waystation_core::port::Error;
 
 use super::Reader;
@@ -24,6 +25,16 @@ impl Reader {
             version: row.get::<_, i32>(0) as u32,
             source: row.get(1),
         }))
+    }
+
+    /// All pipelines, each with its newest version.
+    pub async fn pipelines(&self) -> Result<Vec<(PipelineName, u32)>, Error> {
+        let sql = "SELECT name, max(version) FROM pipeline \
+             GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $1";
+        let rows = self.rows(sql, &[&(PAGE_MAX as i64)]).await?;
+        let pipeline =
+            |row: &Row| (PipelineName::from(row.get::<_, String>(0)), row.get::<_, i32>(1) as u32);
+        Ok(rows.iter().map(pipeline).collect())
     }
 
     /// The versions that living jobs are on.

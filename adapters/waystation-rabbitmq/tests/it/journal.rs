@@ -45,6 +45,23 @@ async fn posts_come_in_order_until_they_are_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn part_of_a_post_is_put_aside_by_itself() {
+    let broker = Broker::new().await;
+    let ours = broker.open("").await;
+    submit(&ours, vec![sample::job("a").into(), sample::job("b").into()]).await;
+    let posts = read(&ours).await;
+    ours.set_aside(b"{\"stage\":\"nowhere\"}", "stray").await.expect("put aside");
+    let (body, headers) = broker.get("job_events.dead").await.expect("it is there");
+    assert_eq!(body, b"{\"stage\":\"nowhere\"}");
+    assert_eq!(Broker::reason(&headers), "stray");
+    // The post is still this reader's, to be done.
+    ours.done(&posts.iter().map(|post| post.receipt).collect::<Vec<_>>()).await.expect("done");
+    ours.close().await;
+    let next = broker.open("").await;
+    assert_eq!(next.read(100, Duration::from_millis(300)).await.expect("read"), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_reader_at_a_time_and_another_follows() {
     let broker = Broker::new().await;
     let (first, second) = (broker.open("").await, broker.open("").await);

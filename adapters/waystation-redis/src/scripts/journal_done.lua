@@ -1,5 +1,5 @@
 -- Ends posts, if the reader still holds the lock; otherwise they stay for the one that does. What
--- cannot be read is kept aside with the reason.
+-- cannot be read is kept aside with the reason; so is a part of a post, whose entry is 0-0.
 --
 -- KEYS: the journal, its lock. ARGV: the reader, how many posts that cannot be read, of each of
 -- these entry, body and reason; then the entries of the others. Answers: 1 or 0.

@@ -108,6 +108,25 @@ async fn a_post_that_cannot_be_read_is_kept_aside() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_post_is_kept_aside_by_itself() {
+    let corner = Corner::new();
+    let (redis, other) = (corner.open().await, corner.open().await);
+    submit(&redis, ["a", "b"].map(sample::job)).await;
+    let posts = read(&redis, 9, Duration::ZERO).await;
+    let key = format!("{}job_events", corner.prefix);
+    redis.set_aside(b"{\"stage\":\"nowhere\"}", "stray").await.expect("kept");
+    // Who does not read has nothing to keep: whoever reads says it.
+    other.set_aside(b"{}", "not mine").await.expect("passed over");
+    let dead: Vec<(String, Vec<String>)> =
+        corner.ask(&["XRANGE", &format!("{key}:dead"), "-", "+"]).await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].1, ["reason", "stray", "body", "{\"stage\":\"nowhere\"}"]);
+    assert_eq!(corner.ask::<u64>(&["XLEN", &key]).await, 1);
+    redis.done(&receipts(&posts)).await.expect("done");
+    assert_eq!(corner.ask::<u64>(&["XLEN", &key]).await, 0);
+}
+
+#[tokio::test]
 async fn events_are_announced_one_by_one_once_they_are_done() {
     let corner = Corner::new();
     let redis = corner.open().await;

@@ -147,14 +147,23 @@ pub fn counts(
 /// Jobs that a broker has and somebody wants aborted, with why.
 pub fn abort_marks(
     connection: &Connection,
+    after: Option<&JobId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<(JobId, String)>> {
+    let after = match after {
+        None => i64::MIN,
+        Some(job_id) => match job_number(connection, job_id.as_str())? {
+            Some(number) => number,
+            None => return Ok(Vec::new()),
+        },
+    };
     let mut select = connection.prepare_cached(
         "SELECT job.job_id, message.abort FROM message \
          JOIN job ON job.job_number = message.job \
-         WHERE message.abort IS NOT NULL AND message.state = 3 ORDER BY job.job_number LIMIT ?1",
+         WHERE message.abort IS NOT NULL AND message.state = 3 AND job.job_number > ?1 \
+         ORDER BY job.job_number LIMIT ?2",
     )?;
-    let rows = select.query_map([limit], |row| {
+    let rows = select.query_map(params![after, limit], |row| {
         let job_id: String = row.get(0)?;
         Ok((JobId::from(job_id), row.get(1)?))
     })?;

@@ -22,7 +22,7 @@ use crate::options::Options;
 
 pub use inbox::{dead_letters, task, tasks};
 pub use jobs::{abort_marks, counts, job, jobs};
-pub use pipelines::{checkpoint, live_versions, pipeline};
+pub use pipelines::{checkpoint, live_versions, pipeline, pipelines};
 pub use timeline::{events, log};
 
 /// The most connections that are kept open between reads.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use waystation_core::id::PipelineName;
-use waystation_core::job::PipelineRecord;
+use waystation_core::job::{PAGE_MAX, PipelineRecord};
 
 use super::corrupt;
 use crate::names;
@@ -24,6 +24,18 @@ pub fn pipeline(
             Ok(PipelineRecord { name: name.clone(), version, source })
         })
         .optional()
+}
+
+/// All pipelines, each with its newest version.
+pub fn pipelines(connection: &Connection) -> rusqlite::Result<Vec<(PipelineName, u32)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT name, max(version) FROM pipeline GROUP BY name ORDER BY name LIMIT ?1",
+    )?;
+    let rows = select.query_map([PAGE_MAX], |row| {
+        let name: String = row.get(0)?;
+        Ok((PipelineName::from(name), row.get(1)?))
+    })?;
+    rows.collect()
 }
 
 /// The versions that living jobs are on.

@@ -19,7 +19,7 @@ use crate::settlement::{Ended, Next, Settlement};
 use crate::state::JobState;
 
 pub use verdict::{Standing, Verdict, verdict};
-pub use wire::{Unreadable, decode, encode, encode_created, encode_settlement};
+pub use wire::{Unreadable, decode, encode, encode_created, encode_settlement, part};
 
 /// What a worker tells of one attempt at a stage.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{Unreadable, decode};
+pub use read::{Unreadable, decode, part};
 pub use write::{encode, encode_created, encode_settlement};
 
 /// Where a job is.

@@ -20,6 +20,18 @@ pub enum StageKind {
     Foreign,
 }
 
+impl StageKind {
+    /// The kind of a stage whose type nobody here knows the code of. People and foreign programs
+    /// need none; any other stage that jobs come to is a worker's.
+    pub fn without_code(stage_type: &str) -> Self {
+        match stage_type {
+            "manual" => Self::Manual,
+            "foreign" => Self::Foreign,
+            _ => Self::Worker,
+        }
+    }
+}
+
 /// The code behind a stage.
 #[derive(Clone)]
 pub enum Executor {
@@ -36,8 +48,9 @@ pub enum Executor {
 /// Knows the types that stages may have. The facade makes one of the ready-made executors and
 /// the user's own handlers.
 pub trait Catalog: Send + Sync {
-    /// What kind of step a stage of this type is; `None` when the type is unknown.
-    fn kind(&self, stage: &Stage) -> Option<StageKind>;
+    /// What kind of step a stage of this type is, whatever its settings; `None` when the type is
+    /// unknown.
+    fn kind(&self, stage_type: &str) -> Option<StageKind>;
 
     /// Every known type, for messages.
     fn names(&self) -> Vec<String>;

@@ -36,7 +36,7 @@ impl Pipeline {
     /// or at the pipeline's one root.
     pub fn default_entry(&self, catalog: &dyn Catalog) -> Result<StageId, EntryError> {
         let is_source = |id: &StageId| {
-            let kind = self.stage(id).and_then(|stage| catalog.kind(stage));
+            let kind = self.stage(id).and_then(|stage| catalog.kind(&stage.kind));
             kind == Some(StageKind::Source)
         };
         let fed = |id: &StageId| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Error, Queue, Store};
+use crate::id::JobId;
 use crate::journal::Entry;
 
 /// The most posts of one [`Journal::read`].
@@ -39,6 +40,11 @@ pub trait Journal: Send + Sync {
 
     /// This post cannot be read: it is kept aside with the reason, and does not come again.
     async fn refuse(&self, receipt: u64, why: &str) -> Result<(), Error>;
+
+    /// This part of a post that this reader holds belongs nowhere: it is kept aside with the
+    /// reason, by itself; the post is still to be done. Durable when it returns, unless another
+    /// reader follows, who will say the same again. Twice said is twice kept.
+    async fn set_aside(&self, part: &[u8], why: &str) -> Result<(), Error>;
 }
 
 /// What came of an entry.
@@ -69,7 +75,12 @@ pub trait Ledger: Queue + Store {
     /// batch. The sizes of bodies are not looked at: the broker took them.
     async fn project(&self, entries: Arc<[Entry]>) -> Result<Vec<Projected>, Error>;
 
-    /// The jobs that somebody wants aborted and that a broker has, with the reasons: the `limit`
-    /// that the ledger has known longest.
-    async fn abort_marks(&self, limit: usize) -> Result<Vec<(crate::id::JobId, String)>, Error>;
+    /// The jobs that somebody wants aborted and that a broker has, with the reasons, in the order
+    /// in which the ledger came to know the jobs: the first `limit`, and at most
+    /// [`PAGE_MAX`](crate::job::PAGE_MAX), of those that it knows later than the job `after`.
+    async fn abort_marks(
+        &self,
+        after: Option<&JobId>,
+        limit: usize,
+    ) -> Result<Vec<(JobId, String)>, Error>;
 }

@@ -35,6 +35,10 @@ pub trait Store: Send + Sync {
         version: Option<u32>,
     ) -> Result<Option<PipelineRecord>, Error>;
 
+    /// The pipelines that there are, each with its newest version, by name: the first
+    /// [`PAGE_MAX`](crate::job::PAGE_MAX).
+    async fn pipelines(&self) -> Result<Vec<(PipelineName, u32)>, Error>;
+
     /// The versions of a pipeline that jobs which have not ended are on, ascending.
     async fn live_versions(&self, name: &PipelineName) -> Result<Vec<u32>, Error>;
 

@@ -14,7 +14,7 @@ use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settle
 use waystation_core::state::JobState;
 
 use super::Books;
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 /// How long one receive waits. Wake-ups end it early; this only bounds it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(30);
@@ -28,8 +28,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub struct Courier {
     /// From the ledger to the broker.
     pub books: Books,
-    /// The pipeline.
-    pub definition: Arc<Definition>,
+    /// A version of the pipeline that has the queue.
+    pub graph: Arc<Graph>,
     /// Its stage that reads the queue.
     pub stage: StageId,
     /// The queue.
@@ -107,8 +107,8 @@ impl Courier {
     fn message(&self, delivery: &Delivery) -> NewJob {
         NewJob {
             job_id: job_id_of(delivery),
-            pipeline: self.definition.pipeline.name.clone(),
-            pipeline_version: self.definition.version,
+            pipeline: self.graph.pipeline.name.clone(),
+            pipeline_version: self.graph.version,
             dedupe_key: None,
             start: Start::Queue(Message {
                 queue: self.queue.clone(),
@@ -124,8 +124,8 @@ impl Courier {
     fn settlement(&self, delivery: Delivery, next: Next) -> Settlement {
         Settlement {
             job_id: job_id_of(&delivery),
-            pipeline: self.definition.pipeline.name.clone(),
-            pipeline_version: self.definition.version,
+            pipeline: self.graph.pipeline.name.clone(),
+            pipeline_version: self.graph.version,
             ended: Ended::Delivery(delivery.lease),
             next,
             state: JobState::Queued,

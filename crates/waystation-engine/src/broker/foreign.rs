@@ -15,7 +15,8 @@ use waystation_core::settlement::Next;
 use waystation_core::state::{JobState, Step, transition};
 
 use crate::decide::hand_to;
-use crate::definition::{Definition, DefinitionError, Registry};
+use crate::definition::{DefinitionError, Registry};
+use crate::graph::Graph;
 
 /// Whether an entry leaves nothing out, as those of our own workers.
 pub fn is_whole(entry: &Entry) -> bool {
@@ -30,6 +31,9 @@ pub enum Resolved {
     /// The same, but the ledger does not have the job at that stage yet: whoever passed it on may
     /// be about to tell, and knows its params.
     Early(Entry),
+    /// It belongs nowhere, and why. The ledger does not have the job yet: whoever passed it on may
+    /// be about to tell of which pipeline it is.
+    Unplaced(Entry, String),
     /// It belongs nowhere, and why.
     Stray(String),
 }
@@ -38,32 +42,78 @@ pub enum Resolved {
 pub async fn resolve(
     entry: Entry,
     ledger: &dyn Ledger,
-    running: &Arc<Definition>,
+    running: &Arc<Graph>,
     registry: &Registry,
 ) -> Result<Resolved, Error> {
-    let job = ledger.job(&entry.job_id).await?;
-    let definition = match &job {
-        None => Arc::clone(running),
-        Some(job) => match registry.version(&job.pipeline, job.pipeline_version).await {
-            Ok(definition) => definition,
-            Err(DefinitionError::Store(error)) => return Err(error),
-            Err(error) => return Ok(Resolved::Stray(error.to_string())),
-        },
+    let Some(job) = ledger.job(&entry.job_id).await? else {
+        return resolve_new(entry, running, registry).await;
     };
-    Ok(match place(entry, job.as_ref(), &definition) {
-        Ok(entry) if is_early(&entry, job.as_ref(), ledger).await? => Resolved::Early(entry),
+    let graph = match known(registry.graph(&job.pipeline, job.pipeline_version).await)? {
+        Ok(graph) => graph,
+        Err(why) => return Ok(Resolved::Stray(why)),
+    };
+    Ok(match place(entry, Some(&job), &graph) {
+        Ok(entry) if is_early(&entry, &job, ledger).await? => Resolved::Early(entry),
         Ok(entry) => Resolved::Whole(entry),
         Err(why) => Resolved::Stray(why),
     })
 }
 
-/// Whether a job may be on its way to the stage that the entry tells of.
-async fn is_early(
+/// An entry of a job that the ledger has never heard of: of the pipeline that it names, or else of
+/// one that has the stage.
+async fn resolve_new(
+    entry: Entry,
+    running: &Arc<Graph>,
+    registry: &Registry,
+) -> Result<Resolved, Error> {
+    let graph = match &entry.origin {
+        Some((name, version)) => {
+            let version = Some(*version).filter(|version| *version > 0);
+            known(registry.graph_of(name, version).await)?
+        }
+        None => graph_with(&entry, running, registry).await?,
+    };
+    Ok(match graph.and_then(|graph| place(entry.clone(), None, &graph)) {
+        Ok(entry) => Resolved::Early(entry),
+        Err(why) => Resolved::Unplaced(entry, why),
+    })
+}
+
+/// The one graph that has the entry's stage; of several the one that runs here.
+async fn graph_with(
     entry: &Entry,
-    job: Option<&JobRecord>,
-    ledger: &dyn Ledger,
-) -> Result<bool, Error> {
-    let Some(job) = job else { return Ok(true) };
+    running: &Arc<Graph>,
+    registry: &Registry,
+) -> Result<Result<Arc<Graph>, String>, Error> {
+    let (job, stage) = (&entry.job_id, &entry.step.stage);
+    if running.kind(stage).is_some() {
+        return Ok(Ok(Arc::clone(running)));
+    }
+    let mut found = registry.graphs_with(stage).await?;
+    let names: Vec<_> = found.iter().map(|graph| graph.pipeline.name.as_str()).collect();
+    let names = names.join(", ");
+    Ok(match found.pop() {
+        Some(graph) if found.is_empty() => Ok(graph),
+        Some(_) => Err(format!(
+            "job `{job}` is not known, and stage `{stage}` is in several pipelines: {names} \
+             (hint: name one in the event, as `pipeline`)"
+        )),
+        None => Err(format!(
+            "job `{job}` is not known, and stage `{stage}` is in no pipeline of this store"
+        )),
+    })
+}
+
+/// A graph, or why there is none; an error only if the store could not be asked.
+fn known(graph: Result<Arc<Graph>, DefinitionError>) -> Result<Result<Arc<Graph>, String>, Error> {
+    match graph {
+        Err(DefinitionError::Store(error)) => Err(error),
+        graph => Ok(graph.map_err(|error| error.to_string())),
+    }
+}
+
+/// Whether a job may be on its way to the stage that the entry tells of.
+async fn is_early(entry: &Entry, job: &JobRecord, ledger: &dyn Ledger) -> Result<bool, Error> {
     let stage = &entry.step.stage;
     if job.state.is_terminal() || job.state == JobState::Waiting || job.stage == *stage {
         return Ok(false);
@@ -76,8 +126,8 @@ async fn is_early(
     Ok(!passed)
 }
 
-fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Result<Entry, String> {
-    let pipeline = &definition.pipeline;
+fn place(entry: Entry, job: Option<&JobRecord>, graph: &Graph) -> Result<Entry, String> {
+    let pipeline = &graph.pipeline;
     let stage = entry.step.stage.clone();
     if pipeline.stage(&stage).is_none() {
         let (job, name) = (&entry.job_id, &pipeline.name);
@@ -86,9 +136,9 @@ fn place(entry: Entry, job: Option<&JobRecord>, definition: &Definition) -> Resu
     let contract = contract_of(&entry.job_id, job);
     let visit = entry.step.visit.unwrap_or(contract.visit);
     let mut entry = entry.in_visit(visit);
-    entry.origin.get_or_insert_with(|| (pipeline.name.clone(), definition.version));
+    entry.origin = Some((pipeline.name.clone(), graph.version));
     if let Change::Told { kind, response, failure } = entry.change {
-        entry.change = land(kind, response, failure, contract, definition, &stage)?;
+        entry.change = land(kind, response, failure, contract, graph, &stage)?;
     }
     Ok(entry)
 }
@@ -99,7 +149,7 @@ fn land(
     response: Params,
     failure: Option<Failure>,
     mut contract: Contract,
-    definition: &Definition,
+    graph: &Graph,
     stage: &StageId,
 ) -> Result<Change, String> {
     let landed = |step, stage, next| {
@@ -112,7 +162,7 @@ fn land(
             contract.params.extend(response);
             contract.retry_count = 0;
             let exit = contract.exit_stage.as_ref();
-            let onward = definition
+            let onward = graph
                 .pipeline
                 .onward(stage, exit, &Label::ok(), &contract.params)
                 .map_err(|error| error.to_string())?;
@@ -123,7 +173,7 @@ fn land(
                 }
                 // Its next stage run has the same number: it forwarded the contract as it came.
                 Onward::To(next) => {
-                    let (step, place) = hand_to(definition, &next, body, 0);
+                    let (step, place) = hand_to(graph, &next, body, 0);
                     landed(step, next, place)
                 }
             })

@@ -8,13 +8,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
+use waystation_core::id::JobId;
+use waystation_core::job::PAGE_MAX;
 use waystation_core::journal::{self, Entry};
 use waystation_core::port::{Bus, Error, POSTS_MAX, Post, SETTLE_MAX, Signal};
 
 use super::Books;
 use super::early::{Early, Held};
 use super::foreign::{self, Resolved, is_whole};
-use crate::definition::{Definition, Registry};
+use crate::definition::Registry;
+use crate::graph::Graph;
 
 /// How long one read waits; posts end it early.
 const READ_WAIT: Duration = Duration::from_secs(5);
@@ -28,8 +31,8 @@ const EARLY_LOOK: Duration = Duration::from_millis(20);
 /// How often the aborts that are wanted are announced: a job that nobody ran when it was aborted
 /// is met by a worker some time later.
 const REMIND: Duration = Duration::from_secs(2);
-/// The most aborts of one announcement.
-const REMINDED_MAX: usize = 1_000;
+/// The most aborts of one announcement. The next one goes on from there.
+const REMINDED_MAX: usize = PAGE_MAX;
 
 /// Reads the journal.
 pub struct Tracker {
@@ -40,13 +43,15 @@ pub struct Tracker {
     /// Tells the time where an event does not.
     pub clock: Arc<dyn Clock>,
     /// The pipeline that runs here: foreign stages do not say which one is theirs.
-    pub definition: Arc<Definition>,
+    pub running: Arc<Graph>,
     /// The others.
     pub registry: Registry,
     /// Cancelled when it is to end, once the journal is empty.
     pub finish: CancellationToken,
     /// What waits for other posts.
     pub early: Early,
+    /// The job whose abort was announced last, unless it was the last of all.
+    pub reminded: Option<JobId>,
 }
 
 impl Tracker {
@@ -121,9 +126,10 @@ impl Tracker {
                 continue;
             }
             match self.resolve(entries, &mut pending, &held).await? {
-                Told::Whole(mut entries) => {
+                Told::Whole(mut entries, strays) => {
                     put_first(&mut line, self.early.reached_by(&entries));
                     pending.append(&mut entries);
+                    self.set_aside(&held.post, strays).await?;
                     done.push(held.post);
                 }
                 Told::Early(entry) => self.early.hold(held, &entry),
@@ -145,7 +151,8 @@ impl Tracker {
             for entry in journal::decode(&post.body, self.clock.now()).unwrap_or_default() {
                 match self.complete(entry).await? {
                     Resolved::Whole(entry) | Resolved::Early(entry) => pending.push(entry),
-                    Resolved::Stray(_) => {}
+                    // It was put aside when it was met first.
+                    Resolved::Unplaced(..) | Resolved::Stray(_) => {}
                 }
             }
             match self.project(&mut pending).await {
@@ -164,8 +171,10 @@ impl Tracker {
         pending: &mut Vec<Entry>,
         held: &Held,
     ) -> Result<Told, Error> {
-        let mut resolved = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let count = entries.len();
+        let mut resolved = Vec::with_capacity(count);
+        let mut strays = Vec::new();
+        for (place, entry) in entries.into_iter().enumerate() {
             if is_whole(&entry) {
                 resolved.push(entry);
                 continue;
@@ -183,14 +192,19 @@ impl Tracker {
                 tracing::debug!(%error, "a batch of the journal is not taken whole");
             }
             match self.complete(entry).await? {
-                Resolved::Early(entry) if held.is_patient() => {
+                Resolved::Early(entry) | Resolved::Unplaced(entry, _) if held.is_patient() => {
                     return Ok(Told::Early(Box::new(entry)));
                 }
                 Resolved::Whole(entry) | Resolved::Early(entry) => resolved.push(entry),
-                Resolved::Stray(why) => return Ok(Told::Stray(why)),
+                Resolved::Unplaced(_, why) | Resolved::Stray(why) => {
+                    strays.push(Stray { place, why });
+                }
             }
         }
-        Ok(Told::Whole(resolved))
+        Ok(match strays.pop() {
+            Some(stray) if strays.len() + 1 == count => Told::Stray(stray.why),
+            last => Told::Whole(resolved, strays.into_iter().chain(last).collect()),
+        })
     }
 
     /// Finds out what an entry leaves out, however long that takes: the journal waits.
@@ -198,7 +212,7 @@ impl Tracker {
         let (ledger, registry) = (&*self.books.ledger, &self.registry);
         let mut pause = PAUSE;
         loop {
-            match foreign::resolve(entry.clone(), ledger, &self.definition, registry).await {
+            match foreign::resolve(entry.clone(), ledger, &self.running, registry).await {
                 Err(error) if error.retryable() => {
                     tracing::warn!(job = %entry.job_id, %error, "not looked up, trying on");
                     tokio::time::sleep(pause).await;
@@ -234,14 +248,36 @@ impl Tracker {
         Ok(())
     }
 
+    /// Puts entries of a post aside, however long that takes, so that none is passed over when the
+    /// others are done.
+    async fn set_aside(&self, post: &Post, strays: Vec<Stray>) -> Result<(), Error> {
+        for Stray { place, why } in strays {
+            tracing::error!(why, "an entry of the journal is put aside");
+            // It was read before.
+            let Ok(part) = journal::part(&post.body, place) else { continue };
+            let mut pause = PAUSE;
+            while let Err(error) = self.books.journal.set_aside(&part, &why).await {
+                if !error.retryable() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "an entry is not put aside, trying on");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+        Ok(())
+    }
+
     async fn refuse(&self, post: &Post, why: &str) -> Result<(), Error> {
         tracing::error!(why, "an entry of the journal is put aside");
         self.books.journal.refuse(post.receipt, why).await
     }
 
-    async fn remind(&self) {
-        match self.books.ledger.abort_marks(REMINDED_MAX).await {
+    async fn remind(&mut self) {
+        match self.books.ledger.abort_marks(self.reminded.as_ref(), REMINDED_MAX).await {
             Ok(marks) => {
+                let last = marks.last().filter(|_| marks.len() >= REMINDED_MAX);
+                self.reminded = last.map(|(job_id, _)| job_id.clone());
                 for (job_id, reason) in marks {
                     self.bus.publish(Signal::Abort { job_id, reason });
                 }
@@ -258,11 +294,19 @@ fn is_refusal(error: &Error) -> bool {
 
 /// What a post turned out to be.
 enum Told {
-    Whole(Vec<Entry>),
+    /// All that it tells belongs somewhere, but for these.
+    Whole(Vec<Entry>, Vec<Stray>),
     /// It tells this of a job before the ledger has it there.
     Early(Box<Entry>),
-    /// It belongs nowhere, and why.
+    /// Nothing that it tells belongs anywhere, and why.
     Stray(String),
+}
+
+/// An entry that belongs nowhere.
+struct Stray {
+    /// Which one of its post.
+    place: usize,
+    why: String,
 }
 
 /// Puts posts before all others, in their order.

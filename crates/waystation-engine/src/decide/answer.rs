@@ -12,7 +12,7 @@ use waystation_core::settlement::{Ended, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::hand_to;
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 /// What a person said.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,14 +50,14 @@ pub enum Refusal {
 
 /// Decides what becomes of a job whose task was answered.
 pub fn settle_answer(
-    definition: &Definition,
+    graph: &Graph,
     task: &TaskRecord,
     answer: Answer,
     now: Timestamp,
     bytes_max: usize,
 ) -> Result<Settlement, Refusal> {
     let no_stage = || Refusal::NoStage(task.stage.to_string());
-    let (stage, _) = definition.stage(&task.stage).ok_or_else(no_stage)?;
+    let stage = graph.pipeline.stage(&task.stage).ok_or_else(no_stage)?;
     let problems = stage.form.check(&answer.fields);
     if !problems.is_empty() {
         return Err(Refusal::Form(problems.join("; ")));
@@ -78,7 +78,7 @@ pub fn settle_answer(
         ParamsMode::Replace => contract.params = answer.fields,
     }
     let exit = contract.exit_stage.as_ref();
-    let onward = definition.pipeline.onward(&task.stage, exit, &Label::ok(), &contract.params)?;
+    let onward = graph.pipeline.onward(&task.stage, exit, &Label::ok(), &contract.params)?;
     contract.visit += u32::from(onward != Onward::Done);
     let body = contract.to_bytes();
     let bytes = body.len();
@@ -89,7 +89,7 @@ pub fn settle_answer(
     let (step, next, stage) = match onward {
         Onward::Done => (Step::Complete, Next::End { body, failure: None }, task.stage.clone()),
         Onward::To(stage) => {
-            let (step, next) = hand_to(definition, &stage, body, 0);
+            let (step, next) = hand_to(graph, &stage, body, 0);
             if step == Step::Park {
                 events.push(Event {
                     kind: EventKind::Waiting,
@@ -105,7 +105,7 @@ pub fn settle_answer(
     Ok(Settlement {
         job_id: task.job_id.clone(),
         pipeline: task.pipeline.clone(),
-        pipeline_version: definition.version,
+        pipeline_version: graph.version,
         ended: Ended::Task(task.task_id),
         next,
         // Every step taken here is allowed from `waiting`.

@@ -8,7 +8,7 @@ use waystation_core::id::{JobId, StageId};
 use waystation_core::settlement::{NewJob, Next, Priority, Start};
 
 use super::hand_to;
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 /// What is to be done.
 pub struct Plan {
@@ -31,19 +31,14 @@ pub struct Plan {
 }
 
 /// Makes the new job. `source` is the stage that found it, when one did.
-pub fn new_job(
-    definition: &Definition,
-    plan: Plan,
-    source: Option<&StageId>,
-    now: Timestamp,
-) -> NewJob {
-    let pipeline = &definition.pipeline;
+pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timestamp) -> NewJob {
+    let pipeline = &graph.pipeline;
     let mut contract = Contract::new(plan.job_id.clone(), plan.params);
     contract.pipeline = Some(pipeline.name.clone());
-    contract.pipeline_version = Some(definition.version);
+    contract.pipeline_version = Some(graph.version);
     contract.entry_stage = plan.entry_is_explicit.then(|| plan.entry.clone());
     contract.exit_stage = plan.exit;
-    let (_, next) = hand_to(definition, &plan.entry, contract.to_bytes(), plan.priority);
+    let (_, next) = hand_to(graph, &plan.entry, contract.to_bytes(), plan.priority);
     let created = Event {
         job_id: plan.job_id.clone(),
         kind: EventKind::Created,
@@ -71,7 +66,7 @@ pub fn new_job(
     NewJob {
         job_id: plan.job_id,
         pipeline: pipeline.name.clone(),
-        pipeline_version: definition.version,
+        pipeline_version: graph.version,
         dedupe_key: plan.dedupe_key,
         start,
         events,

@@ -11,7 +11,7 @@ use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{Message, Next, Priority, Task};
 use waystation_core::state::Step;
 
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 pub use answer::{Answer, Refusal, settle_answer};
 pub use job::{Plan, new_job};
@@ -20,16 +20,11 @@ pub use requeue::{settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 
 /// Takes a contract to a stage: into its queue, or into the inbox when a person does it.
-pub fn hand_to(
-    definition: &Definition,
-    stage: &StageId,
-    body: Vec<u8>,
-    priority: Priority,
-) -> (Step, Next) {
-    if definition.kind(stage) == Some(StageKind::Manual) {
+pub fn hand_to(graph: &Graph, stage: &StageId, body: Vec<u8>, priority: Priority) -> (Step, Next) {
+    if graph.kind(stage) == Some(StageKind::Manual) {
         return (Step::Park, Next::Park(Task { stage: stage.clone(), body }));
     }
-    let queue = definition.queue_of(stage);
+    let queue = graph.queue_of(stage);
     let message = Message { queue, stage: stage.clone(), priority, not_before: None, body };
     (Step::Enqueue, Next::Enqueue(message))
 }

@@ -8,12 +8,12 @@ use waystation_core::settlement::{Ended, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::hand_to;
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 /// Tries the job again at the stage where it failed: a new epoch of attempts, which is a new stage
 /// run, so that no attempt of the old one is taken for one of the new.
 pub fn settle_requeue(
-    definition: &Definition,
+    graph: &Graph,
     letter: &DeadLetterRecord,
     now: Timestamp,
 ) -> Result<Settlement, contract::Error> {
@@ -21,13 +21,13 @@ pub fn settle_requeue(
     let requeued = event(letter, &contract, EventKind::Requeued, now);
     contract.retry_count = 0;
     contract.visit += 1;
-    let (step, next) = hand_to(definition, &letter.stage, contract.to_bytes(), 0);
+    let (step, next) = hand_to(graph, &letter.stage, contract.to_bytes(), 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };
     Ok(Settlement {
         job_id: letter.job_id.clone(),
         pipeline: letter.pipeline.clone(),
-        pipeline_version: definition.version,
+        pipeline_version: graph.version,
         ended: Ended::DeadLetter(letter.dead_letter_id),
         next,
         state,

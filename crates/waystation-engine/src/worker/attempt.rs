@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
+use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Context, Handler, Reporter};
-use waystation_core::id::{PipelineName, StageId};
+use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
@@ -24,7 +25,7 @@ use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
 use crate::stop::{Cause, Stop};
 
-/// The wait before the store is asked again.
+/// The wait before the store is asked again, and for what it need not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// An attempt that takes longer than this is told of while it runs.
 const TOLD_AFTER: Duration = Duration::from_millis(250);
@@ -36,6 +37,7 @@ pub struct Attempter {
     pipeline: PipelineName,
     version: u32,
     stage: StageId,
+    queue: QueueName,
     grace: Duration,
     bytes_max: usize,
     backend: Backend,
@@ -70,6 +72,7 @@ impl Attempter {
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
+            queue: options.queue.clone(),
             grace: options.grace,
             bytes_max: backend.queue.capabilities().payload_bytes_max,
             backend: backend.clone(),
@@ -92,9 +95,10 @@ impl Attempter {
             Ok(definition) => definition,
             Err(finished) => return finished,
         };
-        let Some((stage, Executor::Worker(handler))) = definition.stage(&self.stage) else {
+        let stage = definition.reader_of(&self.queue, &self.stage);
+        let Some((stage, Executor::Worker(handler))) = definition.stage(stage) else {
             let version = definition.version;
-            let why = format!("version {version} has no worker stage `{}`", self.stage);
+            let why = format!("version {version} has no worker stage `{stage}`");
             return Finished::settle(self.unready(&delivery, Some(&contract)).fail(why));
         };
         let reporter = Arc::new(AttemptReporter {
@@ -105,7 +109,7 @@ impl Attempter {
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
-        let admitted = match self.keeper.wanted_abort(&contract.job_id) {
+        let admitted = match self.wanted_abort(&contract.job_id).await {
             Some(reason) => Err(Outcome::Aborted(reason)),
             None => admit(stage, &delivery, &contract.params).map_err(Outcome::Failed),
         };
@@ -130,6 +134,20 @@ impl Attempter {
             log: reporter.take_log(),
         };
         Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
+    }
+
+    /// Why somebody wants the job aborted. What was announced before the job was tried again was
+    /// about the run that failed; where the store cannot tell, it holds.
+    async fn wanted_abort(&self, job_id: &JobId) -> Option<String> {
+        let (reason, heard_ago) = self.keeper.wanted_abort(job_id)?;
+        // Events are told to the millisecond. One that is still wanted is announced again.
+        let heard_at = self.backend.clock.now().minus(heard_ago + Duration::from_millis(1));
+        let events = self.backend.store.events(job_id);
+        let Ok(Ok(events)) = tokio::time::timeout(STORE_PAUSE, events).await else {
+            return Some(reason);
+        };
+        let tried_again = |event: &Event| event.kind == EventKind::Requeued && event.at >= heard_at;
+        (!events.iter().any(tried_again)).then_some(reason)
     }
 
     /// Tells the journal that an attempt has begun, unless it ends at once.

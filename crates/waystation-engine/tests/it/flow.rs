@@ -114,6 +114,24 @@ async fn job_stays_on_the_version_that_it_started_with() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_that_only_an_older_version_names_is_served_for_the_stage_that_read_it_there() {
+    let old =
+        "name: test\nstages: [{ id: a, type: x, queue: one }, { id: b, type: x, queue: two }]";
+    let mut world = World::new(old, [("x", fine())]).await;
+    let older = world.submit(json!({})).await;
+    let new =
+        "name: test\nstages: [{ id: a, type: x, queue: new }, { id: c, type: x, queue: two }]";
+    world.definition = world.client.registry().install("test", new).await.expect("installed");
+    let newer = world.submit(json!({})).await;
+    let engine = world.start().await;
+    for (job_id, last) in [(&older, "b"), (&newer, "c")] {
+        let job = world.reach(job_id, JobState::Completed).await;
+        assert_eq!(job.stage.as_str(), last);
+    }
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn version_that_cannot_be_made_ready_here_is_left_to_another_process() {
     let old = "name: test\nstages: [{ id: a, type: x }]";
     let here = World::new(old, [("x", fine())]).await;
@@ -129,6 +147,30 @@ async fn version_that_cannot_be_made_ready_here_is_left_to_another_process() {
     let detail = json!(events.last().expect("an event").detail);
     assert!(detail["postponed"].as_str().expect("why").contains("unknown type `y`"), "{detail}");
     end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_decide_where_the_pipeline_itself_cannot_be_made_ready() {
+    let pipeline = |queue: &str| {
+        format!(
+            "name: test\nstages: [{{ id: ask, type: manual, form: {{ ok: boolean }} }}, \
+             {{ id: a, type: y, queue: '{queue}', settings: {{ folder: '${{input:-in}}' }} }}]"
+        )
+    };
+    let there = World::new(&pipeline("work"), [("y", fine())]).await;
+    let here = there.beside("name: other\nstages: [{ id: a, type: x }]", [("x", fine())]).await;
+    let job_id = there.submit(json!({})).await;
+    let store = &here.client.backend().store;
+    let task = store.tasks(None, 9).await.expect("listed").remove(0);
+    here.client.answer(task.task_id, answer(json!({ "ok": true }))).await.expect("answered");
+    let job = there.job(&job_id).await;
+    assert_eq!((job.state, job.stage.as_str()), (JobState::Queued, "a"));
+    // Nobody would find what was put into a queue of half a name.
+    let record = store.put_pipeline(&"test".into(), &pipeline("${SITE}_work")).await;
+    assert_eq!(record.expect("kept"), 2);
+    let refused = here.client.registry().graph_to_act_on(&"test".into(), None).await;
+    let problems = refused.err().expect("refused").to_string();
+    assert!(problems.contains("`queue` of stage `a` is `${SITE}_work`"), "{problems}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

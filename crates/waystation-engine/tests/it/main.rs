@@ -3,6 +3,7 @@
 
 mod attempts;
 mod breaking;
+mod couriers;
 mod flow;
 mod stopping;
 mod world;

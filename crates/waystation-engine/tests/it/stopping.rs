@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use waystation_core::event::EventKind::{Abandoned, Aborted, Created, Failed, HandedBack, Started};
-use waystation_core::failure::ErrorKind;
-use waystation_core::id::QueueName;
-use waystation_core::port::{Abort, Purpose, Receive};
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::{JobId, QueueName};
+use waystation_core::port::{Abort, Purpose, Receive, Signal};
 use waystation_core::state::JobState;
-use waystation_testing::faults::{IgnoresCancellation, NeverReturns};
+use waystation_engine::Submission;
+use waystation_testing::faults::{FailsAtFirst, IgnoresCancellation, NeverReturns};
 
 use crate::world::{World, end};
 
@@ -29,6 +30,44 @@ async fn running_job_is_aborted_although_its_handler_never_returns() {
     assert_eq!(world.kinds(&job_id).await, [Created, Started, Aborted]);
     assert_eq!(world.client.abort(&job_id, "again").await.expect("asked"), Abort::TooLate);
     end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remembered_abort_is_not_for_a_job_that_was_tried_again_since() {
+    let pipeline = "name: test\nstages: [{ id: work, type: work, retry: { max_retries: 0 } }]";
+    let failing = FailsAtFirst::new(1, Failure::transient("not today"));
+    let world = World::new(pipeline, [("work", Arc::new(failing))]).await;
+    let job_id = world.submit(json!({})).await;
+    let engine = world.start().await;
+    world.reach(&job_id, JobState::Failed).await;
+    let abort = |id: &JobId| {
+        let reason = "changed my mind".to_owned();
+        world.client.backend().bus.publish(Signal::Abort { job_id: id.clone(), reason });
+    };
+    abort(&job_id);
+    until_heard(&world, abort).await;
+    world.client.retry(&job_id).await.expect("requeued");
+    world.reach(&job_id, JobState::Completed).await;
+    end(engine).await;
+}
+
+/// Waits until the engine has heard an abort, and with it those before: until it meets a job of
+/// which one was announced before it was there.
+async fn until_heard(world: &World, abort: impl Fn(&JobId)) {
+    for _ in 0..1_000 {
+        let id = JobId::generate();
+        abort(&id);
+        let probe = Submission { job_id: Some(id.clone()), ..Submission::default() };
+        world.client.submit(&world.definition, vec![probe]).await.expect("submitted");
+        let mut signals = world.client.backend().bus.subscribe();
+        while !world.job(&id).await.state.is_terminal() {
+            signals.next().await.expect("the bus lives");
+        }
+        if world.job(&id).await.state == JobState::Aborted {
+            return;
+        }
+    }
+    panic!("no abort is heard");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,8 +27,8 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 struct Handlers(BTreeMap<String, Arc<dyn Handler>>);
 
 impl Catalog for Handlers {
-    fn kind(&self, stage: &Stage) -> Option<StageKind> {
-        match stage.kind.as_str() {
+    fn kind(&self, stage_type: &str) -> Option<StageKind> {
+        match stage_type {
             "manual" => Some(StageKind::Manual),
             other => self.0.get(other).map(|_| StageKind::Worker),
         }

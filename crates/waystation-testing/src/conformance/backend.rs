@@ -73,7 +73,7 @@ impl Backend {
     /// The jobs that a broker has and somebody wants aborted.
     pub async fn abort_marks(&self) -> Vec<String> {
         let ledger = self.ledger.as_ref().expect("the backend is a ledger");
-        let marks = bounded(ledger.abort_marks(100)).await.expect("the marks are listed");
+        let marks = bounded(ledger.abort_marks(None, 100)).await.expect("the marks are listed");
         marks.into_iter().map(|(job_id, reason)| format!("{job_id}: {reason}")).collect()
     }
 

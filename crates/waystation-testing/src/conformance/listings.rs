@@ -164,7 +164,9 @@ pub async fn pipeline_versions_count_changes(harness: &mut dyn Harness) {
         let record = bounded(backend.store.pipeline(&name, version)).await;
         record.expect("the pipeline is looked up")
     };
+    let all = async || bounded(backend.store.pipelines()).await.expect("they are listed");
     assert_eq!(find(None).await, None);
+    assert_eq!(all().await, []);
     assert_eq!(put("one").await, 1);
     assert_eq!(put("one").await, 1);
     assert_eq!(put("two").await, 2);
@@ -179,6 +181,9 @@ pub async fn pipeline_versions_count_changes(harness: &mut dyn Harness) {
     assert_eq!(find(Some(0)).await, None);
     let other = bounded(backend.store.put_pipeline(&"others".into(), "one")).await;
     assert_eq!(other.expect("the pipeline is kept"), 1);
+    let upper = bounded(backend.store.put_pipeline(&"Zoo".into(), "one")).await;
+    assert_eq!(upper.expect("the pipeline is kept"), 1);
+    assert_eq!(all().await, [("Zoo".into(), 1), ("others".into(), 1), (name.clone(), 3)]);
 }
 
 /// A version lives as long as a job on it has not ended.

@@ -178,14 +178,7 @@ async fn act(
         return Ok(outcome);
     };
     let result = match what {
-        Act::Retry => {
-            let job = session.backend().store.job(job_id).await?;
-            let version = job.map(|job| job.pipeline_version);
-            match session.client_for(&letter.pipeline, version).await {
-                Ok(client) => client.retry(job_id).await.map_err(Error::from),
-                Err(error) => Err(error),
-            }
-        }
+        Act::Retry => session.client().retry(job_id).await.map_err(Error::from),
         Act::Drop => session.client().drop_dead(job_id).await.map_err(Error::from),
     };
     match result {

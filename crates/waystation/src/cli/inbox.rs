@@ -97,18 +97,14 @@ async fn find(id: i64, session: &Session) -> Result<(TaskRecord, Contract, Clien
     })?;
     let contract = Contract::parse(&task.body)
         .map_err(|error| Error::failed(format!("task {id} cannot be read: {error}")))?;
-    let client = session.client_for(&task.pipeline, contract.pipeline_version).await?;
-    Ok((task, contract, client))
+    Ok((task, contract, session.client()))
 }
 
 async fn show(id: i64, session: &Session, global: &Global) -> Result<Outcome, Error> {
     let (task, contract, client) = find(id, session).await?;
-    let registry = client.registry();
-    let definition = match contract.pipeline_version {
-        Some(version) => registry.version(&task.pipeline, version).await?,
-        None => registry.newest(&task.pipeline).await?,
-    };
-    let stage = definition.pipeline.stage(&task.stage);
+    let version = contract.pipeline_version;
+    let graph = client.registry().graph_to_act_on(&task.pipeline, version).await?;
+    let stage = graph.pipeline.stage(&task.stage);
     let form = stage.map(|stage| stage.form.clone()).unwrap_or_default();
     if global.json {
         out::json(&json!({ "task": task, "params": contract.params, "form": form }));

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use waystation::backends::Urls;
-use waystation::core::id::PipelineName;
 use waystation::core::pipeline::Pipeline;
 use waystation::engine::Environment;
 use waystation::{Backend, Client, Executors, Registry, backends, environment};
@@ -189,62 +188,13 @@ impl Session {
         &self.backend
     }
 
-    /// A client that needs a value for every `${NAME}`.
+    /// A client.
     pub fn client(&self) -> Client {
         let catalog = Arc::clone(&self.catalog);
         let store = Arc::clone(&self.backend.store);
         let registry = Registry::new(store, catalog as _, Arc::clone(&self.environment));
         Client::new(self.backend.clone(), registry)
     }
-
-    /// A client for people's decisions about jobs of this pipeline. Where the settings of stages
-    /// need values that are not at hand here, as `${input}` of somebody else's `run --input`,
-    /// they stay as they are written: nothing runs here. Conditions and forms do need theirs.
-    pub async fn client_for(
-        &self,
-        pipeline: &PipelineName,
-        version: Option<u32>,
-    ) -> Result<Client, Error> {
-        let strict = self.client();
-        let Err(refused) = definition(&strict, pipeline, version).await else {
-            return Ok(strict);
-        };
-        let known = Arc::clone(&self.environment);
-        let lenient: Environment =
-            Arc::new(move |name| known(name).or_else(|| Some(format!("${{{name}}}"))));
-        let store = Arc::clone(&self.backend.store);
-        let registry = Registry::new(store, Arc::clone(&self.catalog) as _, lenient);
-        let client = Client::new(self.backend.clone(), registry);
-        match definition(&client, pipeline, version).await {
-            Ok(found) if !decides_by_placeholders(&found.pipeline) => Ok(client),
-            _ => Err(refused.into()),
-        }
-    }
-}
-
-async fn definition(
-    client: &Client,
-    pipeline: &PipelineName,
-    version: Option<u32>,
-) -> Result<Arc<waystation::Definition>, waystation::engine::DefinitionError> {
-    match version {
-        Some(version) => client.registry().version(pipeline, version).await,
-        None => client.registry().newest(pipeline).await,
-    }
-}
-
-/// Whether a placeholder without a value stands where a decision depends on it.
-fn decides_by_placeholders(pipeline: &Pipeline) -> bool {
-    let conditions = pipeline.routes.iter().filter_map(|route| route.when.as_ref());
-    let labels = pipeline.routes.iter().filter_map(|route| route.on.as_ref());
-    let fields = pipeline.stages.iter().flat_map(|stage| &stage.form.fields);
-    let required = pipeline.stages.iter().flat_map(|stage| &stage.required_params);
-    conditions
-        .map(waystation::core::condition::Condition::source)
-        .chain(labels.map(waystation::core::id::Label::as_str))
-        .chain(fields.map(|field| field.name.as_str()))
-        .chain(required.map(String::as_str))
-        .any(|text| text.contains("${"))
 }
 
 /// The text of a pipeline file.

@@ -8,7 +8,8 @@ use serde_json::json;
 use waystation::core::id::{JobId, PipelineName};
 use waystation::core::port::SETTLE_MAX;
 use waystation::core::settlement::Submitted;
-use waystation::{Client, Definition, Submission};
+use waystation::engine::Graph;
+use waystation::{Client, Submission};
 
 use super::exit::{Error, Outcome};
 use super::input::Objects;
@@ -53,7 +54,7 @@ pub struct Arguments {
 /// Submits the jobs, in batches.
 pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error> {
     let mut objects = Objects::open("--params", &arguments.params)?;
-    let (client, definition) = pipeline(&arguments.pipeline, global).await?;
+    let (client, graph) = pipeline(&arguments.pipeline, global).await?;
     let mut job_ids = Vec::new();
     let mut submitted = 0;
     loop {
@@ -62,7 +63,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         if batch.is_empty() {
             break;
         }
-        let answers = client.submit(&definition, batch).await;
+        let answers = client.submit(&graph, batch).await;
         let answers = answers.map_err(|error| after(error.into(), submitted))?;
         submitted += answers.len();
         for answer in &answers {
@@ -82,7 +83,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
 }
 
 /// The pipeline, installed when it is a file.
-async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Definition>), Error> {
+async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Graph>), Error> {
     let path = Path::new(named);
     let looks_like_a_file = named.contains('/')
         || path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|e| end == *e));
@@ -91,12 +92,12 @@ async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Definitio
         global.refuse_fleeting_store()?;
         let client = global.open().await?.client();
         let definition = client.registry().install(named, &text).await?;
-        return Ok((client, definition));
+        return Ok((client, Arc::clone(definition.graph())));
     }
     let name = PipelineName::from(named);
-    let client = global.open_existing().await?.client_for(&name, None).await?;
-    let definition = client.registry().newest(&name).await?;
-    Ok((client, definition))
+    let client = global.open_existing().await?.client();
+    let graph = client.registry().graph_to_act_on(&name, None).await?;
+    Ok((client, graph))
 }
 
 fn next_batch(

@@ -1,5 +1,7 @@
 //! Reads the journal, whoever wrote it.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -98,29 +100,53 @@ struct WireJob {
 /// The entries of a post: of one event, or of a list of them. Events of one settlement follow each
 /// other, and become one entry. Progress is passed over: it is not what the journal is for.
 pub fn decode(post: &[u8], now: Timestamp) -> Result<Vec<Entry>, Unreadable> {
+    Ok(group(events(post)?, now)?.into_iter().map(|(entry, _)| entry).collect())
+}
+
+/// The part of a post that its entry at this place was read from: a post of its own.
+pub fn part(post: &[u8], place: usize) -> Result<Vec<u8>, Unreadable> {
+    let texts: Vec<&RawValue> = events(post)?;
+    let entries = group(events(post)?, Timestamp(0))?;
+    let range = entries.into_iter().nth(place).map_or(0..0, |(_, range)| range);
+    Ok(match &texts[range] {
+        [one] => one.get().as_bytes().to_vec(),
+        several => serde_json::to_vec(several)?,
+    })
+}
+
+/// The events of a post, each by itself.
+fn events<'a, T: Deserialize<'a>>(post: &'a [u8]) -> Result<Vec<T>, Unreadable> {
     let start = post.iter().find(|byte| !byte.is_ascii_whitespace());
-    let wires: Vec<WireEvent> = match start {
+    Ok(match start {
         Some(b'[') => serde_json::from_slice(post)?,
         _ => vec![serde_json::from_slice(post)?],
-    };
-    let mut entries: Vec<Entry> = Vec::new();
+    })
+}
+
+/// Makes entries of events, each with where its events are among them.
+fn group(wires: Vec<WireEvent>, now: Timestamp) -> Result<Vec<(Entry, Range<usize>)>, Unreadable> {
+    let mut entries: Vec<(Entry, Range<usize>)> = Vec::new();
     let mut open = false;
-    for wire in wires.into_iter().filter(|wire| wire.event != "progress") {
+    let told = wires.into_iter().enumerate().filter(|(_, wire)| wire.event != "progress");
+    for (place, wire) in told {
         let landed = wire.job.is_some();
         let mut entry = wire.into_entry(now)?;
-        match entries.last_mut().filter(|last| open && last.job_id == entry.job_id) {
-            Some(last) if entry.step.visit.is_some() => {
+        match entries.last_mut().filter(|(last, _)| open && last.job_id == entry.job_id) {
+            Some((last, range)) if entry.step.visit.is_some() => {
                 last.events.append(&mut entry.events);
+                range.end = place + 1;
                 if landed {
                     last.log = entry.log;
                     last.change = entry.change;
                 }
             }
-            _ => entries.push(entry),
+            _ => entries.push((entry, place..place + 1)),
         }
         open = !landed;
     }
-    entries.iter_mut().for_each(Entry::note_birth);
+    for (entry, _) in &mut entries {
+        entry.note_birth();
+    }
     Ok(entries)
 }
 

@@ -159,6 +159,30 @@ fn events_of_foreign_stages_are_read() {
 }
 
 #[test]
+fn part_of_a_post_is_what_its_entry_was_read_from() {
+    let first = r#"{"event":"failed","job_id":"b","stage":"s","own":1}"#;
+    let last = r#"{"event":"failed","job_id":"a","stage":"t"}"#;
+    let settled = entry(
+        vec![event(EventKind::Completed, None), event(EventKind::Waiting, None)],
+        landed(JobState::Waiting, Next::Park(Task { stage: "next".into(), body: body() })),
+    );
+    let ours = encode(&settled).into_iter().map(|one| String::from_utf8(one).expect("a text"));
+    let ours: Vec<String> = ours.collect();
+    let list = format!(
+        r#"[{first}, {}, {},{{"event":"progress","job_id":"a"}} , {last}]"#,
+        ours[0], ours[1]
+    );
+    let part = |post: &str, place| {
+        let part = super::part(post.as_bytes(), place).expect("it is readable");
+        String::from_utf8(part).expect("a text")
+    };
+    assert_eq!(part(&list, 0), first);
+    assert_eq!(part(&list, 1), format!("[{},{}]", ours[0], ours[1]));
+    assert_eq!(part(&list, 2), last);
+    assert_eq!(part(first, 0), first);
+}
+
+#[test]
 fn what_is_no_event_is_refused_by_name() {
     for (post, part) in [
         ("", "EOF"),

@@ -59,7 +59,7 @@ impl<'a> Graph<'a> {
     fn new(pipeline: &'a Pipeline, catalog: &dyn Catalog) -> Self {
         let mut graph = Self { nodes: Vec::new(), edges: Vec::new() };
         for stage in &pipeline.stages {
-            let shape = match catalog.kind(stage) {
+            let shape = match catalog.kind(&stage.kind) {
                 Some(StageKind::Manual) => Shape::Manual,
                 Some(StageKind::Source) => Shape::Source,
                 Some(StageKind::Worker | StageKind::Foreign) | None => Shape::Worker,

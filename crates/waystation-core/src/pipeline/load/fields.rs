@@ -234,6 +234,7 @@ impl<'a> Fields<'a> {
             Value::Number(_) | Value::Boolean(_) if expected == "a text" => {
                 problem.hint("put it in quotes")
             }
+            Value::Open(_) => problem.hint("pass --set NAME=value, or export NAME"),
             _ => problem,
         });
     }

@@ -5,6 +5,7 @@
 //! wrong is gathered on the way and told at once, in the order of the file.
 
 mod fields;
+mod graph;
 mod node;
 mod read;
 mod route;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 
 use fields::Fields;
 use node::{Entry, Node, Value};
+use read::Unset;
 
 use super::environment::Environment;
 use super::nearest::nearest;
@@ -49,7 +51,7 @@ impl Pipeline {
         catalog: &dyn Catalog,
     ) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let draft = read::read(text, environment, &mut problems)
+        let draft = read::read(text, environment, Unset::Refused, &mut problems)
             .and_then(|document| read_document(&document, &mut problems));
         if let Some(draft) = &draft {
             let findings = validate::findings(&draft.pipeline, catalog, &draft.scope);

@@ -27,6 +27,8 @@ pub(super) enum Value {
     Number(Number),
     /// A text.
     Text(String),
+    /// A text with a placeholder in it that has no value, where that was let pass.
+    Open(String),
     /// Values one after the other.
     List(Vec<Node>),
     /// Values by their keys, which are unique.
@@ -67,6 +69,7 @@ impl Node {
             Value::Broken | Value::Null => "nothing".to_owned(),
             Value::Boolean(value) => value.to_string(),
             Value::Number(value) => value.to_string(),
+            Value::Open(text) => format!("`{text}`, which has no value here"),
             Value::Text(text) if text.chars().count() > CHARS_MAX => {
                 let start: String = text.chars().take(CHARS_MAX).collect();
                 format!("the text {:?}", start + "…")
@@ -83,7 +86,7 @@ impl Node {
             Value::Broken | Value::Null => serde_json::Value::Null,
             Value::Boolean(value) => (*value).into(),
             Value::Number(value) => value.clone().into(),
-            Value::Text(text) => text.as_str().into(),
+            Value::Text(text) | Value::Open(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
             Value::Mapping(entries) => to_params(entries).into(),
         }

@@ -13,10 +13,20 @@ use super::{ALIAS_COST_MAX, BYTES_MAX, DEPTH_MAX, scalar};
 use crate::pipeline::environment::{self, Environment, Placeholder};
 use crate::pipeline::{Position, Problem};
 
+/// What becomes of a placeholder that has no value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// It is a problem.
+    Refused,
+    /// Its text is [`Value::Open`].
+    Kept,
+}
+
 /// The document as a tree, `None` when there is none to speak of. Problems are added as found.
 pub(super) fn read(
     text: &str,
     environment: &Environment<'_>,
+    unset: Unset,
     problems: &mut Vec<Problem>,
 ) -> Option<Node> {
     let start = Position { line: 1, column: 1 };
@@ -31,6 +41,7 @@ pub(super) fn read(
     let text = mask(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut reader = Reader {
         environment,
+        unset,
         problems,
         open: Vec::new(),
         anchors: HashMap::new(),
@@ -112,6 +123,7 @@ struct Anchored {
 
 struct Reader<'a> {
     environment: &'a Environment<'a>,
+    unset: Unset,
     problems: &'a mut Vec<Problem>,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
@@ -257,6 +269,9 @@ impl Reader<'_> {
         }
         let expanded = match environment::expand(text, self.environment) {
             Ok(expanded) => expanded,
+            Err(errors) if self.unset == Unset::Kept && errors.iter().all(is_unset) => {
+                return Value::Open(text.to_owned());
+            }
             Err(errors) => {
                 let found = errors
                     .iter()
@@ -305,6 +320,10 @@ impl Reader<'_> {
     }
 }
 
+fn is_unset(error: &environment::Error) -> bool {
+    matches!(error, environment::Error::Unset(_))
+}
+
 fn is_tag(tag: &Tag, name: &str) -> bool {
     tag.is_yaml_core_schema() && tag.suffix == name
 }
@@ -341,7 +360,7 @@ fn measure(node: &Node) -> (usize, usize) {
         })
     };
     match &node.value {
-        Value::Text(text) => (NODE_BYTES + text.len(), 0),
+        Value::Text(text) | Value::Open(text) => (NODE_BYTES + text.len(), 0),
         Value::List(items) => below(&mut items.iter().map(measure)),
         Value::Mapping(entries) => below(&mut entries.iter().map(|entry| {
             let (cost, height) = measure(&entry.value);

@@ -26,8 +26,8 @@ impl Source for Nothing {
 }
 
 impl Catalog for Fake {
-    fn kind(&self, stage: &Stage) -> Option<StageKind> {
-        match stage.kind.as_str() {
+    fn kind(&self, stage_type: &str) -> Option<StageKind> {
+        match stage_type {
             "exec" | "image.rectify" => Some(StageKind::Worker),
             "manual" => Some(StageKind::Manual),
             "files" => Some(StageKind::Source),

@@ -8,7 +8,7 @@ use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind, Target};
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
     check_reachable(pipeline, &pipeline.roots(), findings);
     for (index, stage) in pipeline.stages.iter().enumerate() {
-        let source = catalog.kind(stage) == Some(StageKind::Source);
+        let source = catalog.kind(&stage.kind) == Some(StageKind::Source);
         if source && pipeline.routes_from(&stage.id).next().is_none() {
             let message = format!("no route leads out of the source stage `{}`", stage.id);
             let problem = Problem::new(message).hint("route it to the stage where its jobs start");

@@ -12,7 +12,7 @@ use crate::pipeline::{Catalog, Pipeline, Problem, Route, StageKind, Target};
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) -> bool {
     let mut kinds = HashMap::new();
     for stage in &pipeline.stages {
-        kinds.insert(stage.id.as_str(), catalog.kind(stage));
+        kinds.insert(stage.id.as_str(), catalog.kind(&stage.kind));
     }
     let mut sound = kinds.len() == pipeline.stages.len();
     let ends = Ends { pipeline, kinds };

@@ -18,7 +18,7 @@ pub(super) fn check(
     check_ids(pipeline, findings);
     for (index, stage) in pipeline.stages.iter().enumerate() {
         check_numbers(index, stage, findings);
-        let Some(kind) = catalog.kind(stage) else {
+        let Some(kind) = catalog.kind(&stage.kind) else {
             findings.stage(index, "type", unknown_type(stage, catalog));
             continue;
         };

@@ -34,8 +34,14 @@ pub async fn abort_of_a_handed_over_job_is_a_mark(harness: &mut dyn Harness) {
     assert_eq!(again.expect("it is taken"), Abort::Requested);
     assert_eq!(backend.abort_marks().await, ["a: not wanted", "b: not wanted"]);
     let ledger = backend.ledger.as_ref().expect("it is a ledger");
-    let oldest = bounded(ledger.abort_marks(1)).await.expect("the marks are listed");
-    assert_eq!(oldest, [("a".into(), "not wanted".to_owned())]);
+    for (after, id) in [(None, "a"), (Some("a".into()), "b")] {
+        let page = bounded(ledger.abort_marks(after.as_ref(), 1)).await;
+        assert_eq!(page.expect("the marks are listed"), [(id.into(), "not wanted".to_owned())]);
+    }
+    for after in ["b", "unknown"] {
+        let page = bounded(ledger.abort_marks(Some(&after.into()), 9)).await;
+        assert_eq!(page.expect("the marks are listed"), [], "after {after}");
+    }
 
     let hop = sample::journal(&sample::end(&first).forward_to("second"));
     let second = forwarded(&hop);

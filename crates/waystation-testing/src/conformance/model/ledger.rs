@@ -23,7 +23,7 @@ impl World {
     /// Compares which jobs are to be aborted on the broker.
     pub async fn look_at_marks(&mut self) {
         if let (Some(subject), Some(reference)) = (&self.subject.ledger, &self.reference.ledger) {
-            agree(subject.abort_marks(100), reference.abort_marks(100)).await;
+            agree(subject.abort_marks(None, 100), reference.abort_marks(None, 100)).await;
         }
     }
 

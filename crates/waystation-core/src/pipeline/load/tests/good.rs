@@ -185,3 +185,43 @@ fn aliases_repeat_values() {
     );
     assert_eq!(pipeline.stages[1].retry.max_retries, 9);
 }
+
+#[test]
+fn graph_needs_no_value_that_only_those_who_run_a_stage_need() {
+    let text = "pipeline:
+  name: scans
+  description: for ${WHOM}
+  stages:
+    - { id: a, type: ours, settings: { url: \"${URL}/x\" }, retry: { max_retries: \"${TRIES}\" },
+        concurrency: \"${WORKERS}\", queue: \"${SITE}_raw\" }
+    - { id: b, type: manual, form: { ok: boolean }, params: replace }
+    - { id: c, type: foreign, queue: \"${SITE:-here}_${NAME}\" }
+  routes:
+    - { from: a, to: b, on: \"${UNSET:-ko}\" }
+    - { from: a, to: c, when: \"${COUNT} > 6\" }
+    - { from: b, to: c }";
+    let graph = Pipeline::load_graph("scans.yaml", text, &super::environment);
+    let graph = graph.unwrap_or_else(|problems| panic!("{problems}"));
+    let queues: Vec<_> = graph.stages.iter().map(|stage| graph.queue_of(stage)).collect();
+    let queues: Vec<_> = queues.iter().map(crate::id::QueueName::as_str).collect();
+    assert_eq!(queues, ["${SITE}_raw", "scans.b", "here_scans"]);
+    assert_eq!(routes(&graph), ["a to b on ko", "a to c when 7 > 6", "b to c"]);
+    let [a, b, _] = &graph.stages[..] else { panic!("three stages") };
+    assert!(a.settings.is_empty());
+    assert_eq!((b.params, b.form.to_string().as_str()), (ParamsMode::Replace, "ok: boolean"));
+}
+
+#[test]
+fn graph_is_not_guessed_where_a_value_decides() {
+    let text = "name: scans
+stages: [{ id: a, type: \"${TYPE}\" }, { id: b, type: foreign }]
+routes: [{ from: a, to: b, when: \"kind == '${KIND}'\" }]";
+    let refused = Pipeline::load_graph("scans.yaml", text, &super::environment);
+    let problems = refused.expect_err("nobody knows where its jobs go");
+    let problems: Vec<_> = problems.list.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems[0].contains("`type` of stage `a` must be a text, not `${TYPE}`, which has no")
+    );
+    assert!(problems[1].contains("`when` of route 1 must be a text, not `kind == '${KIND}'`"));
+}
