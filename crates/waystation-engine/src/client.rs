@@ -75,7 +75,7 @@ pub enum SubmitError {
          (hint: leave both out)"
     )]
     NotAtManual(StageId),
-    /// The first stage requires params that are not there.
+    /// The params are not what the first stage takes.
     #[error("{0}")]
     Params(Failure),
     /// The store did not take it.
@@ -201,6 +201,9 @@ impl Client {
         }
         if let Some(stage) = pipeline.stage(&entry) {
             decide::check_required(stage, &submission.params).map_err(SubmitError::Params)?;
+        }
+        if let Some(input) = definition.input(&entry) {
+            input.check(&submission.params).map_err(SubmitError::Params)?;
         }
         Ok(Plan {
             job_id: submission.job_id.unwrap_or_else(JobId::generate),

@@ -1,11 +1,14 @@
 //! Pipelines ready to run: each version with the code of its stages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use waystation_core::handler::Signature;
 use waystation_core::id::{PipelineName, QueueName, StageId};
-use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage, StageKind};
+use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problem, Problems, Stage, StageKind};
 use waystation_core::port::{self, Store};
+
+use crate::decide::Input;
 
 /// Fills in `${NAME}` in pipeline files.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -17,6 +20,8 @@ pub struct Definition {
     /// Which version it is.
     pub version: u32,
     executors: HashMap<StageId, Executor>,
+    /// What the handlers take that say so.
+    inputs: HashMap<StageId, Input>,
 }
 
 /// Why a pipeline is not ready to run.
@@ -55,6 +60,11 @@ impl Definition {
         }
     }
 
+    /// What the handler of a stage takes, if it says so.
+    pub fn input(&self, id: &StageId) -> Option<&Input> {
+        self.inputs.get(id)
+    }
+
     /// What kind of step a stage is.
     pub fn kind(&self, id: &StageId) -> Option<StageKind> {
         Some(match self.executors.get(id)? {
@@ -66,17 +76,47 @@ impl Definition {
     }
 
     /// Makes the code of every stage of a pipeline that was checked.
-    fn new(pipeline: Pipeline, version: u32, catalog: &dyn Catalog) -> Result<Self, Problems> {
-        let mut executors = HashMap::new();
-        for stage in &pipeline.stages {
-            let executor = catalog.build(stage).map_err(|messages| Problems {
-                origin: pipeline.name.to_string(),
-                list: messages.into_iter().map(waystation_core::pipeline::Problem::new).collect(),
-            })?;
-            executors.insert(stage.id.clone(), executor);
+    fn new(mut pipeline: Pipeline, version: u32, catalog: &dyn Catalog) -> Result<Self, Problems> {
+        let (mut executors, mut inputs) = (HashMap::new(), HashMap::new());
+        let mut messages = Vec::new();
+        for stage in &mut pipeline.stages {
+            match catalog.build(stage) {
+                Ok(executor) => {
+                    if let Executor::Worker(handler) = &executor {
+                        match sign(stage, &handler.signature()) {
+                            Ok(input) => inputs.extend(input.map(|one| (stage.id.clone(), one))),
+                            Err(message) => messages.push(message),
+                        }
+                    }
+                    executors.insert(stage.id.clone(), executor);
+                }
+                Err(found) => messages.extend(found),
+            }
         }
-        Ok(Self { pipeline, version, executors })
+        if messages.is_empty() {
+            return Ok(Self { pipeline, version, executors, inputs });
+        }
+        let list = messages.into_iter().map(Problem::new).collect();
+        Err(Problems { origin: pipeline.name.to_string(), list })
     }
+}
+
+/// Takes what a handler says of itself for what the stage declares, where the stage says nothing.
+/// Gives its input.
+fn sign(stage: &mut Stage, signature: &Signature) -> Result<Option<Input>, String> {
+    if let Some(outputs) = &signature.outputs {
+        let declared = stage.output_params.get_or_insert_with(|| outputs.clone());
+        let keys = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
+        if keys(declared) != keys(outputs) {
+            return Err(format!(
+                "stage `{}` declares other output_params than its code gives: {} instead of {}",
+                stage.id,
+                declared.join(", "),
+                outputs.join(", ")
+            ));
+        }
+    }
+    signature.input.as_ref().map(|schema| Input::new(&stage.id, schema)).transpose()
 }
 
 /// Every pipeline that this process has met, by name and version.

@@ -3,5 +3,6 @@
 
 mod attempts;
 mod flow;
+mod services;
 mod stopping;
 mod world;
