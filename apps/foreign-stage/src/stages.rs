@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use waystation::{Context, Failure};
 
@@ -9,13 +10,13 @@ use waystation::{Context, Failure};
 const WORK: Duration = Duration::from_millis(30);
 
 /// What `detect` needs.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Image {
     image_id: String,
 }
 
 /// What `detect` adds.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Detected {
     detection_run_id: String,
 }
@@ -29,14 +30,14 @@ pub async fn detect(context: Context, image: Image) -> Result<Detected, Failure>
 }
 
 /// What `predict` needs: of what the stages before it left, as much as it wants.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Classified {
     image_id: String,
     classification_run_id: String,
 }
 
 /// What `predict` adds.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Predicted {
     prediction_id: String,
 }

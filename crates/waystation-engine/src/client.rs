@@ -74,7 +74,7 @@ pub enum SubmitError {
          (hint: leave both out)"
     )]
     NotAtManual(StageId),
-    /// The first stage requires params that are not there.
+    /// The params are not what the first stage takes.
     #[error("{0}")]
     Params(Failure),
     /// The store did not take it.
@@ -200,6 +200,11 @@ impl Client {
         }
         if let Some(stage) = pipeline.stage(&entry) {
             decide::check_required(stage, &submission.params).map_err(SubmitError::Params)?;
+        }
+        // Where the code of the stages is at hand, it says what it takes.
+        let ready = self.registry.known(&pipeline.name, graph.version);
+        if let Some(input) = ready.as_ref().and_then(|definition| definition.input(&entry)) {
+            input.check(&submission.params).map_err(SubmitError::Params)?;
         }
         Ok(Plan {
             job_id: submission.job_id.unwrap_or_else(JobId::generate),

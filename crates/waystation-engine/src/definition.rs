@@ -1,14 +1,16 @@
 //! Pipelines ready to run: each version with the code of its stages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use waystation_core::handler::Signature;
 use waystation_core::id::{PipelineName, StageId};
 use waystation_core::job::PipelineRecord;
-use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problems, Stage};
+use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problem, Problems, Stage};
 use waystation_core::port::{self, Store};
 
+use crate::decide::Input;
 use crate::graph::Graph;
 
 /// Fills in `${NAME}` in pipeline files.
@@ -18,6 +20,8 @@ pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Definition {
     graph: Arc<Graph>,
     executors: HashMap<StageId, Executor>,
+    /// What the handlers take that say so.
+    inputs: HashMap<StageId, Input>,
 }
 
 /// Why a pipeline is not ready to run.
@@ -48,22 +52,40 @@ impl Definition {
         Some((self.pipeline.stage(id)?, self.executors.get(id)?))
     }
 
+    /// What the handler of a stage takes, if it says so.
+    pub fn input(&self, id: &StageId) -> Option<&Input> {
+        self.inputs.get(id)
+    }
+
     /// Where its jobs go.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
     }
 
     /// Makes the code of every stage of a pipeline that was checked.
-    fn new(pipeline: Pipeline, version: u32, catalog: &dyn Catalog) -> Result<Self, Problems> {
-        let mut executors = HashMap::new();
-        for stage in &pipeline.stages {
-            let executor = catalog.build(stage).map_err(|messages| Problems {
-                origin: pipeline.name.to_string(),
-                list: messages.into_iter().map(waystation_core::pipeline::Problem::new).collect(),
-            })?;
-            executors.insert(stage.id.clone(), executor);
+    fn new(mut pipeline: Pipeline, version: u32, catalog: &dyn Catalog) -> Result<Self, Problems> {
+        let (mut executors, mut inputs) = (HashMap::new(), HashMap::new());
+        let mut messages = Vec::new();
+        for stage in &mut pipeline.stages {
+            match catalog.build(stage) {
+                Ok(executor) => {
+                    if let Executor::Worker(handler) = &executor {
+                        match sign(stage, &handler.signature()) {
+                            Ok(input) => inputs.extend(input.map(|one| (stage.id.clone(), one))),
+                            Err(message) => messages.push(message),
+                        }
+                    }
+                    executors.insert(stage.id.clone(), executor);
+                }
+                Err(found) => messages.extend(found),
+            }
         }
-        Ok(Self { graph: Arc::new(Graph::new(pipeline, version, catalog)), executors })
+        if messages.is_empty() {
+            let graph = Arc::new(Graph::new(pipeline, version, catalog));
+            return Ok(Self { graph, executors, inputs });
+        }
+        let list = messages.into_iter().map(Problem::new).collect();
+        Err(Problems { origin: pipeline.name.to_string(), list })
     }
 }
 
@@ -73,6 +95,24 @@ impl Deref for Definition {
     fn deref(&self) -> &Graph {
         &self.graph
     }
+}
+
+/// Takes what a handler says of itself for what the stage declares, where the stage says nothing.
+/// Gives its input.
+fn sign(stage: &mut Stage, signature: &Signature) -> Result<Option<Input>, String> {
+    if let Some(outputs) = &signature.outputs {
+        let declared = stage.output_params.get_or_insert_with(|| outputs.clone());
+        let keys = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
+        if keys(declared) != keys(outputs) {
+            return Err(format!(
+                "stage `{}` declares other output_params than its code gives: {} instead of {}",
+                stage.id,
+                declared.join(", "),
+                outputs.join(", ")
+            ));
+        }
+    }
+    signature.input.as_ref().map(|schema| Input::new(&stage.id, schema)).transpose()
 }
 
 /// Every pipeline that this process has met, by name and version.

@@ -5,12 +5,13 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use waystation_core::contract::kind_of;
 use waystation_core::failure::Failure;
-use waystation_core::handler::{Context, Handler, typed};
+use waystation_core::handler::{Context, Handler, Service, service, typed};
 use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
 use waystation_core::port;
@@ -103,16 +104,24 @@ impl App {
         Self { declared, executors: Executors::standard(), urls }
     }
 
-    /// Adds a stage: a typed async function, `serde` in and `serde` out.
+    /// Adds a stage: a typed async function, `serde` in and `serde` out. The JSON Schemas of both
+    /// are made of the types: a job that is submitted to the stage is held against the first.
     #[must_use]
     pub fn stage<F, Input, Output, Fut>(self, name: &str, function: F) -> Self
     where
         F: Fn(Context, Input) -> Fut + Send + Sync + 'static,
-        Input: DeserializeOwned + Send + 'static,
-        Output: Serialize + Send + 'static,
+        Input: DeserializeOwned + JsonSchema + Send + 'static,
+        Output: Serialize + JsonSchema + Send + 'static,
         Fut: Future<Output = Result<Output, Failure>> + Send + 'static,
     {
         self.handler(name, Arc::new(typed(function)))
+    }
+
+    /// Adds a stage that says what it needs and what it gives: see [`Service`].
+    #[must_use]
+    pub fn service(self, code: impl Service + 'static) -> Self {
+        let name = code.stage_name().to_owned();
+        self.handler(&name, Arc::new(service(code)))
     }
 
     /// Adds a stage with a handler of one's own.

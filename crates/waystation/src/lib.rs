@@ -3,14 +3,14 @@
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
-//! use waystation::{App, Context, Failure};
+//! use waystation::{App, Context, Failure, JsonSchema};
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! struct Photo {
 //!     image_id: String,
 //! }
 //!
-//! #[derive(Serialize)]
+//! #[derive(Serialize, JsonSchema)]
 //! struct Found {
 //!     detection_run_id: String,
 //! }
@@ -36,10 +36,13 @@ mod signals;
 
 pub use app::{App, AppError, OpenApp};
 pub use environment::environment;
+pub use schemars::{self, JsonSchema};
 pub use signals::Signals;
 pub use waystation_core::Params;
 pub use waystation_core::failure::{ErrorKind, Failure};
-pub use waystation_core::handler::{Completion, Context, Handler};
+pub use waystation_core::handler::{
+    Completion, Context, Handler, Service, Signature, Validator, check, check_async, required,
+};
 pub use waystation_core::id::{JobId, PipelineName, StageId};
 pub use waystation_core::job::JobRecord;
 pub use waystation_engine::{

@@ -1,6 +1,7 @@
 //! What is to be done, as values. Nothing here waits, writes or reads a clock.
 
 mod answer;
+mod input;
 mod job;
 mod outcome;
 mod requeue;
@@ -14,6 +15,7 @@ use waystation_core::state::Step;
 use crate::graph::Graph;
 
 pub use answer::{Answer, Refusal, settle_answer};
+pub use input::Input;
 pub use job::{Plan, new_job};
 pub use outcome::{Attempt, Outcome, check_required, running, settle_outcome};
 pub use requeue::{settle_drop, settle_requeue};

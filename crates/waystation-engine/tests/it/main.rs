@@ -5,5 +5,6 @@ mod attempts;
 mod breaking;
 mod couriers;
 mod flow;
+mod services;
 mod stopping;
 mod world;
