@@ -59,6 +59,14 @@ pub enum SubmitError {
         /// What there is.
         known: String,
     },
+    /// The stage that the job is to end after does not come.
+    #[error("a job that begins at stage `{entry}` never comes to its exit stage `{exit}`")]
+    Exit {
+        /// Where it begins.
+        entry: StageId,
+        /// After which stage it was to end.
+        exit: StageId,
+    },
     /// It is not said where the job starts.
     #[error(transparent)]
     Entry(#[from] waystation_core::pipeline::EntryError),
@@ -194,6 +202,11 @@ impl Client {
             Some(entry) => entry,
             None => pipeline.default_entry(self.registry.catalog())?,
         };
+        if let Some(exit) = submission.exit.as_ref().filter(|exit| **exit != entry)
+            && !pipeline.reached_from(&entry).contains(exit)
+        {
+            return Err(SubmitError::Exit { entry, exit: exit.clone() });
+        }
         let plain = submission.priority == 0 && submission.not_before.is_none();
         if !plain && graph.kind(&entry) == Some(StageKind::Manual) {
             return Err(SubmitError::NotAtManual(entry));

@@ -32,6 +32,8 @@
 mod app;
 pub mod backends;
 mod environment;
+#[cfg(doctest)]
+mod guides;
 mod signals;
 
 pub use app::{App, AppError, OpenApp};

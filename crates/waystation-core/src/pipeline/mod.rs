@@ -8,6 +8,7 @@ pub mod load;
 mod model;
 mod nearest;
 mod needs;
+mod passage;
 mod problem;
 mod routing;
 pub mod validate;

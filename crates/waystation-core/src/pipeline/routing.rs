@@ -1,7 +1,5 @@
 //! Where a job goes when a stage ends. Pure: the decision is a value.
 
-use std::collections::HashSet;
-
 use super::model::{Pipeline, Target};
 use crate::Params;
 use crate::condition;
@@ -80,24 +78,6 @@ impl Pipeline {
         }
         let routes = if tried.is_empty() { "none".to_owned() } else { tried.join("; ") };
         Err(NoRoute::Unmatched { stage: stage.clone(), label: label.clone(), routes })
-    }
-}
-
-impl Pipeline {
-    /// Whether a job that is at this stage can come to it again: the stage lies on a circle.
-    pub fn is_on_circle(&self, stage: &StageId) -> bool {
-        let mut open = vec![stage];
-        let mut reached = HashSet::new();
-        while let Some(from) = open.pop() {
-            for route in self.routes_from(from) {
-                match &route.to {
-                    Target::Stage(to) if to == stage => return true,
-                    Target::Stage(to) if reached.insert(to) => open.push(to),
-                    _ => {}
-                }
-            }
-        }
-        false
     }
 }
 

@@ -5,6 +5,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::id::{JobId, StageId};
+use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{NewJob, Next, Priority, Start};
 
 use super::hand_to;
@@ -49,6 +50,9 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         detail: source.map(|stage| json!({ "source": stage, "item": plan.dedupe_key })),
     };
     let mut events = vec![created.clone()];
+    if plan.entry_is_explicit {
+        events.extend(skipped(graph, &plan.entry, &created));
+    }
     let start = match next {
         Next::Park(task) => {
             events.push(Event { kind: EventKind::Waiting, detail: None, ..created });
@@ -71,4 +75,17 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         start,
         events,
     }
+}
+
+/// The stages before the one that a job begins at. Sources are none of its stages.
+fn skipped(graph: &Graph, entry: &StageId, created: &Event) -> Vec<Event> {
+    let before = graph.pipeline.before(entry);
+    let passed = before.filter(|stage| graph.kind(stage) != Some(StageKind::Source));
+    let event = |stage: &StageId| Event {
+        kind: EventKind::Skipped,
+        stage: stage.clone(),
+        detail: None,
+        ..created.clone()
+    };
+    passed.map(event).collect()
 }

@@ -17,7 +17,7 @@ use crate::graph::Graph;
 pub use answer::{Answer, Refusal, settle_answer};
 pub use input::Input;
 pub use job::{Plan, new_job};
-pub use outcome::{Attempt, Outcome, check_required, running, settle_outcome};
+pub use outcome::{Attempt, Outcome, check_required, passes_by, running, settle_outcome};
 pub use requeue::{settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 

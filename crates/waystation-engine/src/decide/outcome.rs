@@ -47,6 +47,9 @@ pub enum Outcome {
     Aborted(String),
     /// The engine ends before the handler does.
     HandedBack,
+    /// The job begins at a later stage: it came here because whoever put it into the queue leaves
+    /// it to the stages to pass it on.
+    Skipped,
 }
 
 /// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
@@ -59,7 +62,10 @@ pub fn settle_outcome(
 ) -> Settlement {
     match outcome {
         Outcome::Completed(completion) => match complete(&mut attempt, completion, bytes_max) {
-            Ok(way) => go(attempt, way),
+            Ok(way) => {
+                let completed = attempt.event(EventKind::Completed, attempt.ended_at, way.detail);
+                go(attempt, way.to, way.visit, way.body, completed)
+            }
             Err(failure) => fail(attempt, failure),
         },
         Outcome::Failed(failure) => {
@@ -74,7 +80,32 @@ pub fn settle_outcome(
         }
         Outcome::Aborted(reason) => abort(attempt, reason),
         Outcome::HandedBack => hand_back(attempt),
+        Outcome::Skipped => skip(attempt),
     }
+}
+
+/// Whether a job passes this stage by, on its way to the one that it is to begin at.
+pub fn passes_by(pipeline: &Pipeline, stage: &Stage, contract: &Contract) -> bool {
+    let entry = contract.entry_stage.as_ref();
+    entry.is_some_and(|entry| pipeline.is_before(&stage.id, entry))
+}
+
+/// Takes the job to the stage that it is to begin at, its contract as it came.
+fn skip(attempt: Attempt<'_>) -> Settlement {
+    let pipeline = &attempt.definition.pipeline;
+    let mut contract = attempt.contract.clone();
+    let Some(entry) = contract.entry_stage.clone() else { return hand_back(attempt) };
+    contract.visit = next_visit(pipeline, &contract, &entry);
+    contract.retry_count = 0;
+    let here = attempt.event(EventKind::Skipped, attempt.ended_at, None);
+    let on_the_way = pipeline.reached_from(&attempt.stage.id);
+    let between = pipeline.before(&entry).filter(|stage| on_the_way.contains(*stage));
+    let between: Vec<_> =
+        between.map(|stage| Event { stage: stage.clone(), ..here.clone() }).collect();
+    let (visit, body) = (contract.visit, contract.to_bytes());
+    let mut settlement = go(attempt, Some(entry), visit, body, here);
+    settlement.events.splice(1..1, between);
+    settlement
 }
 
 /// A job that goes on or is complete.
@@ -179,24 +210,30 @@ fn check_output(stage: &Stage, completion: &Completion) -> Result<(), Failure> {
     ))
 }
 
-fn go(attempt: Attempt<'_>, way: Way) -> Settlement {
-    let completed = attempt.event(EventKind::Completed, attempt.ended_at, way.detail);
+/// Ends the attempt with this event, and takes the job on.
+fn go(
+    attempt: Attempt<'_>,
+    to: Option<StageId>,
+    visit: u32,
+    body: Vec<u8>,
+    last: Event,
+) -> Settlement {
     let definition = attempt.definition;
     let priority = attempt.delivery.priority;
-    let Some(stage) = way.to else {
-        let next = Next::End { body: way.body, failure: None };
-        return attempt.settlement(Step::Complete, next, None, completed);
+    let Some(stage) = to else {
+        let next = Next::End { body, failure: None };
+        return attempt.settlement(Step::Complete, next, None, last);
     };
-    let (step, next) = hand_to(definition, &stage, way.body, priority);
+    let (step, next) = hand_to(definition, &stage, body, priority);
     let waiting = (step == Step::Park).then(|| Event {
         kind: EventKind::Waiting,
         stage: stage.clone(),
-        visit: way.visit,
+        visit,
         attempt: 1,
         detail: None,
-        ..completed.clone()
+        ..last.clone()
     });
-    let mut settlement = attempt.settlement(step, next, Some(stage), completed);
+    let mut settlement = attempt.settlement(step, next, Some(stage), last);
     settlement.events.extend(waiting);
     settlement
 }
@@ -260,7 +297,8 @@ impl Attempt<'_> {
     }
 
     fn settlement(self, step: Step, next: Next, to: Option<StageId>, last: Event) -> Settlement {
-        let started = self.event(EventKind::Started, self.started_at, None);
+        let begins = last.kind != EventKind::Skipped;
+        let started = begins.then(|| self.event(EventKind::Started, self.started_at, None));
         Settlement {
             job_id: self.contract.job_id,
             pipeline: self.definition.pipeline.name.clone(),
@@ -269,7 +307,7 @@ impl Attempt<'_> {
             next,
             state: after(step),
             stage: to.unwrap_or_else(|| self.stage.id.clone()),
-            events: vec![started, last],
+            events: started.into_iter().chain([last]).collect(),
             log: self.log,
         }
     }

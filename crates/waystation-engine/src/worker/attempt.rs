@@ -111,6 +111,9 @@ impl Attempter {
         });
         let admitted = match self.wanted_abort(&contract.job_id).await {
             Some(reason) => Err(Outcome::Aborted(reason)),
+            None if decide::passes_by(&definition.pipeline, stage, &contract) => {
+                Err(Outcome::Skipped)
+            }
             None => admit(stage, &delivery, &contract.params).map_err(Outcome::Failed),
         };
         let outcome = match admitted {
@@ -269,6 +272,7 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
         Outcome::Failed(failure) => tracing::info!(%job, %stage, attempt, %failure, "failed"),
         Outcome::Aborted(reason) => tracing::info!(%job, %stage, attempt, reason, "aborted"),
         Outcome::HandedBack => tracing::info!(%job, %stage, attempt, "handed back"),
+        Outcome::Skipped => tracing::debug!(%job, %stage, "skipped"),
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use waystation_core::Params;
-use waystation_core::event::EventKind::{Completed, Created, Started, Waiting};
-use waystation_core::failure::Failure;
+use waystation_core::event::EventKind::{Completed, Created, Skipped, Started, Waiting};
+use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Handler};
+use waystation_core::settlement::{Message, NewJob, Start};
 use waystation_core::state::JobState;
 use waystation_engine::decide::Answer;
 use waystation_engine::{AnswerError, Submission};
@@ -86,13 +87,55 @@ async fn jobs_may_start_late_and_stop_early() {
     let job_id = "own-id".into();
     let job = world.reach(&job_id, JobState::Completed).await;
     assert_eq!(job.stage.as_str(), "b");
-    assert_eq!(world.kinds(&job_id).await, [Created, Started, Completed]);
+    assert_eq!(world.kinds(&job_id).await, [Created, Skipped, Started, Completed]);
+    let backwards =
+        Submission { entry: Some("b".into()), exit: Some("a".into()), ..Submission::default() };
+    let refused = world.client.submit(&world.definition, vec![backwards]).await;
+    assert_eq!(
+        refused.expect_err("refused").to_string(),
+        "a job that begins at stage `b` never comes to its exit stage `a`"
+    );
     for (entry, exit) in [(Some("z".into()), None), (None, Some("z".into()))] {
         let submission = Submission { entry, exit, ..Submission::default() };
         let refused = world.client.submit(&world.definition, vec![submission]).await;
         let message = refused.expect_err("unknown").to_string();
         assert!(message.contains("stage `z` (its stages: a, b, c)"), "{message}");
     }
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stages_before_the_entry_pass_a_contract_by() {
+    let chain = "name: test\nstages: [{ id: a, type: bad }, { id: b, type: bad }, \
+         { id: c, type: good }]";
+    let bad = Arc::new(FailsAtFirst::new(9, Failure::new(ErrorKind::Permanent, "not for me")));
+    let world = World::new(chain, [("bad", bad), ("good", fine())]).await;
+    // As a program puts it there that leaves the rest to the stages.
+    let body = br#"{"job_id":"j","entry_stage":"c","params":{"image_id":"img_123"},"own":[1]}"#;
+    let message = Message {
+        queue: "test.a".into(),
+        stage: "a".into(),
+        priority: 0,
+        not_before: None,
+        body: body.to_vec(),
+    };
+    let job = NewJob {
+        job_id: "j".into(),
+        pipeline: "test".into(),
+        pipeline_version: 1,
+        dedupe_key: None,
+        start: Start::Queue(message),
+        events: Vec::new(),
+    };
+    world.client.backend().queue.submit(vec![job], None).await.expect("submitted");
+    let engine = world.start().await;
+    let job = world.reach(&"j".into(), JobState::Completed).await;
+    assert_eq!(job.stage.as_str(), "c");
+    let body: Value = serde_json::from_slice(&job.body).expect("JSON");
+    assert_eq!((&body["own"], &body["params"]), (&json!([1]), &json!({ "image_id": "img_123" })));
+    let events = world.client.backend().store.events(&"j".into()).await.expect("readable");
+    let told: Vec<_> = events.iter().map(|event| (event.kind, event.stage.as_str())).collect();
+    assert_eq!(told, [(Skipped, "a"), (Skipped, "b"), (Started, "c"), (Completed, "c")]);
     end(engine).await;
 }
 

@@ -1,0 +1,7 @@
+//! The guides of `docs/guides/`, so that what they show is compiled and run.
+
+#[doc = include_str!("../../../docs/guides/first_stage.md")]
+struct FirstStage;
+
+#[doc = include_str!("../../../docs/guides/retries_and_errors.md")]
+struct RetriesAndErrors;
