@@ -34,9 +34,11 @@ pub fn measure(jobs: usize, rounds: usize, broker: &str) -> Result<()> {
     let queue = |name: String| format!("{broker}?prefix=bench.{}.{name}.", std::process::id());
     let runtime = engine::runtime()?;
     let server = std::env::var(SERVER).ok();
-    let mut relay = Vec::new();
+    let (mut hop, mut relay) = (Vec::new(), Vec::new());
     let (mut sqlite, mut postgres) = (Beside::new("sqlite full"), Beside::new("postgres"));
     for round in 0..rounds {
+        let hopped = runtime.block_on(bare_rabbitmq::hop(jobs, broker));
+        hop.push(hopped.map_err(|error| error.to_string())?);
         relay.push(relay_beside(&runtime, jobs, broker, || Ok(f64::INFINITY))?);
         let rows = || bare_sqlite::drain(jobs, STAGES, "full").map_err(|error| error.to_string());
         let bare = relay_beside(&runtime, jobs, broker, rows)?;
@@ -60,11 +62,12 @@ pub fn measure(jobs: usize, rounds: usize, broker: &str) -> Result<()> {
     println!(
         "rabbitmq (quorum, window 1,000): {jobs} jobs, {STAGES} no-op stages, 200-byte params"
     );
-    let relay = median(&mut relay);
-    print("bare relay", relay, None);
-    for mut beside in [sqlite, postgres] {
+    let limits = Limits { hop: median(&mut hop), relay: median(&mut relay) };
+    println!("  {:<32} {:>27.0} hops/s", "bare relay, from queue to queue", limits.hop);
+    limits.print("bare relay through all queues", limits.relay, None);
+    for beside in [sqlite, postgres] {
         if !beside.bare.is_empty() {
-            report(relay, &mut beside);
+            limits.report(beside);
         }
     }
     Ok(())
@@ -85,21 +88,31 @@ fn relay_beside(
     })
 }
 
-fn report(relay: f64, beside: &mut Beside) {
-    let Beside { name, bare, worked, tracked } = beside;
-    let bare = median(bare);
-    print(&format!("bare relay + rows, {name}"), bare, Some((relay, bare)));
-    print(&format!("worked, {name}"), median(worked), Some((relay, bare)));
-    print(&format!("tracked, {name}"), median(tracked), Some((relay, bare)));
+/// What the broker alone can do.
+struct Limits {
+    /// Hops per second from one queue to another.
+    hop: f64,
+    /// Jobs per second through all queues at once.
+    relay: f64,
 }
 
-fn print(what: &str, speed: f64, of: Option<(f64, f64)>) {
-    let hops = speed * STAGES as f64;
-    print!("  {what:<32} {speed:>9.0} jobs/s  {hops:>9.0} hops/s");
-    match of {
-        Some((relay, both)) => {
-            println!("   of the relay {:.2}, of relay + rows {:.2}", speed / relay, speed / both);
+impl Limits {
+    fn report(&self, mut beside: Beside) {
+        let name = beside.name;
+        let bare = median(&mut beside.bare);
+        self.print(&format!("bare relay + rows, {name}"), bare, None);
+        self.print(&format!("worked, {name}"), median(&mut beside.worked), Some(bare));
+        self.print(&format!("tracked, {name}"), median(&mut beside.tracked), Some(bare));
+    }
+
+    fn print(&self, what: &str, speed: f64, of: Option<f64>) {
+        let hops = speed * STAGES as f64;
+        print!("  {what:<32} {speed:>9.0} jobs/s  {hops:>9.0} hops/s");
+        let (hop, relay) = (hops / self.hop, speed / self.relay);
+        print!("   of a hop alone {hop:.2}, of all queues {relay:.2}");
+        match of {
+            Some(bare) => println!(", with rows {:.2}", speed / bare),
+            None => println!(),
         }
-        None => println!(),
     }
 }
