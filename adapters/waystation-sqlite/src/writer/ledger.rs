@@ -120,19 +120,15 @@ impl Writer {
                 .map_or(Ok(()), |(state, stage)| self.move_job(job, state, stage, message));
         }
         let Some((state, stage)) = moved else { return Ok(()) };
-        if let (Place::Away(shadow), Some(message)) = (place, message) {
-            self.replace_shadow(message, shadow)?;
-            return self.move_job(job, state, stage, message);
+        if let Place::Away(shadow) = place {
+            let live = self.put_shadow(job, message, shadow)?;
+            return self.move_job(job, state, stage, live);
         }
         self.connection
             .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
             .execute([message])?;
         match place {
-            Place::Kept { .. } => Ok(()),
-            Place::Away(shadow) => {
-                let live = self.insert_shadow(job, shadow)?;
-                self.move_job(job, state, stage, live)
-            }
+            Place::Kept { .. } | Place::Away(_) => Ok(()),
             Place::Inbox(task) => {
                 let live = self.insert_task(job, task)?;
                 self.move_job(job, state, stage, live)

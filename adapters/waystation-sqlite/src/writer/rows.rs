@@ -68,17 +68,28 @@ impl Writer {
         Ok(number)
     }
 
-    /// Keeps the shadow of a message that a broker has; gives its number.
-    pub(super) fn insert_shadow(&mut self, job: i64, shadow: &Shadow) -> rusqlite::Result<i64> {
+    /// Keeps the shadow of a message that a broker has, in the row that the job's message has
+    /// already if it has one; gives the row's number.
+    pub(super) fn put_shadow(
+        &mut self,
+        job: i64,
+        row: Option<i64>,
+        shadow: &Shadow,
+    ) -> rusqlite::Result<i64> {
         let message = &shadow.message;
         let queue = self.names.number(&self.connection, message.queue.as_str())?;
-        let number = self.next_message;
-        self.next_message += 1;
+        let number = row.unwrap_or(self.next_message);
+        self.next_message = self.next_message.max(number + 1);
         self.connection
             .prepare_cached(
                 "INSERT INTO message (message_id, queue, rank, state, job, enqueued_at, \
                  not_before, leased_at, told_at, abort, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+                 ON CONFLICT (message_id) DO UPDATE SET queue = excluded.queue, \
+                 rank = excluded.rank, state = excluded.state, due = NULL, token = NULL, \
+                 deliveries = 0, enqueued_at = excluded.enqueued_at, \
+                 not_before = excluded.not_before, leased_at = excluded.leased_at, \
+                 told_at = excluded.told_at, abort = excluded.abort, body = excluded.body",
             )?
             .execute(params![
                 number,
@@ -94,31 +105,6 @@ impl Writer {
                 message.body,
             ])?;
         Ok(number)
-    }
-
-    /// Has the row of a message keep this shadow instead.
-    pub(super) fn replace_shadow(&mut self, number: i64, shadow: &Shadow) -> rusqlite::Result<()> {
-        let message = &shadow.message;
-        let queue = self.names.number(&self.connection, message.queue.as_str())?;
-        self.connection
-            .prepare_cached(
-                "UPDATE message SET queue = ?2, rank = ?3, state = ?4, due = NULL, token = NULL, \
-                 deliveries = 0, enqueued_at = ?5, not_before = ?6, leased_at = ?7, told_at = ?8, \
-                 abort = ?9, body = ?10 WHERE message_id = ?1",
-            )?
-            .execute(params![
-                number,
-                queue,
-                -i64::from(message.priority),
-                AWAY,
-                self.now.0,
-                message.not_before.map(|moment| moment.0),
-                shadow.running_since.map(|moment| moment.0),
-                shadow.told_at.map(|moment| moment.0),
-                shadow.abort,
-                message.body,
-            ])?;
-        Ok(())
     }
 
     /// Opens a task in the inbox; gives its number.

@@ -7,7 +7,6 @@ use waystation_core::Params;
 use waystation_core::event::EventKind::{Completed, Created, Skipped, Started, Waiting};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Handler};
-use waystation_core::settlement::{Message, NewJob, Start};
 use waystation_core::state::JobState;
 use waystation_engine::decide::Answer;
 use waystation_engine::{AnswerError, Submission};
@@ -112,22 +111,7 @@ async fn stages_before_the_entry_pass_a_contract_by() {
     let world = World::new(chain, [("bad", bad), ("good", fine())]).await;
     // As a program puts it there that leaves the rest to the stages.
     let body = br#"{"job_id":"j","entry_stage":"c","params":{"image_id":"img_123"},"own":[1]}"#;
-    let message = Message {
-        queue: "test.a".into(),
-        stage: "a".into(),
-        priority: 0,
-        not_before: None,
-        body: body.to_vec(),
-    };
-    let job = NewJob {
-        job_id: "j".into(),
-        pipeline: "test".into(),
-        pipeline_version: 1,
-        dedupe_key: None,
-        start: Start::Queue(message),
-        events: Vec::new(),
-    };
-    world.client.backend().queue.submit(vec![job], None).await.expect("submitted");
+    world.put(&"j".into(), "a", "test.a", body.to_vec()).await;
     let engine = world.start().await;
     let job = world.reach(&"j".into(), JobState::Completed).await;
     assert_eq!(job.stage.as_str(), "c");

@@ -14,7 +14,6 @@ use waystation_core::handler::{
     Context, Handler, Service, Validator, check, check_async, required, service, typed,
 };
 use waystation_core::id::JobId;
-use waystation_core::settlement::{Message, NewJob, Start};
 use waystation_core::state::JobState;
 use waystation_engine::Submission;
 
@@ -72,22 +71,7 @@ async fn run(
     let world = World::new(CHAIN, [("detect", Arc::new(detect))]).await;
     let body: Value = serde_json::from_str(contract).expect("JSON");
     let job_id = JobId::from(body["job_id"].as_str().expect("an id"));
-    let message = Message {
-        queue: "raw_images".into(),
-        stage: "detect".into(),
-        priority: 0,
-        not_before: None,
-        body: contract.into(),
-    };
-    let job = NewJob {
-        job_id: job_id.clone(),
-        pipeline: "images".into(),
-        pipeline_version: 1,
-        dedupe_key: None,
-        start: Start::Queue(message),
-        events: Vec::new(),
-    };
-    world.client.backend().queue.submit(vec![job], None).await.expect("submitted");
+    world.put(&job_id, "detect", "raw_images", contract.into()).await;
     let engine = world.start().await;
     let body = world.reach(&job_id, state).await.body;
     end(engine).await;

@@ -11,7 +11,7 @@ use waystation_core::handler::Handler;
 use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
-use waystation_core::settlement::Submitted;
+use waystation_core::settlement::{Message, NewJob, Start, Submitted};
 use waystation_core::state::JobState;
 use waystation_engine::{
     Backend, Client, Definition, Engine, Handle, Options, Registry, Submission,
@@ -112,6 +112,20 @@ impl World {
             Submitted::Created(job_id) => job_id,
             Submitted::Duplicate(job_id) => panic!("{job_id} is there already"),
         }
+    }
+
+    /// Puts a contract into a stage's queue, as a program does that is none of ours.
+    pub async fn put(&self, job_id: &JobId, stage: &str, queue: &str, body: Vec<u8>) {
+        let (stage, queue) = (stage.into(), queue.into());
+        let job = NewJob {
+            job_id: job_id.clone(),
+            pipeline: self.definition.pipeline.name.clone(),
+            pipeline_version: self.definition.version,
+            dedupe_key: None,
+            start: Start::Queue(Message { queue, stage, priority: 0, not_before: None, body }),
+            events: Vec::new(),
+        };
+        self.client.backend().queue.submit(vec![job], None).await.expect("submitted");
     }
 
     pub async fn job(&self, job_id: &JobId) -> JobRecord {
