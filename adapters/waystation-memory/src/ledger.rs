@@ -96,6 +96,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(job_id) else {
             return;
         };
+        let before = job.state;
         if let Some((place, failure)) = changed {
             job.place = place;
             job.failure = failure;
@@ -107,6 +108,8 @@ impl State {
         }
         job.events.extend_from_slice(&effect.events);
         job.log.extend_from_slice(&effect.log);
+        self.tell_parent(job_id, before, now);
+        self.bear(effect.children.clone(), now);
     }
 
     fn give_birth(&mut self, job_id: &JobId, birth: &Birth, effect: &Effect, now: Timestamp) {
@@ -123,6 +126,7 @@ impl State {
             updated_at: now,
             place: Place::End(Vec::new()),
             failure: None,
+            parent: None,
             events: Vec::new(),
             log: Vec::new(),
         };
@@ -153,6 +157,9 @@ impl State {
         Some(match place {
             projection::Place::Kept { .. } => return None,
             projection::Place::Away(shadow) => (self.shadow(job_id, shadow.clone(), now), None),
+            projection::Place::Held(message, quorum) => {
+                (self.hold(job_id, message.clone(), *quorum, now), None)
+            }
             projection::Place::Inbox(task) => {
                 (self.park(job_id, &pipeline, task.clone(), now), None)
             }

@@ -9,6 +9,7 @@
 
 mod abort;
 mod bus;
+mod family;
 mod lease;
 mod ledger;
 mod line;

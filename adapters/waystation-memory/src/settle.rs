@@ -54,7 +54,7 @@ impl State {
     }
 
     fn apply(&mut self, settlement: Settlement, now: Timestamp) {
-        let job_id = &settlement.job_id;
+        let job_id = &settlement.job_id.clone();
         let Some(pipeline) = self.jobs.get(job_id).map(|job| job.pipeline.clone()) else {
             return;
         };
@@ -82,6 +82,10 @@ impl State {
                 self.close(ended);
                 Some((self.enqueue(job_id, message, now), None))
             }
+            Next::Await(message, quorum) => {
+                self.close(ended);
+                Some((self.hold(job_id, message, quorum, now), None))
+            }
             Next::Park(task) => {
                 self.close(ended);
                 Some((self.park(job_id, &pipeline, task, now), None))
@@ -101,6 +105,7 @@ impl State {
             job.place = place;
             job.failure = failure;
         }
+        let before = job.state;
         if !is_dropped {
             job.state = settlement.state;
             job.stage = settlement.stage;
@@ -108,6 +113,8 @@ impl State {
         }
         job.events.extend(settlement.events);
         job.log.extend(settlement.log);
+        self.tell_parent(&settlement.job_id, before, now);
+        self.bear(settlement.children, now);
     }
 
     /// A failed job lies with the dead letters.

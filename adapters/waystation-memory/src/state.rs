@@ -11,9 +11,10 @@ use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
 use waystation_core::projection::Shadow;
-use waystation_core::settlement::{Message, Priority, Task};
+use waystation_core::settlement::{Message, Parent, Priority, Task};
 use waystation_core::state::JobState;
 
+use crate::family::Waiting;
 use crate::line::Line;
 
 /// Everything.
@@ -31,6 +32,10 @@ pub(crate) struct State {
     /// The texts of each pipeline; version 1 comes first.
     pub pipelines: HashMap<PipelineName, Vec<String>>,
     pub checkpoints: HashMap<String, Value>,
+    /// The jobs that wait for their children.
+    pub waiting: HashMap<JobId, Waiting>,
+    /// Children by their parent, the stage run that made them, and their position.
+    pub children: BTreeMap<(JobId, u32, u32), JobId>,
     last_id: i64,
     last_token: u64,
 }
@@ -48,6 +53,7 @@ pub(crate) struct Job {
     pub updated_at: Timestamp,
     pub place: Place,
     pub failure: Option<Failure>,
+    pub parent: Option<Parent>,
     pub events: Vec<Event>,
     pub log: Vec<LogLine>,
 }
@@ -113,6 +119,20 @@ impl State {
 
     /// Puts a contract into a queue and wakes who waits there.
     pub fn enqueue(&mut self, job_id: &JobId, message: Message, now: Timestamp) -> Place {
+        let id = self.keep(job_id, message, now);
+        self.release(id, now);
+        Place::Queue(id)
+    }
+
+    /// Lets a message that is kept be received, and wakes who waits for it.
+    pub fn release(&mut self, id: i64, now: Timestamp) {
+        let Some(message) = self.messages.remove(&id) else { return };
+        self.line(&message.queue).insert(id, &message, now);
+        self.messages.insert(id, message);
+    }
+
+    /// Keeps a message for a queue, in no line yet.
+    pub fn keep(&mut self, job_id: &JobId, message: Message, now: Timestamp) -> i64 {
         let id = self.next_id();
         let queued = QueuedMessage {
             job_id: job_id.clone(),
@@ -130,9 +150,8 @@ impl State {
             told_at: None,
             abort: None,
         };
-        self.line(&queued.queue).insert(id, &queued, now);
         self.messages.insert(id, queued);
-        Place::Queue(id)
+        id
     }
 
     /// Keeps the shadow of a message that a broker has.
@@ -204,6 +223,7 @@ impl State {
     pub fn remove_message(&mut self, id: i64) -> Option<QueuedMessage> {
         let message = self.messages.remove(&id)?;
         self.line(&message.queue).remove(id, &message);
+        self.forget_waiting(&message.job_id, id);
         Some(message)
     }
 
@@ -252,6 +272,7 @@ impl State {
                 .filter(|_| state == JobState::Running),
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
+            parent: job.parent.clone(),
             params: params_of(self.body(job)),
             body: self.body(job).to_vec(),
         }

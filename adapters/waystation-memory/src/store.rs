@@ -8,7 +8,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::{
-    Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
 };
 use waystation_core::port::{Abort, Bus, Error, Signal, Store};
 
@@ -67,6 +67,20 @@ impl Store for Memory {
 
     async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
         Ok(self.visit(|state, now| state.page(&filter, now)))
+    }
+
+    async fn children(
+        &self,
+        parent: &JobId,
+        visit: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ChildRecord>, Error> {
+        Ok(self.visit(|state, now| state.children(parent, visit, from, limit, now)))
+    }
+
+    async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
+        Ok(self.visit(|state, _| state.awaited(job_id)))
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {
@@ -163,6 +177,7 @@ impl State {
                 filter.pipeline.as_ref().is_none_or(|name| job.pipeline == *name)
                     && filter.stage.as_ref().is_none_or(|stage| job.stage == *stage)
                     && filter.state.is_none_or(|state| self.shown_state(job, now) == state)
+                    && filter.family.has(job.parent.as_ref())
             })
             .take(filter.limit.min(PAGE_MAX))
             .map(|(job_id, job)| self.record(job_id, job, now))

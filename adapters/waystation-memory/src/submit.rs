@@ -2,7 +2,7 @@
 
 use waystation_core::clock::Timestamp;
 use waystation_core::job::Checkpoint;
-use waystation_core::settlement::{NewJob, Start, Submitted};
+use waystation_core::settlement::{NewJob, Parent, Start, Submitted};
 use waystation_core::state::JobState;
 
 use crate::state::{Job, State};
@@ -21,7 +21,7 @@ impl State {
         jobs.into_iter().map(|job| self.create(job, now)).collect()
     }
 
-    fn create(&mut self, new: NewJob, now: Timestamp) -> Submitted {
+    pub fn create(&mut self, new: NewJob, now: Timestamp) -> Submitted {
         if self.jobs.contains_key(&new.job_id) {
             return Submitted::Duplicate(new.job_id);
         }
@@ -53,9 +53,13 @@ impl State {
             updated_at: now,
             place,
             failure: None,
+            parent: new.parent,
             events: new.events,
             log: Vec::new(),
         };
+        if let Some(Parent { job_id, visit, position }) = job.parent.clone() {
+            self.children.insert((job_id, visit, position), new.job_id.clone());
+        }
         self.created.push(new.job_id.clone());
         self.jobs.insert(new.job_id.clone(), job);
         Submitted::Created(new.job_id)

@@ -1,6 +1,7 @@
 //! Conditions on routes: CEL expressions over a job's params.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cel::{Context, Program, Value};
 
@@ -11,9 +12,10 @@ use crate::Params;
 pub const BYTES_MAX: usize = 1_000;
 
 /// A compiled condition.
+#[derive(Clone)]
 pub struct Condition {
-    source: String,
-    program: Program,
+    source: Arc<str>,
+    program: Arc<Program>,
 }
 
 /// Why a text is not a condition, or why it cannot be answered.
@@ -53,7 +55,7 @@ impl Condition {
             source_text: source.to_owned(),
             message: one_line(&error.to_string()),
         })?;
-        Ok(Self { source: source.to_owned(), program })
+        Ok(Self { source: source.into(), program: Arc::new(program) })
     }
 
     /// The text that it was compiled from.
@@ -71,7 +73,7 @@ impl Condition {
     /// `ok == true` can be asked before anybody answered.
     pub fn holds(&self, params: &Params) -> Result<bool, Error> {
         let failed = |message: String| Error::Evaluation {
-            source_text: self.source.clone(),
+            source_text: self.source.to_string(),
             message: one_line(&message),
         };
         let mut context = Context::default();

@@ -5,12 +5,17 @@
 //! we do not know survives each hop. Numbers survive as JSON's own do here: whole ones of 64 bits
 //! and floating-point ones of 64 bits exactly, others as the nearest of these.
 
+mod family;
 mod read;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::Params;
 use crate::id::{JobId, PipelineName, StageId};
+
+pub use family::{ChildOf, Gathered};
 
 /// What travels from stage to stage for one job.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +37,12 @@ pub struct Contract {
     /// Which stage run of the job this is, counted from 1. With the job's id it names a step, so
     /// that a repeated hop is recognised.
     pub visit: u32,
+    /// Whose child the job is, when it came of a fan-out.
+    pub parent: Option<ChildOf>,
+    /// Which children have come together, while the job is at a join.
+    pub gathered: Option<Gathered>,
+    /// How often the job took the routes that it may take a number of times only, by the route.
+    pub loops: BTreeMap<String, u32>,
     /// Every other field, as it came.
     pub other: Map<String, Value>,
 }
@@ -72,6 +83,9 @@ impl Contract {
             pipeline: None,
             pipeline_version: None,
             visit: 1,
+            parent: None,
+            gathered: None,
+            loops: BTreeMap::new(),
             other: Map::new(),
         }
     }
@@ -97,6 +111,10 @@ impl Contract {
             pipeline: read::text("pipeline", fields.pipeline)?.map(PipelineName::from),
             pipeline_version: read::count("pipeline_version", fields.pipeline_version)?,
             visit: read::count("visit", fields.visit)?.unwrap_or(1),
+            parent: read::parts("parent", ChildOf::EXPECTED, fields.parent)?,
+            gathered: read::parts("gathered", Gathered::EXPECTED, fields.gathered)?,
+            loops: read::parts("loops", "an object of whole numbers from 0", fields.loops)?
+                .unwrap_or_default(),
             other: fields.other,
         })
     }
@@ -141,6 +159,15 @@ impl serde::Serialize for Contract {
         }
         if self.visit != 1 {
             map.serialize_entry("visit", &self.visit)?;
+        }
+        if let Some(parent) = &self.parent {
+            map.serialize_entry("parent", parent)?;
+        }
+        if let Some(gathered) = &self.gathered {
+            map.serialize_entry("gathered", gathered)?;
+        }
+        if !self.loops.is_empty() {
+            map.serialize_entry("loops", &self.loops)?;
         }
         for (name, value) in &self.other {
             map.serialize_entry(name, value)?;
@@ -191,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn families_and_loops_survive() {
+        let vector = json!({
+            "job_id": "a.2-0", "entry_stage": null, "exit_stage": null, "retry_count": 0,
+            "params": {}, "visit": 4, "parent": {"job_id": "a", "join": "count", "depth": 1},
+            "gathered": {"visit": 3, "children": 7, "merge": true}, "loops": {"check>improve": 2}
+        });
+        assert_eq!(round_trip(&vector), vector);
+    }
+
+    #[test]
     fn the_awaited_attempt_is_read_alone() {
         let awaited = |text: &str| Contract::awaited(text.as_bytes());
         assert_eq!(awaited(r#"{"job_id":"j","retry_count":2,"visit":3,"a":[{}]}"#), Some((3, 3)));
@@ -209,6 +246,8 @@ mod tests {
             (r#"{"job_id":"j","params":[]}"#, "`params` must be an object, not []"),
             (r#"{"job_id":"j","retry_count":-1}"#, "must be a whole number from 0, not -1"),
             (r#"{"job_id":7}"#, "`job_id` must be a text, not 7"),
+            (r#"{"job_id":"j","parent":"a"}"#, "`parent` must be an object with"),
+            (r#"{"job_id":"j","loops":{"a>b":-1}}"#, "`loops` must be an object of whole"),
         ];
         for (input, expected) in cases {
             let error = Contract::parse(input.as_bytes()).expect_err(input).to_string();

@@ -33,11 +33,13 @@ pub enum ErrorKind {
     Permanent,
     /// Any other error of a handler.
     Error,
+    /// A child of the job failed.
+    Child,
 }
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingParam,
         Self::InvalidParam,
         Self::NotFound,
@@ -50,6 +52,7 @@ impl ErrorKind {
         Self::Panic,
         Self::Permanent,
         Self::Error,
+        Self::Child,
     ];
 
     /// The kind of this name.
@@ -77,6 +80,7 @@ impl ErrorKind {
             Self::Panic => "panic",
             Self::Permanent => "permanent",
             Self::Error => "error",
+            Self::Child => "child",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::Params;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::settlement::{Parent, Quorum, Tally};
 use crate::state::JobState;
 
 /// A job as the store knows it.
@@ -37,6 +38,9 @@ pub struct JobRecord {
     /// Why it failed, when it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Whose child it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// Its params as they stand now.
     pub params: Params,
     /// Its contract as it stands now.
@@ -82,6 +86,34 @@ pub struct DeadLetterRecord {
     pub body: Vec<u8>,
 }
 
+/// A child of a job, as far as its parent wants to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildRecord {
+    /// The child.
+    pub job_id: JobId,
+    /// Which of the children of its fan-out it is, counted from 0.
+    pub position: u32,
+    /// Where it stands.
+    pub state: JobState,
+    /// The stage it is at, or ended at.
+    pub stage: StageId,
+    /// Why it failed, when it did.
+    pub failure: Option<Failure>,
+    /// Its contract as it stands now.
+    pub body: Vec<u8>,
+}
+
+/// What a job waits for at a join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The stage run that made the children.
+    pub visit: u32,
+    /// When it goes on.
+    pub quorum: Quorum,
+    /// How many have ended so far.
+    pub tally: Tally,
+}
+
 /// How many jobs of a pipeline stand at a stage in a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
@@ -113,10 +145,35 @@ pub struct JobFilter {
     pub state: Option<JobState>,
     /// Only at this stage.
     pub stage: Option<StageId>,
+    /// Whose children. Jobs that are nobody's child alone, where it is [`Family::Parents`].
+    pub family: Family,
     /// Only older than this job: the cursor of the next page.
     pub before: Option<JobId>,
     /// At most this many, and never more than [`PAGE_MAX`].
     pub limit: usize,
+}
+
+/// Which jobs a listing shows, by whose children they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that are nobody's child.
+    Parents,
+    /// The children of this job.
+    ChildrenOf(JobId),
+}
+
+impl Family {
+    /// Whether a job is among them.
+    pub fn has(&self, parent: Option<&Parent>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Parents => parent.is_none(),
+            Self::ChildrenOf(job_id) => parent.is_some_and(|parent| parent.job_id == *job_id),
+        }
+    }
 }
 
 /// The largest page of any listing.

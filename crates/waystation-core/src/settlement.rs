@@ -3,6 +3,8 @@
 //! A settlement is a value. Adapters that are queue and store at once commit it whole; brokers
 //! carry it out in the safe order.
 
+mod family;
+
 use serde_json::json;
 
 use crate::clock::Timestamp;
@@ -10,6 +12,8 @@ use crate::event::{Event, EventKind, LogLine};
 use crate::failure::{ErrorKind, Failure};
 use crate::id::{JobId, PipelineName, QueueName, StageId};
 use crate::state::JobState;
+
+pub use family::{Parent, Quorum, Tally};
 
 /// Higher runs first among what waits in one queue; equal ones run in the order they came.
 pub type Priority = i16;
@@ -82,6 +86,9 @@ pub enum Next {
     Enqueue(Message),
     /// It waits in the inbox.
     Park(Task),
+    /// It waits for its children. The message lies in its queue, out of every receiver's reach,
+    /// until enough of them have ended.
+    Await(Message, Quorum),
     /// The delivery returns to its queue as it is, and this handing out is not counted.
     HandBack,
     /// It ends. Its last contract is kept with it.
@@ -102,7 +109,7 @@ impl Next {
     /// Whether an abort that somebody asked for meanwhile comes first. It does not where the job
     /// ends anyway, nor where a broker has it already.
     pub fn yields_to_abort(&self) -> bool {
-        matches!(self, Self::Enqueue(_) | Self::Park(_) | Self::HandBack)
+        matches!(self, Self::Enqueue(_) | Self::Park(_) | Self::Await(..) | Self::HandBack)
     }
 }
 
@@ -127,6 +134,9 @@ pub struct Settlement {
     pub events: Vec<Event>,
     /// What the attempt said.
     pub log: Vec<LogLine>,
+    /// The jobs that it makes, in the order of their positions: created with it, or not at all.
+    /// One whose id is taken by another job counts as a child that failed.
+    pub children: Vec<NewJob>,
 }
 
 /// What came of a settlement.
@@ -165,7 +175,7 @@ impl Settlement {
     pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp, held: Vec<u8>) -> Self {
         let body = match self.next {
             Next::End { .. } | Next::Drop | Next::HandOver => return self,
-            Next::Enqueue(message) => message.body,
+            Next::Enqueue(message) | Next::Await(message, _) => message.body,
             Next::Park(task) => task.body,
             Next::HandBack => held,
         };
@@ -189,6 +199,7 @@ impl Settlement {
             at,
             detail: Some(json!({ "reason": reason })),
         });
+        self.children.clear();
         self.state = JobState::Aborted;
         self.next = Next::End { body, failure: Some(Failure::new(ErrorKind::Aborted, reason)) };
         self
@@ -206,6 +217,8 @@ pub struct NewJob {
     pub pipeline_version: u32,
     /// Jobs of one pipeline with the same key are one job: a second one is not created.
     pub dedupe_key: Option<String>,
+    /// Whose child it is, when it came of a fan-out.
+    pub parent: Option<Parent>,
     /// Where it starts.
     pub start: Start,
     /// What is known of it from the beginning.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{JobId, StageId};
 use waystation_core::job::Checkpoint;
-use waystation_core::pipeline::{Onward, Stage};
+use waystation_core::pipeline::{Onward, Stage, Traveller};
 use waystation_core::port::Error;
 use waystation_core::settlement::{NewJob, Submitted};
 use waystation_core::source::{BATCH_MAX, Discovery, Source};
@@ -158,16 +158,16 @@ impl SourceWorker {
         let contract = |message: String| Failure::new(ErrorKind::Contract, message);
         let pipeline = &self.definition.pipeline;
         let label = waystation_core::id::Label::ok();
-        let onward = pipeline
-            .onward(&self.stage, None, &label, &item.params)
+        let way = pipeline
+            .onward(&self.stage, &label, Traveller::new(&item.params))
             .map_err(|error| contract(error.to_string()))?;
-        let Onward::To(entry) = onward else {
+        let Onward::To(entry) = way.to else {
             return Err(contract(format!("source `{}` leads to no stage", self.stage)));
         };
         let plan = Plan {
             job_id: JobId::generate(),
             params: item.params,
-            entry,
+            entry: entry.clone(),
             entry_is_explicit: false,
             exit: None,
             dedupe_key: Some(format!("{}/{}", self.stage, item.id)),

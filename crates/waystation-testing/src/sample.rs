@@ -17,7 +17,7 @@ use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
 use waystation_core::journal::{self, Change, Entry};
 use waystation_core::settlement::{
-    Delivery, Ended, Lease, Message, NewJob, Next, Priority, Settlement, Start, Task,
+    Delivery, Ended, Lease, Message, NewJob, Next, Parent, Priority, Quorum, Settlement, Start, Task,
 };
 use waystation_core::state::{JobState, Step, transition};
 
@@ -157,6 +157,7 @@ impl Sample {
             pipeline,
             pipeline_version: self.contract.pipeline_version.unwrap_or(1),
             dedupe_key: self.dedupe_key,
+            parent: None,
             start,
             events: vec![created],
         }
@@ -236,6 +237,7 @@ pub fn running(delivery: &Delivery, at: Timestamp) -> Entry {
         events: vec![started],
         log: Vec::new(),
         change: Change::Running,
+        children: Vec::new(),
     }
 }
 
@@ -396,7 +398,42 @@ impl Ending {
             stage: self.stage,
             events,
             log: self.log,
+            children: Vec::new(),
         }
+    }
+
+    /// The stage completed and made a child for each of these names, all at this stage. Its job
+    /// waits at the other one.
+    pub fn fan_out(
+        self,
+        names: &[&str],
+        to: &str,
+        join: &str,
+        quorum: impl FnOnce(u32) -> Quorum,
+    ) -> Settlement {
+        let mut events = vec![self.event(EventKind::Completed, None)];
+        let children = names.iter().zip(0..).map(|(name, at)| self.child(name, at, to));
+        let children: Vec<_> = children.collect();
+        let visit = self.contract.visit;
+        let mut hop = self;
+        hop.contract.visit += 1;
+        hop.contract.retry_count = 0;
+        hop.stage = StageId::from(join);
+        events.push(hop.event(EventKind::Waiting, None));
+        let next = match hop.enqueue(None) {
+            Next::Enqueue(message) => Next::Await(message, quorum(visit)),
+            next => next,
+        };
+        Settlement { children, ..hop.settle(Step::Park, next, events) }
+    }
+
+    fn child(&self, name: &str, position: u32, to: &str) -> NewJob {
+        let Contract { job_id, visit, params, .. } = &self.contract;
+        let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
+        let mut child = job(&format!("{job_id}.{visit}-{name}")).at(to);
+        child.contract.pipeline.clone_from(&self.contract.pipeline);
+        child.contract.params = params.clone();
+        NewJob { parent: Some(parent), ..child.build() }
     }
 
     fn enqueue(&self, not_before: Option<Timestamp>) -> Next {
@@ -437,6 +474,7 @@ impl Ending {
             stage: self.stage,
             events,
             log: self.log,
+            children: Vec::new(),
         }
     }
 }

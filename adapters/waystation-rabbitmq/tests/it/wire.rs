@@ -45,6 +45,7 @@ async fn plain_contract_comes_in_and_goes_on_as_plain_json() {
         stage: "classify".into(),
         events: Vec::new(),
         log: Vec::new(),
+        children: Vec::new(),
     };
     assert_eq!(settle(&ours, settlement).await, Settled::Applied);
     let (body, headers) = broker.get("detections").await.expect("it was forwarded");

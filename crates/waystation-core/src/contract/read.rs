@@ -19,6 +19,9 @@ pub struct Fields {
     pub pipeline: Option<Value>,
     pub pipeline_version: Option<Value>,
     pub visit: Option<Value>,
+    pub parent: Option<Value>,
+    pub gathered: Option<Value>,
+    pub loops: Option<Value>,
     pub other: Map<String, Value>,
 }
 
@@ -33,6 +36,9 @@ enum Field {
     Pipeline,
     PipelineVersion,
     Visit,
+    Parent,
+    Gathered,
+    Loops,
     Other(String),
 }
 
@@ -58,6 +64,9 @@ impl<'de> Visitor<'de> for Object {
                 Field::Pipeline => &mut fields.pipeline,
                 Field::PipelineVersion => &mut fields.pipeline_version,
                 Field::Visit => &mut fields.visit,
+                Field::Parent => &mut fields.parent,
+                Field::Gathered => &mut fields.gathered,
+                Field::Loops => &mut fields.loops,
                 Field::Other(name) => {
                     fields.other.insert(name, value);
                     continue;
@@ -96,6 +105,19 @@ pub fn count(field: &'static str, value: Option<Value>) -> Result<Option<u32>, E
     match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
         Some(count) => Ok(Some(count)),
         None => Err(Error::Invalid { field, expected: "a whole number from 0", value }),
+    }
+}
+
+/// A field of ours that has parts of its own, or is absent.
+pub fn parts<T: serde::de::DeserializeOwned>(
+    field: &'static str,
+    expected: &'static str,
+    value: Option<Value>,
+) -> Result<Option<T>, Error> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    match T::deserialize(&value) {
+        Ok(parts) => Ok(Some(parts)),
+        Err(_) => Err(Error::Invalid { field, expected, value }),
     }
 }
 

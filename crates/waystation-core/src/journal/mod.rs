@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
-use crate::settlement::{Ended, Next, Settlement};
+use crate::settlement::{Ended, NewJob, Next, Settlement};
 use crate::state::JobState;
 
 pub use verdict::{Standing, Verdict, verdict};
@@ -36,6 +36,8 @@ pub struct Entry {
     pub log: Vec<LogLine>,
     /// What became of the job.
     pub change: Change,
+    /// The jobs that it makes.
+    pub children: Vec<NewJob>,
 }
 
 /// Names an attempt of a job: a repetition has the same name.
@@ -113,6 +115,7 @@ impl Entry {
                 stage: settlement.stage,
                 next: settlement.next,
             },
+            children: settlement.children,
         }
     }
 
@@ -141,7 +144,7 @@ fn unreadable_id(settlement: &Settlement) -> JobId {
     }
     match &settlement.next {
         Next::End { body, .. } => body.hash(&mut hasher),
-        Next::Enqueue(message) => message.body.hash(&mut hasher),
+        Next::Enqueue(message) | Next::Await(message, _) => message.body.hash(&mut hasher),
         Next::Park(task) => task.body.hash(&mut hasher),
         Next::HandBack | Next::Drop | Next::HandOver => {}
     }
@@ -175,6 +178,7 @@ mod tests {
             stage,
             events: vec![failed],
             log: Vec::new(),
+            children: Vec::new(),
         }
     }
 

@@ -85,7 +85,7 @@ fn kind_of(entry: &Entry, here: Attempt<'_>) -> Kind {
         return if entry.change == Change::Running { Kind::Stays } else { Kind::Nothing };
     };
     match next {
-        Next::Park(_) | Next::End { .. } => Kind::Moves,
+        Next::Park(_) | Next::Await(..) | Next::End { .. } => Kind::Moves,
         Next::Enqueue(message) => {
             // The body is read only where it may be for the attempt at hand.
             let back = is_at(here, entry) && stage == here.0;
@@ -153,6 +153,7 @@ mod tests {
                 stage: stage.into(),
                 next: Next::End { body: Vec::new(), failure: None },
             },
+            children: Vec::new(),
         }
     }
 

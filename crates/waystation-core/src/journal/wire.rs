@@ -4,6 +4,7 @@
 //! who speak it. The rest is ours, optional and additive: `visit`, `pipeline`, `pipeline_version`,
 //! `detail`, and, with the last event of a settlement, `job`: what became of the job.
 
+mod child;
 mod read;
 mod write;
 
@@ -18,6 +19,8 @@ pub use write::{encode, encode_created, encode_settlement};
 enum Place {
     Queue,
     Inbox,
+    /// In its queue, until enough of its children have ended.
+    Join,
     End,
     /// Where it was: the delivery was handed back.
     Back,

@@ -1,6 +1,6 @@
 //! Where submitted jobs start.
 
-use super::{Catalog, Pipeline, StageKind, Target};
+use super::{Catalog, Pipeline, StageKind};
 use crate::id::{PipelineName, StageId};
 
 /// Why a job's first stage cannot be told.
@@ -40,9 +40,8 @@ impl Pipeline {
             kind == Some(StageKind::Source)
         };
         let fed = |id: &StageId| {
-            let target = Target::Stage(id.clone());
             let mut routes = self.routes.iter();
-            routes.any(|route| route.to == target && is_source(&route.from))
+            routes.any(|route| route.to.leads_to(id) && is_source(&route.from))
         };
         let ids = || self.stages.iter().map(|stage| &stage.id);
         let mut stages: Vec<StageId> = ids().filter(|id| fed(id)).cloned().collect();

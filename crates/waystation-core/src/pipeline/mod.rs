@@ -3,7 +3,9 @@
 mod catalog;
 mod entry;
 mod environment;
+mod fan_out;
 mod graph;
+mod join;
 pub mod load;
 mod model;
 mod nearest;
@@ -16,6 +18,10 @@ pub mod validate;
 pub use catalog::{Catalog, Executor, StageKind};
 pub use entry::EntryError;
 pub use environment::Environment;
+pub use fan_out::{
+    CHILDREN_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, FanOut, NoJoin, Over,
+};
+pub use join::{Gathering, Join, OnFailure, Rest, Wait};
 pub use model::{ParamsMode, Pipeline, Route, Stage, Target};
 pub use problem::{Position, Problem, Problems};
-pub use routing::{NoRoute, Onward};
+pub use routing::{NoRoute, Onward, Traveller, Way};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::fan_out::FanOut;
+use super::join::Join;
 use crate::Params;
 use crate::condition::Condition;
 use crate::form::Form;
@@ -19,6 +21,8 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
     /// The routes in the order that they are tried.
     pub routes: Vec<Route>,
+    /// The param that holds the type of a job's state, for routes by type.
+    pub type_param: String,
 }
 
 /// One step of a pipeline.
@@ -48,6 +52,8 @@ pub struct Stage {
     pub queue: Option<QueueName>,
     /// What a person's answer must hold, at a manual stage.
     pub form: Form,
+    /// How the stage waits for children, when they come together here.
+    pub join: Option<Join>,
 }
 
 /// What becomes of a job's params when a handler returns some.
@@ -71,6 +77,10 @@ pub struct Route {
     pub on: Option<Label>,
     /// Only when this holds over the params.
     pub when: Option<Condition>,
+    /// Only for a state of one of these types. Of all of them when none is named.
+    pub on_type: Vec<String>,
+    /// Only so often for one job; after that the next route is tried.
+    pub at_most: Option<u32>,
 }
 
 /// Where a route leads.
@@ -80,6 +90,8 @@ pub enum Target {
     Stage(StageId),
     /// To the job's end.
     Done,
+    /// To several stages at once, each with a child of the job.
+    FanOut(FanOut),
 }
 
 impl Stage {
@@ -106,6 +118,7 @@ impl Stage {
             max_deliveries: Self::MAX_DELIVERIES,
             queue: None,
             form: Form::default(),
+            join: None,
         }
     }
 }
@@ -113,23 +126,59 @@ impl Stage {
 impl Target {
     /// The name that stands for the job's end in pipeline files.
     pub const DONE: &str = "done";
+
+    /// The stages that it leads to, of jobs and of their children.
+    pub fn stages(&self) -> impl Iterator<Item = &StageId> {
+        let (one, many) = match self {
+            Self::Stage(stage) => (Some(stage), None),
+            Self::Done => (None, None),
+            Self::FanOut(fan_out) => (None, Some(fan_out.stages())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// Whether it leads to this stage.
+    pub fn leads_to(&self, stage: &StageId) -> bool {
+        self.stages().any(|one| one == stage)
+    }
 }
 
 impl Route {
     /// A route without a condition.
     pub fn new(from: impl Into<StageId>, to: impl Into<StageId>) -> Self {
-        Self { from: from.into(), to: Target::Stage(to.into()), on: None, when: None }
+        Self::to(from, Target::Stage(to.into()))
+    }
+
+    /// A route without a condition, wherever it leads.
+    pub fn to(from: impl Into<StageId>, to: Target) -> Self {
+        let from = from.into();
+        Self { from, to, on: None, when: None, on_type: Vec::new(), at_most: None }
+    }
+
+    /// Whether it takes every job.
+    pub fn is_plain(&self) -> bool {
+        let free = self.on.is_none() && self.when.is_none();
+        free && self.on_type.is_empty() && self.at_most.is_none()
     }
 }
 
 impl Pipeline {
+    /// The param that holds the type of a job's state, unless the pipeline says otherwise.
+    pub const TYPE_PARAM: &str = "type";
+
     /// A pipeline whose stages follow each other in this order.
     pub fn chain(name: impl Into<PipelineName>, stages: Vec<Stage>) -> Self {
         let routes = stages
             .windows(2)
             .map(|pair| Route::new(pair[0].id.clone(), pair[1].id.clone()))
             .collect();
-        Self { name: name.into(), description: None, stages, routes }
+        Self { routes, ..Self::new(name, stages) }
+    }
+
+    /// A pipeline of these stages, without routes.
+    pub fn new(name: impl Into<PipelineName>, stages: Vec<Stage>) -> Self {
+        let type_param = Self::TYPE_PARAM.to_owned();
+        Self { name: name.into(), description: None, stages, routes: Vec::new(), type_param }
     }
 
     /// The stage of this name.
@@ -152,8 +201,8 @@ impl Pipeline {
     /// they were declared. Where every stage is part of a circle, the first declared one.
     pub fn roots(&self) -> Vec<&Stage> {
         let is_root = |stage: &&Stage| {
-            let target = Target::Stage(stage.id.clone());
-            !self.routes.iter().any(|route| route.to == target && route.from != stage.id)
+            let others = self.routes.iter().filter(|route| route.from != stage.id);
+            !others.into_iter().any(|route| route.to.leads_to(&stage.id))
         };
         let roots: Vec<_> = self.stages.iter().filter(is_root).collect();
         if roots.is_empty() { self.stages.first().into_iter().collect() } else { roots }

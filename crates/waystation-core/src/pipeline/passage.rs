@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::model::{Pipeline, Target};
+use super::model::Pipeline;
 use crate::id::StageId;
 
 impl Pipeline {
@@ -13,11 +13,7 @@ impl Pipeline {
         let mut reached = HashSet::new();
         while let Some(from) = open.pop() {
             for route in self.routes_from(from) {
-                if let Target::Stage(to) = &route.to
-                    && reached.insert(to)
-                {
-                    open.push(to);
-                }
+                open.extend(route.to.stages().filter(|to| reached.insert(*to)));
             }
         }
         reached

@@ -14,13 +14,15 @@ pub fn check_batch(entries: usize) -> Result<(), Error> {
 /// Refuses jobs of which one is too large, and too many of them.
 pub fn check_jobs(jobs: &[NewJob], bytes_max: usize) -> Result<(), Error> {
     check_batch(jobs.len())?;
-    jobs.iter().try_for_each(|job| {
-        let body = match &job.start {
-            Start::Queue(message) => &message.body,
-            Start::Inbox(task) => &task.body,
-        };
-        check_body(job.job_id.as_str(), body, bytes_max)
-    })
+    jobs.iter().try_for_each(|job| check_job(job, bytes_max))
+}
+
+fn check_job(job: &NewJob, bytes_max: usize) -> Result<(), Error> {
+    let body = match &job.start {
+        Start::Queue(message) => &message.body,
+        Start::Inbox(task) => &task.body,
+    };
+    check_body(job.job_id.as_str(), body, bytes_max)
 }
 
 /// Refuses settlements of which one is too large or means nothing, and too many of them.
@@ -31,8 +33,9 @@ pub fn check_settlements(settlements: &[Settlement], bytes_max: usize) -> Result
             let name = format!("settlement of job {}", settlement.job_id);
             return Err(Error::Broken { name, message: message.to_owned() });
         }
+        settlement.children.iter().try_for_each(|child| check_job(child, bytes_max))?;
         let body = match &settlement.next {
-            Next::Enqueue(message) => &message.body,
+            Next::Enqueue(message) | Next::Await(message, _) => &message.body,
             Next::Park(task) => &task.body,
             Next::End { body, failure: None } => body,
             // What failed is kept as it was delivered, whatever the limit is by now.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Error;
 use crate::event::{Event, LogLine};
 use crate::id::{JobId, PipelineName};
-use crate::job::{Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
+use crate::job::{Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
 
 /// What came of a request to abort a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,20 @@ pub trait Store: Send + Sync {
 
     /// A page of jobs, newest first.
     async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error>;
+
+    /// The children that a stage run of a job made, by their positions: the first `limit`, and at
+    /// most [`PAGE_MAX`](crate::job::PAGE_MAX), from this position on. A snapshot, but for one
+    /// promise: what made the job go on from its join is seen.
+    async fn children(
+        &self,
+        parent: &JobId,
+        visit: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ChildRecord>, Error>;
+
+    /// What a job waits for, while it waits for children.
+    async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error>;
 
     /// How many jobs stand at which stage in which state, of one pipeline or of all.
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error>;

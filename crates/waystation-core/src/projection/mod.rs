@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
 use crate::journal::{Change, Entry};
 use crate::port::{Error, Projected};
-use crate::settlement::{Message, Task};
+use crate::settlement::{Message, NewJob, Quorum, Task};
 use crate::state::JobState;
 use track::Track;
 
@@ -85,6 +85,8 @@ pub struct Effect {
     pub events: Vec<Event>,
     /// What its attempts said that was not known.
     pub log: Vec<LogLine>,
+    /// The jobs that it made, to be created as if they were submitted here.
+    pub children: Vec<NewJob>,
 }
 
 /// How a job that the ledger had not heard of began.
@@ -111,6 +113,8 @@ pub enum Place {
     },
     /// Its message, if it had one, gives way to this one, which is away.
     Away(Shadow),
+    /// Its message, if it had one, gives way to this one, which waits here for children.
+    Held(Message, Quorum),
     /// Its message, if it had one, gives way to a task.
     Inbox(Task),
     /// Its message, if it had one, is gone. A failed job lies with the dead letters.
@@ -171,6 +175,7 @@ impl Effect {
             && self.place.is_none()
             && self.events.is_empty()
             && self.log.is_empty()
+            && self.children.is_empty()
     }
 }
 

@@ -21,6 +21,7 @@ fn entry(change: Change) -> Entry {
         events: Vec::new(),
         log: Vec::new(),
         change,
+        children: Vec::new(),
     }
 }
 

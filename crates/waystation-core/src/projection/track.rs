@@ -13,7 +13,7 @@ use crate::failure::{ErrorKind, Failure};
 use crate::id::{JobId, QueueName, StageId};
 use crate::journal::{Change, Entry, Standing, Verdict, verdict};
 use crate::port::{Error, Projected};
-use crate::settlement::{Message, Next};
+use crate::settlement::{Message, Next, Task};
 use crate::state::{JobState, Step, transition};
 
 /// A job on its way through the batch.
@@ -25,8 +25,8 @@ pub(super) struct Track {
 impl Track {
     pub fn new(job_id: JobId, known: Option<Known>) -> Self {
         let (birth, moved, place) = (None, None, None);
-        let (events, log) = (Vec::new(), Vec::new());
-        Self { known, effect: Effect { job_id, birth, moved, place, events, log } }
+        let (events, log, children) = (Vec::new(), Vec::new(), Vec::new());
+        Self { known, effect: Effect { job_id, birth, moved, place, events, log, children } }
     }
 
     /// Takes the next entry of the job.
@@ -127,22 +127,24 @@ impl Track {
                 let message = message.clone();
                 Place::Away(Shadow { message, running_since: None, told_at, abort })
             }
-            Next::Park(task) => {
-                if let Some(reason) = abort {
-                    let failure = Some(Failure::new(ErrorKind::Aborted, reason.as_str()));
-                    self.put(Place::End { body: task.body.clone(), failure });
-                    let aborted = transition(JobState::Running, Step::Abort);
-                    self.go_on(aborted.unwrap_or(JobState::Aborted), &entry.step.stage);
-                    return Some(reason);
-                }
-                Place::Inbox(task.clone())
+            Next::Park(Task { body, .. }) | Next::Await(Message { body, .. }, _)
+                if let Some(reason) = abort =>
+            {
+                let failure = Some(Failure::new(ErrorKind::Aborted, reason.as_str()));
+                self.put(Place::End { body: body.clone(), failure });
+                let aborted = transition(JobState::Running, Step::Abort);
+                self.go_on(aborted.unwrap_or(JobState::Aborted), &entry.step.stage);
+                return Some(reason);
             }
+            Next::Park(task) => Place::Inbox(task.clone()),
+            Next::Await(message, quorum) => Place::Held(message.clone(), *quorum),
             Next::End { body, failure } => {
                 Place::End { body: body.clone(), failure: failure.clone() }
             }
         };
         self.put(place);
         self.go_on(state, stage);
+        self.effect.children.extend_from_slice(&entry.children);
         None
     }
 
@@ -158,6 +160,12 @@ impl Track {
         if let Some(known) = &mut self.known {
             known.shadow = match &place {
                 Place::Away(shadow) => Some(shadow.clone()),
+                Place::Held(message, _) => Some(Shadow {
+                    message: message.clone(),
+                    running_since: None,
+                    told_at: None,
+                    abort: None,
+                }),
                 _ => None,
             };
         }
@@ -181,8 +189,12 @@ impl Track {
     /// Writes down what the entry tells that is not known yet.
     fn write_down(&mut self, entry: &Entry, verdict: Verdict, overruled: Option<String>) {
         let Some(known) = &mut self.known else { return };
-        let parks = matches!(&entry.change, Change::Landed { next: Next::Park(_), .. });
-        // Of a job that came to the inbox it is known already that it waits, or it does not.
+        let next = match &entry.change {
+            Change::Landed { next, .. } => Some(next),
+            _ => None,
+        };
+        let parks = matches!(next, Some(Next::Park(_) | Next::Await(..)));
+        // Of a job that was here already it is known that it waits, or it does not any more.
         let waits = !parks || (verdict != Verdict::Note && overruled.is_none());
         let told = entry.events.iter().filter(|event| waits || event.kind != EventKind::Waiting);
         let aborted = overruled.map(|reason| aborted(entry, &reason));
@@ -202,7 +214,7 @@ impl Track {
 fn fitting(state: JobState, next: &Next) -> JobState {
     let put_off = matches!(state, JobState::Retrying | JobState::Delayed);
     match next {
-        Next::Park(_) => JobState::Waiting,
+        Next::Park(_) | Next::Await(..) => JobState::Waiting,
         Next::End { .. } if state.is_terminal() => state,
         Next::End { failure: Some(_), .. } => JobState::Failed,
         Next::End { failure: None, .. } => JobState::Completed,

@@ -110,6 +110,7 @@ impl Courier {
             pipeline: self.graph.pipeline.name.clone(),
             pipeline_version: self.graph.version,
             dedupe_key: None,
+            parent: None,
             start: Start::Queue(Message {
                 queue: self.queue.clone(),
                 stage: self.stage.clone(),
@@ -132,6 +133,7 @@ impl Courier {
             stage: self.stage.clone(),
             events: Vec::new(),
             log: Vec::new(),
+            children: Vec::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ use waystation_core::port::{Error, Ledger};
 use waystation_core::settlement::Next;
 use waystation_core::state::{JobState, Step, transition};
 
-use crate::decide::hand_to;
+use crate::decide::{ends_at, hand_to};
 use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
 
@@ -161,20 +161,23 @@ fn land(
         EventKind::Completed | EventKind::Skipped => {
             contract.params.extend(response);
             contract.retry_count = 0;
-            let exit = contract.exit_stage.as_ref();
-            let onward = graph
+            let way = graph
                 .pipeline
-                .onward(stage, exit, &Label::ok(), &contract.params)
+                .onward(stage, &Label::ok(), (&contract).into())
                 .map_err(|error| error.to_string())?;
             let body = contract.to_bytes();
-            Ok(match onward {
+            Ok(match way.to {
+                Onward::FanOut(_) => return Err(format!("foreign stage `{stage}` fans out")),
+                Onward::To(next) if ends_at(&contract, next) => {
+                    landed(Step::Complete, stage.clone(), Next::End { body, failure: None })
+                }
                 Onward::Done => {
                     landed(Step::Complete, stage.clone(), Next::End { body, failure: None })
                 }
                 // Its next stage run has the same number: it forwarded the contract as it came.
                 Onward::To(next) => {
-                    let (step, place) = hand_to(graph, &next, body, 0);
-                    landed(step, next, place)
+                    let (step, place) = hand_to(graph, next, body, 0);
+                    landed(step, next.clone(), place)
                 }
             })
         }

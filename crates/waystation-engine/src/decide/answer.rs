@@ -7,11 +7,11 @@ use waystation_core::contract::{self, Contract};
 use waystation_core::event::{Event, EventKind};
 use waystation_core::id::Label;
 use waystation_core::job::TaskRecord;
-use waystation_core::pipeline::{NoRoute, Onward, ParamsMode};
-use waystation_core::settlement::{Ended, Next, Settlement};
-use waystation_core::state::{JobState, Step, transition};
+use waystation_core::pipeline::ParamsMode;
+use waystation_core::settlement::{Ended, Settlement};
+use waystation_core::state::{JobState, transition};
 
-use super::hand_to;
+use super::onward::{Leaving, NoWay};
 use crate::graph::Graph;
 
 /// What a person said.
@@ -35,17 +35,9 @@ pub enum Refusal {
     /// The task's contract cannot be read.
     #[error(transparent)]
     Contract(#[from] contract::Error),
-    /// The answer leads nowhere.
+    /// The answer leads nowhere, or makes the contract too large.
     #[error(transparent)]
-    NoRoute(#[from] NoRoute),
-    /// The contract would be too large.
-    #[error("the contract would be {bytes} bytes with this answer, more than {bytes_max}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
+    NoWay(#[from] NoWay),
 }
 
 /// Decides what becomes of a job whose task was answered.
@@ -77,41 +69,27 @@ pub fn settle_answer(
         ParamsMode::Merge => contract.params.extend(answer.fields),
         ParamsMode::Replace => contract.params = answer.fields,
     }
-    let exit = contract.exit_stage.as_ref();
-    let onward = graph.pipeline.onward(&task.stage, exit, &Label::ok(), &contract.params)?;
-    contract.visit += u32::from(onward != Onward::Done);
-    let body = contract.to_bytes();
-    let bytes = body.len();
-    if bytes > bytes_max {
-        return Err(Refusal::TooLarge { bytes, bytes_max });
-    }
-    let mut events = vec![completed.clone()];
-    let (step, next, stage) = match onward {
-        Onward::Done => (Step::Complete, Next::End { body, failure: None }, task.stage.clone()),
-        Onward::To(stage) => {
-            let (step, next) = hand_to(graph, &stage, body, 0);
-            if step == Step::Park {
-                events.push(Event {
-                    kind: EventKind::Waiting,
-                    stage: stage.clone(),
-                    visit: contract.visit,
-                    detail: None,
-                    ..completed
-                });
-            }
-            (step, next, stage)
-        }
+    let leaving = Leaving {
+        graph,
+        stage: &task.stage,
+        label: &Label::ok(),
+        priority: 0,
+        at: now,
+        bytes_max,
     };
+    let gone = leaving.take_on(contract)?;
+    let events = [completed].into_iter().chain(gone.waiting).collect();
     Ok(Settlement {
         job_id: task.job_id.clone(),
         pipeline: task.pipeline.clone(),
         pipeline_version: graph.version,
         ended: Ended::Task(task.task_id),
-        next,
+        next: gone.next,
         // Every step taken here is allowed from `waiting`.
-        state: transition(JobState::Waiting, step).unwrap_or(JobState::Waiting),
-        stage,
+        state: transition(JobState::Waiting, gone.step).unwrap_or(JobState::Waiting),
+        stage: gone.stage,
         events,
         log: Vec::new(),
+        children: gone.children,
     })
 }

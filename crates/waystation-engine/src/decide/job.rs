@@ -63,7 +63,11 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
             Start::Queue(message)
         }
         // `hand_to` gives no others.
-        Next::HandBack | Next::End { .. } | Next::Drop | Next::HandOver => {
+        Next::Await(..)
+        | Next::HandBack
+        | Next::End { .. }
+        | Next::Drop
+        | Next::HandOver => {
             unreachable!("a new job starts somewhere")
         }
     };
@@ -72,6 +76,7 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         pipeline: pipeline.name.clone(),
         pipeline_version: graph.version,
         dedupe_key: plan.dedupe_key,
+        parent: None,
         start,
         events,
     }

@@ -1,8 +1,11 @@
 //! What is to be done, as values. Nothing here waits, writes or reads a clock.
 
 mod answer;
+mod fan_out;
+mod gather;
 mod input;
 mod job;
+mod onward;
 mod outcome;
 mod requeue;
 mod unready;
@@ -15,8 +18,10 @@ use waystation_core::state::Step;
 use crate::graph::Graph;
 
 pub use answer::{Answer, Refusal, settle_answer};
+pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};
+pub use onward::ends_at;
 pub use outcome::{Attempt, Outcome, check_required, passes_by, running, settle_outcome};
 pub use requeue::{settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};

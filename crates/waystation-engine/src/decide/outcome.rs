@@ -11,11 +11,11 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
 use waystation_core::id::{Label, PipelineName, StageId};
 use waystation_core::journal::{self, Change, Entry};
-use waystation_core::pipeline::{Onward, ParamsMode, Pipeline, Stage};
+use waystation_core::pipeline::{ParamsMode, Pipeline, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
-use super::hand_to;
+use super::onward::{Gone, Leaving};
 use crate::definition::Definition;
 
 /// An attempt that ended.
@@ -50,24 +50,21 @@ pub enum Outcome {
     /// The job begins at a later stage: it came here because whoever put it into the queue leaves
     /// it to the stages to pass it on.
     Skipped,
+    /// The job is a child, and has come where its parent waits for it: whoever put it into the
+    /// queue does not know of that.
+    Arrived,
 }
 
 /// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
 /// largest contract that the queue takes.
 pub fn settle_outcome(
-    mut attempt: Attempt<'_>,
+    attempt: Attempt<'_>,
     outcome: Outcome,
     random: f64,
     bytes_max: usize,
 ) -> Settlement {
     match outcome {
-        Outcome::Completed(completion) => match complete(&mut attempt, completion, bytes_max) {
-            Ok(way) => {
-                let completed = attempt.event(EventKind::Completed, attempt.ended_at, way.detail);
-                go(attempt, way.to, way.visit, way.body, completed)
-            }
-            Err(failure) => fail(attempt, failure),
-        },
+        Outcome::Completed(completion) => complete(attempt, completion, bytes_max),
         Outcome::Failed(failure) => {
             let policy = &attempt.stage.retry;
             match policy.next_delay(&failure, attempt.contract.retry_count, random) {
@@ -80,7 +77,8 @@ pub fn settle_outcome(
         }
         Outcome::Aborted(reason) => abort(attempt, reason),
         Outcome::HandedBack => hand_back(attempt),
-        Outcome::Skipped => skip(attempt),
+        Outcome::Skipped => skip(attempt, bytes_max),
+        Outcome::Arrived => arrive(attempt),
     }
 }
 
@@ -91,46 +89,41 @@ pub fn passes_by(pipeline: &Pipeline, stage: &Stage, contract: &Contract) -> boo
 }
 
 /// Takes the job to the stage that it is to begin at, its contract as it came.
-fn skip(attempt: Attempt<'_>) -> Settlement {
+fn skip(attempt: Attempt<'_>, bytes_max: usize) -> Settlement {
     let pipeline = &attempt.definition.pipeline;
     let mut contract = attempt.contract.clone();
     let Some(entry) = contract.entry_stage.clone() else { return hand_back(attempt) };
-    contract.visit = next_visit(pipeline, &contract, &entry);
     contract.retry_count = 0;
     let here = attempt.event(EventKind::Skipped, attempt.ended_at, None);
     let on_the_way = pipeline.reached_from(&attempt.stage.id);
     let between = pipeline.before(&entry).filter(|stage| on_the_way.contains(*stage));
     let between: Vec<_> =
         between.map(|stage| Event { stage: stage.clone(), ..here.clone() }).collect();
-    let (visit, body) = (contract.visit, contract.to_bytes());
-    let mut settlement = go(attempt, Some(entry), visit, body, here);
-    settlement.events.splice(1..1, between);
-    settlement
+    match attempt.leaving(&Label::ok(), bytes_max).to(&entry, contract) {
+        Ok(gone) => {
+            let mut settlement = go(attempt, gone, here);
+            settlement.events.splice(1..1, between);
+            settlement
+        }
+        Err(error) => fail(attempt, Failure::new(ErrorKind::Contract, error.to_string())),
+    }
 }
 
-/// A job that goes on or is complete.
-struct Way {
-    /// The contract's wire form from now on.
-    body: Vec<u8>,
-    /// Which stage run comes next.
-    visit: u32,
-    to: Option<StageId>,
-    /// What the stage gave, and its label when it is not `ok`.
-    detail: Option<Value>,
+/// Ends a child that has come to its join.
+fn arrive(attempt: Attempt<'_>) -> Settlement {
+    let here = attempt.event(EventKind::Skipped, attempt.ended_at, None);
+    let next = Next::End { body: attempt.delivery.body.clone(), failure: None };
+    attempt.settlement(Step::Complete, next, None, here)
 }
 
 /// Takes the params out of the attempt's contract: whatever comes of it, they are needed no more.
-fn complete(
-    attempt: &mut Attempt<'_>,
-    completion: Completion,
-    bytes_max: usize,
-) -> Result<Way, Failure> {
+fn complete(mut attempt: Attempt<'_>, completion: Completion, bytes_max: usize) -> Settlement {
     let stage = attempt.stage;
-    check_output(stage, &completion)?;
+    if let Err(failure) = check_output(stage, &completion) {
+        return fail(attempt, failure);
+    }
     let before = &mut attempt.contract;
-    let visit = before.visit;
     let mut contract = Contract {
-        retry_count: 0,
         params: std::mem::take(&mut before.params),
         other: std::mem::take(&mut before.other),
         ..before.clone()
@@ -140,36 +133,27 @@ fn complete(
         ParamsMode::Merge => contract.params.extend(completion.output),
         ParamsMode::Replace => contract.params = completion.output,
     }
-    let pipeline = &attempt.definition.pipeline;
-    let exit = contract.exit_stage.as_ref();
-    let onward = pipeline
-        .onward(&stage.id, exit, &completion.label, &contract.params)
-        .map_err(|error| Failure::new(ErrorKind::Contract, error.to_string()))?;
-    let to = match onward {
-        Onward::Done => None,
-        Onward::To(next) => Some(next),
-    };
-    contract.visit = to.as_ref().map_or(visit, |next| next_visit(pipeline, &contract, next));
-    let body = contract.to_bytes();
-    if body.len() > bytes_max {
-        return Err(Failure::new(
-            ErrorKind::Contract,
-            format!(
-                "the contract would be {} bytes after stage `{}`, more than the {bytes_max} \
-                 allowed (hint: put the payload into a file and its name into the params)",
-                body.len(),
-                stage.id
-            ),
-        ));
+    match attempt.leaving(&completion.label, bytes_max).take_on(contract) {
+        Ok(gone) => {
+            let detail = with_children(detail, gone.children.len());
+            let completed = attempt.event(EventKind::Completed, attempt.ended_at, detail);
+            go(attempt, gone, completed)
+        }
+        Err(error) => fail(attempt, Failure::new(ErrorKind::Contract, error.to_string())),
     }
-    Ok(Way { body, visit: contract.visit, to, detail })
 }
 
-/// The number of the next stage run. A contract that came without any of our fields goes on without
-/// them where it can: its stage alone names the run where no job comes back to.
-fn next_visit(pipeline: &Pipeline, contract: &Contract, next: &StageId) -> u32 {
-    let plain = contract.pipeline.is_none() && contract.visit == 1;
-    if plain && !pipeline.is_on_circle(next) { 1 } else { contract.visit + 1 }
+/// The same, with how many children the stage made.
+fn with_children(detail: Option<Value>, children: usize) -> Option<Value> {
+    if children == 0 {
+        return detail;
+    }
+    let mut fields = match detail {
+        Some(Value::Object(fields)) => fields,
+        _ => Params::new(),
+    };
+    fields.insert("children".to_owned(), json!(children));
+    Some(Value::Object(fields))
 }
 
 /// What the event of a completed stage tells beside that.
@@ -211,30 +195,10 @@ fn check_output(stage: &Stage, completion: &Completion) -> Result<(), Failure> {
 }
 
 /// Ends the attempt with this event, and takes the job on.
-fn go(
-    attempt: Attempt<'_>,
-    to: Option<StageId>,
-    visit: u32,
-    body: Vec<u8>,
-    last: Event,
-) -> Settlement {
-    let definition = attempt.definition;
-    let priority = attempt.delivery.priority;
-    let Some(stage) = to else {
-        let next = Next::End { body, failure: None };
-        return attempt.settlement(Step::Complete, next, None, last);
-    };
-    let (step, next) = hand_to(definition, &stage, body, priority);
-    let waiting = (step == Step::Park).then(|| Event {
-        kind: EventKind::Waiting,
-        stage: stage.clone(),
-        visit,
-        attempt: 1,
-        detail: None,
-        ..last.clone()
-    });
-    let mut settlement = attempt.settlement(step, next, Some(stage), last);
-    settlement.events.extend(waiting);
+fn go(attempt: Attempt<'_>, gone: Gone, last: Event) -> Settlement {
+    let mut settlement = attempt.settlement(gone.step, gone.next, Some(gone.stage), last);
+    settlement.events.extend(gone.waiting);
+    settlement.children = gone.children;
     settlement
 }
 
@@ -245,6 +209,10 @@ fn retry(
     bytes_max: usize,
 ) -> Settlement {
     let mut contract = attempt.contract.clone();
+    // What children gave is taken from them again.
+    if let Some(delivered) = contract.gathered.and_then(|_| attempt.delivered()) {
+        contract = delivered;
+    }
     contract.retry_count += 1;
     let body = contract.to_bytes();
     if body.len() > bytes_max {
@@ -309,6 +277,23 @@ impl Attempt<'_> {
             stage: to.unwrap_or_else(|| self.stage.id.clone()),
             events: started.into_iter().chain([last]).collect(),
             log: self.log,
+            children: Vec::new(),
+        }
+    }
+
+    /// The contract as it came.
+    fn delivered(&self) -> Option<Contract> {
+        Contract::parse(&self.delivery.body).ok()
+    }
+
+    fn leaving<'a>(&'a self, label: &'a Label, bytes_max: usize) -> Leaving<'a> {
+        Leaving {
+            graph: self.definition,
+            stage: &self.stage.id,
+            label,
+            priority: self.delivery.priority,
+            at: self.ended_at,
+            bytes_max,
         }
     }
 }
@@ -337,6 +322,7 @@ pub fn running(
         events: vec![event],
         log: Vec::new(),
         change: Change::Running,
+        children: Vec::new(),
     }
 }
 
@@ -368,8 +354,6 @@ pub fn check_required(stage: &Stage, params: &Params) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use waystation_core::pipeline::Route;
-
     use super::*;
 
     #[test]
@@ -385,22 +369,6 @@ mod tests {
         ] {
             assert!(transition(JobState::Running, step).is_ok(), "{step}");
         }
-    }
-
-    #[test]
-    fn plain_contract_stays_plain_where_no_job_comes_back() {
-        let stages = ["detect", "classify", "predict"].map(|name| Stage::new(name, "x"));
-        let mut pipeline = Pipeline::chain("images", stages.to_vec());
-        let plain = Contract::new("a".into(), Params::new());
-        let ours = Contract { pipeline: Some("images".into()), ..plain.clone() };
-        let counted = Contract { visit: 2, ..plain.clone() };
-        let visits = |pipeline: &Pipeline| {
-            [&plain, &ours, &counted]
-                .map(|contract| next_visit(pipeline, contract, &"classify".into()))
-        };
-        assert_eq!(visits(&pipeline), [1, 2, 3]);
-        pipeline.routes.push(Route::new("predict", "detect"));
-        assert_eq!(visits(&pipeline), [2, 2, 3]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn settle_requeue(
         stage: letter.stage.clone(),
         events: vec![requeued],
         log: Vec::new(),
+        children: Vec::new(),
     })
 }
 
@@ -52,6 +53,7 @@ pub fn settle_drop(letter: &DeadLetterRecord, now: Timestamp) -> Settlement {
         stage: letter.stage.clone(),
         events: vec![event(letter, &contract, EventKind::Dropped, now)],
         log: Vec::new(),
+        children: Vec::new(),
     }
 }
 

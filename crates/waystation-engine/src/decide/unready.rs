@@ -79,6 +79,7 @@ impl Unready<'_> {
             stage: self.stage.clone(),
             events,
             log: Vec::new(),
+            children: Vec::new(),
         }
     }
 
@@ -98,7 +99,7 @@ pub fn refused_as_too_large(settlement: &Settlement, why: &str, now: Timestamp) 
     let failure = Failure::new(ErrorKind::Contract, why);
     let mut refused = settlement.clone();
     let body = match refused.next {
-        Next::Enqueue(message) => message.body,
+        Next::Enqueue(message) | Next::Await(message, _) => message.body,
         Next::Park(task) => task.body,
         Next::End { body, .. } => body,
         Next::HandBack | Next::Drop | Next::HandOver => Vec::new(),
@@ -110,6 +111,7 @@ pub fn refused_as_too_large(settlement: &Settlement, why: &str, now: Timestamp) 
         let detail = Some(json!(failure));
         refused.events.push(Event { kind: EventKind::Failed, at: now, detail, ..first });
     }
+    refused.children.clear();
     refused.state = JobState::Failed;
     refused.next = Next::End { body, failure: Some(failure) };
     refused

@@ -18,6 +18,7 @@ use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
 use super::Options;
+use super::gather::{Apart, gather};
 use super::reporter::{AttemptReporter, Said};
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
@@ -29,6 +30,8 @@ use crate::stop::{Cause, Stop};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// An attempt that takes longer than this is told of while it runs.
 const TOLD_AFTER: Duration = Duration::from_millis(250);
+/// How long a job waits that was tried again while its children still go on.
+const GATHERED_AGAIN: Duration = Duration::from_secs(5);
 /// How long a delivery is left to other processes.
 const POSTPONED: Duration = Duration::from_secs(30);
 
@@ -51,6 +54,20 @@ pub enum Finished {
     Settle(Box<Settlement>),
     /// With nothing to settle, since the delivery is somebody else's by now.
     LeaseLost(Lease),
+}
+
+/// Why a handler does not see a job.
+enum Refused {
+    /// The attempt has ended.
+    Outcome(Outcome),
+    /// It is over, and needs no more deciding.
+    Settled(Finished),
+}
+
+impl From<Outcome> for Refused {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
 }
 
 impl Finished {
@@ -83,7 +100,7 @@ impl Attempter {
     /// Makes an attempt at what was delivered.
     pub async fn attempt(&self, delivery: Delivery, stop: Arc<Stop>) -> Finished {
         let started_at = self.backend.clock.now();
-        let contract = match Contract::parse(&delivery.body) {
+        let mut contract = match Contract::parse(&delivery.body) {
             Ok(contract) => contract,
             Err(why) => {
                 let unready = self.unready(&delivery, None);
@@ -109,13 +126,7 @@ impl Attempter {
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
-        let admitted = match self.wanted_abort(&contract.job_id).await {
-            Some(reason) => Err(Outcome::Aborted(reason)),
-            None if decide::passes_by(&definition.pipeline, stage, &contract) => {
-                Err(Outcome::Skipped)
-            }
-            None => admit(stage, &delivery, &contract.params).map_err(Outcome::Failed),
-        };
+        let admitted = self.admit(&definition, stage, &delivery, &mut contract, &stop).await;
         let outcome = match admitted {
             Ok(()) => {
                 let context = self.context(&contract, stage, &delivery, reporter.clone());
@@ -123,7 +134,8 @@ impl Attempter {
                 let work = execute(handler, context, params, stage, &stop, self.grace);
                 self.tell_if_long(work, &definition, stage, &contract, started_at).await
             }
-            Err(outcome) => Some(outcome),
+            Err(Refused::Settled(finished)) => return finished,
+            Err(Refused::Outcome(outcome)) => Some(outcome),
         };
         let Some(outcome) = outcome else { return Finished::LeaseLost(delivery.lease) };
         tell(&contract, stage, &outcome);
@@ -137,6 +149,47 @@ impl Attempter {
             log: reporter.take_log(),
         };
         Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
+    }
+
+    /// Whether the handler may see the job at all. What its children gave is among its params then.
+    async fn admit(
+        &self,
+        definition: &Definition,
+        stage: &Stage,
+        delivery: &Delivery,
+        contract: &mut Contract,
+        stop: &Stop,
+    ) -> Result<(), Refused> {
+        if let Some(reason) = self.wanted_abort(&contract.job_id).await {
+            return Err(Outcome::Aborted(reason).into());
+        }
+        if decide::ends_at(contract, &stage.id) {
+            return Err(Outcome::Arrived.into());
+        }
+        if decide::passes_by(&definition.pipeline, stage, contract) {
+            return Err(Outcome::Skipped.into());
+        }
+        check_deliveries(stage, delivery).map_err(Outcome::Failed)?;
+        if let Some(gathered) = contract.gathered {
+            let together = gather(&self.backend, stage, gathered, contract, stop).await;
+            contract.params = together.map_err(|apart| match apart {
+                Apart::Failed(failure) => Refused::Outcome(Outcome::Failed(failure)),
+                Apart::Open(why) => {
+                    let unready = self.unready(delivery, Some(contract));
+                    let until = unready.now.plus(GATHERED_AGAIN);
+                    Refused::Settled(Finished::settle(unready.postpone(&why, until)))
+                }
+                Apart::Stopped(Cause::LeaseLost) => {
+                    Refused::Settled(Finished::LeaseLost(delivery.lease.clone()))
+                }
+                Apart::Stopped(Cause::Abort(reason)) => {
+                    Refused::Outcome(Outcome::Aborted(reason))
+                }
+                Apart::Stopped(Cause::Shutdown) => Refused::Outcome(Outcome::HandedBack),
+            })?;
+        }
+        decide::check_required(stage, &contract.params).map_err(Outcome::Failed)?;
+        Ok(())
     }
 
     /// Why somebody wants the job aborted. What was announced before the job was tried again was
@@ -273,11 +326,12 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
         Outcome::Aborted(reason) => tracing::info!(%job, %stage, attempt, reason, "aborted"),
         Outcome::HandedBack => tracing::info!(%job, %stage, attempt, "handed back"),
         Outcome::Skipped => tracing::debug!(%job, %stage, "skipped"),
+        Outcome::Arrived => tracing::debug!(%job, %stage, "came to its join"),
     }
 }
 
-/// Whether the handler may see the job at all.
-fn admit(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<(), Failure> {
+/// What is known to take its workers down is not tried again.
+fn check_deliveries(stage: &Stage, delivery: &Delivery) -> Result<(), Failure> {
     if delivery.deliveries > stage.max_deliveries {
         let message = format!(
             "delivered {} times without an end, more than the {} that stage `{}` allows: its \
@@ -286,7 +340,7 @@ fn admit(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<(), Fail
         );
         return Err(Failure::new(ErrorKind::Poison, message));
     }
-    decide::check_required(stage, params)
+    Ok(())
 }
 
 /// Runs the handler until it ends, its time is over or it is told to stop. `None` when the lease

@@ -122,6 +122,7 @@ impl World {
             pipeline: self.definition.pipeline.name.clone(),
             pipeline_version: self.definition.version,
             dedupe_key: None,
+            parent: None,
             start: Start::Queue(Message { queue, stage, priority: 0, not_before: None, body }),
             events: Vec::new(),
         };

@@ -30,6 +30,7 @@ pub async fn unreadable_delivery_ends_as_a_dead_letter(harness: &mut dyn Harness
         stage: StageId::from(sample::STAGE),
         events: Vec::new(),
         log: Vec::new(),
+        children: Vec::new(),
     };
     assert_eq!(backend.settle(settlement).await, Settled::Applied);
     assert_eq!(backend.state("a").await, JobState::Failed);

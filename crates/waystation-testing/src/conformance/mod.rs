@@ -24,6 +24,7 @@ pub mod abort;
 pub mod dead_letters;
 pub mod delivery;
 pub mod durability;
+pub mod family;
 pub mod inbox;
 pub mod leases;
 pub mod ledger;

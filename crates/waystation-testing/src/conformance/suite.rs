@@ -155,6 +155,20 @@ macro_rules! conformance_cases {
                     marked_delivery_is_not_delivered_again,
                     abandoned_job_is_aborted_at_once,
                 }
+                family::{
+                    fanned_out_job_waits_and_its_children_are_delivered,
+                    last_child_lets_its_parent_go_on,
+                    failed_child_counts_until_it_is_tried_again,
+                    failed_child_lets_its_parent_be_looked_at,
+                    aborted_child_counts_as_failed,
+                    job_that_waits_for_children_is_aborted_at_once,
+                    marked_job_makes_no_children,
+                    child_whose_id_is_taken_counts_as_failed,
+                    children_of_children_come_together_first,
+                    children_that_end_in_one_batch_are_all_counted,
+                    children_of_an_earlier_run_are_not_waited_for,
+                    jobs_are_listed_by_family,
+                }
                 waiting::{
                     receive_is_woken_by_submit,
                     receive_is_woken_by_a_hop,
@@ -280,6 +294,7 @@ mod tests {
         include_str!("inbox.rs"),
         include_str!("dead_letters.rs"),
         include_str!("abort.rs"),
+        include_str!("family.rs"),
         include_str!("waiting.rs"),
         include_str!("limits.rs"),
         include_str!("listings.rs"),

@@ -73,19 +73,12 @@ fn check(file: &Path, global: &Global) -> Result<Outcome, Error> {
     out::line(format_args!("{}: good: {stages}, {routes}, {entry}", pipeline.name));
     let mut table = Table::new(["stage", "type", "leads to"]);
     for stage in &pipeline.stages {
-        let leads: Vec<_> = pipeline.routes_from(&stage.id).map(|r| target(&r.to)).collect();
+        let leads: Vec<_> = pipeline.routes_from(&stage.id).map(|r| r.to.describe()).collect();
         let leads = if leads.is_empty() { Target::DONE.to_owned() } else { leads.join(", ") };
         table.row(vec![stage.id.as_str().into(), Cell::faint(&*stage.kind), leads.into()]);
     }
     table.print();
     Ok(Outcome::Done)
-}
-
-fn target(target: &Target) -> &str {
-    match target {
-        Target::Stage(stage) => stage.as_str(),
-        Target::Done => Target::DONE,
-    }
 }
 
 fn problems_as_json(problems: &Problems) -> serde_json::Value {

@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Place;
+use super::child::Child;
 use crate::Params;
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::{ErrorKind, Failure};
 use crate::id::{PipelineName, StageId};
 use crate::journal::{Change, Entry, Step};
-use crate::settlement::{Message, Next, Priority, Task};
+use crate::settlement::{Message, NewJob, Next, Priority, Quorum, Task};
 use crate::state::JobState;
 
 /// Why a post of the journal cannot be read.
@@ -95,6 +96,12 @@ struct WireJob {
     text: Option<String>,
     #[serde(default)]
     log: Vec<LogLine>,
+    /// How many of its children are waited for.
+    #[serde(default)]
+    quorum: Option<Quorum>,
+    /// The jobs that were made with it.
+    #[serde(default)]
+    children: Vec<Child>,
 }
 
 /// The entries of a post: of one event, or of a list of them. Events of one settlement follow each
@@ -137,6 +144,7 @@ fn group(wires: Vec<WireEvent>, now: Timestamp) -> Result<Vec<(Entry, Range<usiz
                 range.end = place + 1;
                 if landed {
                     last.log = entry.log;
+                    last.children = entry.children;
                     last.change = entry.change;
                 }
             }
@@ -174,10 +182,11 @@ impl WireEvent {
         let origin = origin.zip(Some(self.pipeline_version.unwrap_or(0)));
         let step =
             Step { stage: stage.into(), visit: self.visit, attempt: self.attempt.unwrap_or(1), at };
-        let mut log = Vec::new();
+        let (mut log, mut children) = (Vec::new(), Vec::new());
         let change = match self.job {
-            Some(job) => {
-                log.clone_from(&job.log);
+            Some(mut job) => {
+                log = std::mem::take(&mut job.log);
+                children = job.take_children();
                 job.into_change(&self.job_id)?
             }
             None if kind == EventKind::Started => Change::Running,
@@ -200,7 +209,8 @@ impl WireEvent {
             at,
             detail: detail(self.detail, self.response, self.error.as_ref()),
         };
-        Ok(Entry { job_id: self.job_id.into(), origin, step, events: vec![event], log, change })
+        let (job_id, events) = (self.job_id.into(), vec![event]);
+        Ok(Entry { job_id, origin, step, events, log, change, children })
     }
 }
 
@@ -245,6 +255,10 @@ fn detail(
 }
 
 impl WireJob {
+    fn take_children(&mut self) -> Vec<NewJob> {
+        std::mem::take(&mut self.children).into_iter().map(Child::into_job).collect()
+    }
+
     fn into_change(self, job_id: &str) -> Result<Change, Unreadable> {
         let Some(state) = JobState::parse(&self.state) else {
             return Err(Unreadable::Field {
@@ -260,14 +274,24 @@ impl WireJob {
             (None, Some(text)) => text.into_bytes(),
             (None, None) => Vec::new(),
         };
+        let message = |body| Message {
+            queue: self.queue.unwrap_or_default().into(),
+            stage: stage.clone(),
+            priority: self.priority,
+            not_before: self.not_before.map(Timestamp),
+            body,
+        };
         let next = match self.place {
-            Place::Queue => Next::Enqueue(Message {
-                queue: self.queue.unwrap_or_default().into(),
-                stage: stage.clone(),
-                priority: self.priority,
-                not_before: self.not_before.map(Timestamp),
-                body,
-            }),
+            Place::Queue => Next::Enqueue(message(body)),
+            Place::Join => {
+                let quorum = self.quorum.ok_or_else(|| Unreadable::Field {
+                    job_id: job_id.to_owned(),
+                    field: "job.quorum",
+                    value: "absent".to_owned(),
+                    expected: "the numbers of children to wait for",
+                })?;
+                Next::Await(message(body), quorum)
+            }
             Place::Inbox => Next::Park(Task { stage: stage.clone(), body }),
             Place::End => Next::End { body, failure: self.failure },
             Place::Back => Next::HandBack,

@@ -22,6 +22,7 @@ fn entry(events: Vec<Event>, change: Change) -> Entry {
         events,
         log: Vec::new(),
         change,
+        children: Vec::new(),
     }
 }
 

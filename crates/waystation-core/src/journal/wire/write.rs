@@ -7,12 +7,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::Place;
+use super::child::Child;
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, QueueName, StageId};
 use crate::journal::{Change, Entry};
-use crate::settlement::{NewJob, Next, Priority, Settlement, Start};
+use crate::settlement::{NewJob, Next, Priority, Quorum, Settlement, Start};
 use crate::state::JobState;
 
 /// An event on its way to the wire.
@@ -47,6 +48,12 @@ struct Landing<'a> {
     text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "<[LogLine]>::is_empty")]
     log: &'a [LogLine],
+    /// How many of its children are waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quorum: Option<Quorum>,
+    /// The jobs that were made with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    children: Vec<Child>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -58,7 +65,10 @@ fn is_plain(priority: &Priority) -> bool {
 pub fn encode(entry: &Entry) -> Vec<Vec<u8>> {
     let origin = entry.origin.as_ref().map(|(pipeline, version)| (pipeline, *version));
     let landing = match &entry.change {
-        Change::Landed { state, stage, next } => Some(Landing::of(*state, stage, next, &entry.log)),
+        Change::Landed { state, stage, next } => {
+            let landing = Landing::of(*state, stage, next, &entry.log);
+            Some(landing.with_children(&entry.children))
+        }
         Change::Created { next } => Some(Landing::born(&entry.step.stage, next)),
         Change::Running | Change::Part | Change::Told { .. } => None,
     };
@@ -72,6 +82,7 @@ pub fn encode_settlement(settlement: &Settlement, now: Timestamp) -> Vec<Vec<u8>
     }
     let Settlement { job_id, pipeline, pipeline_version, state, stage, next, .. } = settlement;
     let landing = Landing::of(*state, stage, next, &settlement.log);
+    let landing = landing.with_children(&settlement.children);
     lines(job_id, Some((pipeline, *pipeline_version)), &settlement.events, Some(&landing))
 }
 
@@ -194,6 +205,11 @@ impl<'a> Landing<'a> {
         Self::of(state, stage, next, &[])
     }
 
+    fn with_children(mut self, children: &[NewJob]) -> Self {
+        self.children = children.iter().filter_map(Child::of).collect();
+        self
+    }
+
     fn of(state: JobState, stage: &'a StageId, next: &'a Next, log: &'a [LogLine]) -> Self {
         let mut landing = Self {
             state: state.as_str(),
@@ -206,10 +222,16 @@ impl<'a> Landing<'a> {
             contract: None,
             text: None,
             log,
+            quorum: None,
+            children: Vec::new(),
         };
+        if let Next::Await(_, quorum) = next {
+            landing.quorum = Some(*quorum);
+        }
         let body = match next {
-            Next::Enqueue(message) => {
-                landing.place = Place::Queue;
+            Next::Enqueue(message) | Next::Await(message, _) => {
+                let waits = landing.quorum.is_some();
+                landing.place = if waits { Place::Join } else { Place::Queue };
                 landing.queue = Some(&message.queue);
                 landing.priority = message.priority;
                 landing.not_before = message.not_before.map(|moment| moment.0);

@@ -8,7 +8,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-use super::{Catalog, Pipeline, Route, StageKind, Target};
+use super::{Catalog, FanOut, Over, Pipeline, Route, StageKind, Target};
 
 /// What a picture shows: the stages, perhaps the job's end, and arrows with their words.
 struct Graph<'a> {
@@ -69,12 +69,12 @@ impl<'a> Graph<'a> {
         let done = graph.nodes.len();
         let find = |id: &str| pipeline.stages.iter().position(|stage| stage.id.as_str() == id);
         for route in &pipeline.routes {
-            let to = match &route.to {
-                Target::Stage(id) => find(id.as_str()),
-                Target::Done => Some(done),
-            };
-            if let (Some(from), Some(to)) = (find(route.from.as_str()), to) {
+            let Some(from) = find(route.from.as_str()) else { continue };
+            for to in route.to.stages().filter_map(|to| find(to.as_str())) {
                 graph.connect(from, to, words(route));
+            }
+            if route.to == Target::Done {
+                graph.connect(from, done, words(route));
             }
         }
         for index in 0..done {
@@ -102,9 +102,21 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// What a route asks for: its label, its condition, or both.
+/// What a route asks for: its label, its types, its condition and its bound; and whether it makes
+/// children.
 fn words(route: &Route) -> String {
+    let children = match &route.to {
+        Target::FanOut(FanOut { over: Over::Branches(_), .. }) => Some("and".to_owned()),
+        Target::FanOut(FanOut { over: Over::Items { list, .. }, .. }) => {
+            Some(format!("each of {list}"))
+        }
+        Target::Stage(_) | Target::Done => None,
+    };
     let on = route.on.as_ref().map(ToString::to_string);
+    let types = Some(route.on_type.join(" or ")).filter(|types| !types.is_empty());
     let when = route.when.as_ref().map(|condition| condition.source().to_owned());
-    on.into_iter().chain(when).collect::<Vec<_>>().join(" if ")
+    let asked: Vec<_> = on.into_iter().chain(types).chain(when).collect();
+    let asked = Some(asked.join(" if ")).filter(|asked| !asked.is_empty());
+    let at_most = route.at_most.map(|most| format!("at most {most}×"));
+    children.into_iter().chain(asked).chain(at_most).collect::<Vec<_>>().join(", ")
 }

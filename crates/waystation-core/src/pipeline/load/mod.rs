@@ -6,6 +6,7 @@
 
 mod fields;
 mod graph;
+mod join;
 mod node;
 mod read;
 mod route;
@@ -23,8 +24,8 @@ use read::Unset;
 use super::environment::Environment;
 use super::nearest::nearest;
 use super::validate::{self, Scope, Subject};
-use super::{Catalog, Pipeline, Position, Problem, Problems, Route};
-use crate::id::{PipelineName, StageId};
+use super::{Catalog, Pipeline, Position, Problem, Problems, Route, Target};
+use crate::id::StageId;
 
 /// The longest pipeline file, in bytes.
 pub const BYTES_MAX: usize = 1024 * 1024;
@@ -37,8 +38,16 @@ pub const SECONDS_MAX: u32 = 365 * 24 * 60 * 60;
 /// The most retries or deliveries that a stage may ask for.
 pub const COUNT_MAX: u32 = 10_000;
 
-const KEYS: [&str; 7] =
-    ["name", "description", "stages", "executors", "routes", "edges", "execution_sequence"];
+const KEYS: [&str; 8] = [
+    "name",
+    "description",
+    "stages",
+    "executors",
+    "routes",
+    "edges",
+    "execution_sequence",
+    "type_param",
+];
 
 impl Pipeline {
     /// Reads a pipeline file, or tells everything that is wrong with it.
@@ -84,6 +93,7 @@ struct Places {
 }
 
 /// Where one part stands, and the values below it by their keys.
+#[derive(Clone)]
 struct Place {
     position: Position,
     keys: HashMap<String, Position>,
@@ -151,15 +161,13 @@ fn read_pipeline(node: &Node, problems: &mut Vec<Problem>) -> Option<Draft> {
     let name = fields.required_text("name", problems);
     let description = fields.text("description", problems).map(str::to_owned);
     let mut draft = Draft {
-        pipeline: Pipeline {
-            name: PipelineName::from(name.unwrap_or_default()),
-            description,
-            stages: Vec::new(),
-            routes: Vec::new(),
-        },
+        pipeline: Pipeline { description, ..Pipeline::new(name.unwrap_or_default(), Vec::new()) },
         places: Places { pipeline: Place::of(node), stages: Vec::new(), routes: Vec::new() },
         scope: Scope { name: name.is_some(), ..Scope::default() },
     };
+    if let Some(name) = fields.text("type_param", problems) {
+        draft.pipeline.type_param = name.to_owned();
+    }
     if let Some(stages) = fields.either("stages", "executors", problems) {
         draft.read_stages(fields.list("stages", stages, problems), problems);
         draft.scope.stages &= matches!(stages.value, Value::List(_));
@@ -203,13 +211,24 @@ impl Draft {
 
     fn read_routes(&mut self, items: &[Node], problems: &mut Vec<Problem>) {
         for (index, item) in items.iter().enumerate() {
-            match route::read(item, index, problems) {
-                Some((route, place)) => {
-                    self.pipeline.routes.push(route);
-                    self.places.routes.push(place);
+            let Some(drafts) = route::read(item, index, problems) else {
+                self.scope.routes = false;
+                continue;
+            };
+            for route::Draft { route, place, joins } in drafts {
+                if joins {
+                    self.join_at(&route.to);
                 }
-                None => self.scope.routes = false,
+                self.pipeline.routes.push(route);
+                self.places.routes.push(place);
             }
+        }
+    }
+
+    /// An edge of type `join` makes a join of the stage that it leads to.
+    fn join_at(&mut self, target: &Target) {
+        for stage in self.pipeline.stages.iter_mut().filter(|stage| target.leads_to(&stage.id)) {
+            stage.join.get_or_insert_default();
         }
     }
 

@@ -2,13 +2,13 @@
 
 use super::fields::Fields;
 use super::node::{Node, Value, to_params};
-use super::{COUNT_MAX, Place};
+use super::{COUNT_MAX, Place, join};
 use crate::form::{Field, Form};
 use crate::id::QueueName;
 use crate::pipeline::{ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "id",
     "type",
     "settings",
@@ -21,6 +21,7 @@ const KEYS: [&str; 12] = [
     "output_params",
     "params",
     "form",
+    "join",
 ];
 const RETRY_KEYS: [&str; 4] = ["max_retries", "backoff", "delay_seconds", "delay_max_seconds"];
 
@@ -70,6 +71,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     }
     stage.queue = fields.text("queue", problems).map(QueueName::from);
     stage.form = read_form(&fields, problems);
+    stage.join = join::read(&fields, problems);
     let settings = fields.get("settings");
     let settings_read = settings.is_none_or(|settings| {
         matches!(settings.value, Value::Mapping(_)) && !settings.is_broken()

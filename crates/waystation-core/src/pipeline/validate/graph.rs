@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Findings, Subject};
-use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind, Target};
+use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind};
 
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
     check_reachable(pipeline, &pipeline.roots(), findings);
@@ -15,15 +15,14 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
             findings.add(Subject::Stage(index, None), problem);
         }
     }
-    check_endless(pipeline, findings);
+    check_loops(pipeline, catalog, findings);
 }
 
 fn check_reachable(pipeline: &Pipeline, roots: &[&Stage], findings: &mut Findings) {
     let mut targets: HashMap<&str, Vec<&str>> = HashMap::new();
     for route in &pipeline.routes {
-        if let Target::Stage(to) = &route.to {
-            targets.entry(route.from.as_str()).or_default().push(to.as_str());
-        }
+        let to = route.to.stages().map(|stage| stage.as_str());
+        targets.entry(route.from.as_str()).or_default().extend(to);
     }
     let mut reached: HashSet<&str> = HashSet::new();
     let mut open: Vec<&str> = roots.iter().map(|stage| stage.id.as_str()).collect();
@@ -41,46 +40,64 @@ fn check_reachable(pipeline: &Pipeline, roots: &[&Stage], findings: &mut Finding
     }
 }
 
-/// Cycles that a job can never leave: at each of their stages the one route onward is taken
-/// whatever the outcome. A single labelled or conditional route makes a cycle a choice.
-fn check_endless(pipeline: &Pipeline, findings: &mut Findings) {
-    let mut free: HashSet<&str> = HashSet::new();
-    let mut onward: HashMap<&str, (usize, &str)> = HashMap::new();
+/// Circles that a job could go round for ever: no route of theirs has a bound, and no person stands
+/// in the way.
+fn check_loops(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
+    let is_manual = |stage: &Stage| catalog.kind(&stage.kind) == Some(StageKind::Manual);
+    let people: HashSet<&str> =
+        pipeline.stages.iter().filter(|stage| is_manual(stage)).map(|s| s.id.as_str()).collect();
+    let mut onward: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
     for (index, route) in pipeline.routes.iter().enumerate() {
-        let from = route.from.as_str();
-        let plain = route.on.is_none() && route.when.is_none();
-        match &route.to {
-            Target::Stage(to) if plain => {
-                onward.entry(from).or_insert((index, to.as_str()));
-            }
-            // It comes too late: the plain route before it takes every job.
-            Target::Done if plain && onward.contains_key(from) => {}
-            _ => _ = free.insert(from),
+        if route.at_most.is_none() && !people.contains(route.from.as_str()) {
+            let to = route.to.stages().map(|stage| (stage.as_str(), index));
+            onward.entry(route.from.as_str()).or_default().extend(to);
         }
     }
     let mut seen: HashSet<&str> = HashSet::new();
     for stage in &pipeline.stages {
-        let mut path: Vec<(&str, usize)> = Vec::new();
-        let mut at = stage.id.as_str();
-        while !free.contains(at) {
-            let Some((index, next)) = onward.get(at) else { break };
-            if let Some(start) = path.iter().position(|(id, _)| *id == at) {
-                report_cycle(&path[start..], findings);
-                break;
-            }
-            if !seen.insert(at) {
-                break;
-            }
-            path.push((at, *index));
-            at = next;
+        let mut path = Path { steps: Vec::new(), seen: &mut seen };
+        if let Some(circle) = path.walk(stage.id.as_str(), &onward) {
+            report_loop(&circle, findings);
         }
     }
 }
 
-fn report_cycle(cycle: &[(&str, usize)], findings: &mut Findings) {
-    let ids: Vec<_> = cycle.iter().map(|(id, _)| format!("`{id}`")).collect();
-    let message = format!("a job would go round for ever: {} → {}", ids.join(" → "), ids[0]);
-    let problem = Problem::new(message).hint("let a route with `on` or `when` lead out of it");
-    let last = cycle.last().map_or(0, |(_, index)| *index);
+/// The way to a stage: each stage on it, and the route that it was left by.
+struct Path<'a, 'b> {
+    steps: Vec<(&'a str, usize)>,
+    seen: &'b mut HashSet<&'a str>,
+}
+
+impl<'a> Path<'a, '_> {
+    /// The first circle that the stages behind this one lie on and that was not seen before.
+    fn walk(
+        &mut self,
+        at: &'a str,
+        onward: &HashMap<&'a str, Vec<(&'a str, usize)>>,
+    ) -> Option<Vec<(&'a str, usize)>> {
+        if let Some(start) = self.steps.iter().position(|(id, _)| *id == at) {
+            return Some(self.steps[start..].to_vec());
+        }
+        if !self.seen.insert(at) {
+            return None;
+        }
+        for (next, route) in onward.get(at).into_iter().flatten() {
+            self.steps.push((at, *route));
+            let circle = self.walk(next, onward);
+            self.steps.pop();
+            if circle.is_some() {
+                return circle;
+            }
+        }
+        None
+    }
+}
+
+fn report_loop(circle: &[(&str, usize)], findings: &mut Findings) {
+    let ids: Vec<_> = circle.iter().map(|(id, _)| format!("`{id}`")).collect();
+    let message = format!("a job could go round for ever: {} → {}", ids.join(" → "), ids[0]);
+    let problem = Problem::new(message)
+        .hint("say how often one job may take a route of the circle: `at_most: 10`");
+    let last = circle.last().map_or(0, |(_, index)| *index);
     findings.route(last, "to", problem);
 }

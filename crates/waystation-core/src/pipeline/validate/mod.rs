@@ -3,6 +3,7 @@
 //! The checks are pure and never stop at the first problem. Each finding says which part it is
 //! about, so that the loader of pipeline files can add the place.
 
+mod family;
 mod graph;
 mod route;
 mod stage;
@@ -91,6 +92,7 @@ pub(super) fn findings(pipeline: &Pipeline, catalog: &dyn Catalog, scope: &Scope
     let sound = scope.stages && route::check(pipeline, catalog, &mut findings);
     if sound && scope.routes {
         graph::check(pipeline, catalog, &mut findings);
+        family::check(pipeline, catalog, &mut findings);
     }
     findings.list
 }

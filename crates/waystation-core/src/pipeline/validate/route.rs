@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Findings;
+use super::{Findings, Subject};
 use crate::id::Label;
 use crate::pipeline::nearest::nearest;
 use crate::pipeline::{Catalog, Pipeline, Problem, Route, StageKind, Target};
@@ -20,6 +20,10 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
     for (index, route) in pipeline.routes.iter().enumerate() {
         sound &= ends.check_from(index, route, findings);
         sound &= ends.check_to(index, route, findings);
+        if route.at_most == Some(0) {
+            let message = format!("the route from `{}` is taken at most 0 times", route.from);
+            findings.route(index, "at_most", Problem::new(message));
+        }
         if route.on.as_ref().is_some_and(|on| on.as_str().is_empty()) {
             let message = format!("the route from `{}` is for an empty label", route.from);
             findings.route(index, "on", Problem::new(message));
@@ -30,7 +34,22 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
         }
         earlier.push(route);
     }
+    check_labels(pipeline, findings);
     sound
+}
+
+/// Stages whose routes leave out what every attempt may end with.
+fn check_labels(pipeline: &Pipeline, findings: &mut Findings) {
+    for (index, stage) in pipeline.stages.iter().enumerate() {
+        let mut labels = pipeline.routes_from(&stage.id).map(|route| route.on.as_ref()).peekable();
+        let some = labels.peek().is_some();
+        if some && labels.all(|on| on.is_some_and(|on| on.as_str() != Label::OK)) {
+            let message = format!("no route leads out of stage `{}` for the label `ok`", stage.id);
+            let problem = Problem::new(message)
+                .hint("every stage may end with `ok`: route it, to `done` if the job ends there");
+            findings.add(Subject::Stage(index, None), problem);
+        }
+    }
 }
 
 /// The stages that routes may lead from and to.
@@ -56,29 +75,24 @@ impl Ends<'_> {
 
     fn check_to(&self, index: usize, route: &Route, findings: &mut Findings) -> bool {
         let from = route.from.as_str();
-        let from_source = self.kind(from) == Some(StageKind::Source);
-        match &route.to {
-            Target::Done if from_source => {
-                let message = format!("jobs of the source stage `{from}` would end unworked");
-                let problem = Problem::new(message).hint("route it to a stage");
-                findings.route(index, "to", problem);
-                true
-            }
-            Target::Done => true,
-            Target::Stage(to) if !self.kinds.contains_key(to.as_str()) => {
+        if route.to == Target::Done && self.kind(from) == Some(StageKind::Source) {
+            let message = format!("jobs of the source stage `{from}` would end unworked");
+            let problem = Problem::new(message).hint("route it to a stage");
+            findings.route(index, "to", problem);
+        }
+        let mut known = true;
+        for to in route.to.stages() {
+            if !self.kinds.contains_key(to.as_str()) {
                 findings.route(index, "to", self.unknown("to", to.as_str()));
-                false
-            }
-            Target::Stage(to) => {
-                if self.kind(to.as_str()) == Some(StageKind::Source) {
-                    let message = format!("a route leads from `{from}` to the source stage `{to}`");
-                    let problem = Problem::new(message)
-                        .hint("a source stage makes jobs, it does not take any");
-                    findings.route(index, "to", problem);
-                }
-                true
+                known = false;
+            } else if self.kind(to.as_str()) == Some(StageKind::Source) {
+                let message = format!("a route leads from `{from}` to the source stage `{to}`");
+                let problem =
+                    Problem::new(message).hint("a source stage makes jobs, it does not take any");
+                findings.route(index, "to", problem);
             }
         }
+        known
     }
 
     fn kind(&self, id: &str) -> Option<StageKind> {
@@ -109,7 +123,9 @@ fn covers(first: &Route, later: &Route) -> bool {
         (Some(first), Some(later)) => first.source() == later.source(),
         (Some(_), None) => false,
     };
-    labels && same_condition
+    let types = first.on_type.is_empty()
+        || (!later.on_type.is_empty() && later.on_type.iter().all(|t| first.on_type.contains(t)));
+    labels && same_condition && types && first.at_most.is_none()
 }
 
 fn never_taken(route: &Route, first: &Route) -> Problem {
@@ -120,11 +136,11 @@ fn never_taken(route: &Route, first: &Route) -> Problem {
         quoted(route),
         quoted(first)
     ));
-    let plain = first.when.is_none() && label(&first.on) == label(&route.on);
+    let plain = first.is_plain() && label(&first.on) == label(&route.on);
     if plain && first.to != route.to {
         problem.hint(
-            "the first route that fits is taken, parallel branches are not supported yet; \
-             choose between them with `on` or `when`",
+            "the first route that fits is taken: choose between them with `on` or `when`, or \
+             take both at once with a list in `to`",
         )
     } else {
         problem.hint("put the narrower route first, or remove this one")
@@ -133,10 +149,5 @@ fn never_taken(route: &Route, first: &Route) -> Problem {
 
 /// The route in words, its target in backticks.
 fn quoted(route: &Route) -> String {
-    let words = route.describe();
-    let to = match &route.to {
-        Target::Stage(id) => id.as_str(),
-        Target::Done => Target::DONE,
-    };
-    words.replacen(&format!("to {to}"), &format!("to `{to}`"), 1)
+    format!("to `{}`{}", route.to.describe(), route.conditions())
 }

@@ -303,6 +303,7 @@ fn created(job: &NewJob) -> Entry {
         events: job.events.clone(),
         log: Vec::new(),
         change: Change::Created { next },
+        children: Vec::new(),
     }
 }
 

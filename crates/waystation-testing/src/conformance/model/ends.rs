@@ -3,10 +3,18 @@
 use std::time::Duration;
 
 use waystation_core::clock::Timestamp;
-use waystation_core::settlement::{Priority, Settlement};
+use waystation_core::settlement::{Priority, Quorum, Settlement};
 
 use super::world::{STAGES, World};
 use crate::sample::Ending;
+
+/// What is waited for: both of two, one of them, whichever way they end, or too many.
+const QUORUMS: [Quorum; 4] = [
+    Quorum { visit: 0, completed: 2, failed: 1, ended: u32::MAX },
+    Quorum { visit: 0, completed: 1, failed: 1, ended: u32::MAX },
+    Quorum { visit: 0, completed: 2, failed: u32::MAX, ended: 2 },
+    Quorum { visit: 0, completed: 9, failed: 9, ended: 9 },
+];
 
 /// A random end.
 pub(super) struct End {
@@ -20,6 +28,8 @@ pub(super) struct End {
 enum Way {
     Forward(&'static str),
     Park,
+    /// Into children of these names, at a stage, and with what is waited for.
+    FanOut(&'static [&'static str], &'static str, Quorum),
     Retry(Timestamp),
     HandBack,
     Complete,
@@ -32,7 +42,13 @@ impl End {
     pub fn of_delivery(world: &mut World) -> Self {
         let way = match world.random.u32(..100) {
             0..30 => Way::Forward(world.pick(&STAGES)),
-            30..40 => Way::Park,
+            30..36 => Way::Park,
+            36..40 => {
+                // Two of the same name: the second cannot be made.
+                let names = world.pick(&[&["x"][..], &["x", "y"], &["x", "y", "y"]]);
+                let quorum = world.pick(&QUORUMS);
+                Way::FanOut(names, world.pick(&STAGES), quorum)
+            }
             40..55 => {
                 let wait = Duration::from_millis(world.pick(&[0, 1_000, 10_000]));
                 Way::Retry(world.now().plus(wait))
@@ -77,6 +93,9 @@ pub(super) fn shape(ending: Ending, end: &End) -> Settlement {
     match end.way {
         Way::Forward(stage) => ending.forward_to(stage),
         Way::Park => ending.park_at("review"),
+        Way::FanOut(names, stage, quorum) => {
+            ending.fan_out(names, stage, "third", |visit| Quorum { visit, ..quorum })
+        }
         Way::Retry(moment) => ending.retry_at(moment),
         Way::HandBack => ending.hand_back(),
         Way::Complete => ending.complete(),

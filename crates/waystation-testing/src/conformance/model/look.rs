@@ -1,6 +1,6 @@
 //! The steps that only look.
 
-use waystation_core::job::JobFilter;
+use waystation_core::job::{Family, JobFilter};
 use waystation_core::state::JobState;
 
 use super::world::{STAGES, World, agree, agree_but_for, remember};
@@ -33,6 +33,11 @@ impl World {
         agree(subject.job(job_id), reference.job(job_id)).await;
         agree(subject.events(job_id), reference.events(job_id)).await;
         agree(subject.log(job_id), reference.log(job_id)).await;
+        agree(subject.awaited(job_id), reference.awaited(job_id)).await;
+        for visit in 1..=3 {
+            let theirs = reference.children(job_id, visit, 0, ALL);
+            agree(subject.children(job_id, visit, 0, ALL), theirs).await;
+        }
     }
 
     async fn look_at_page(&mut self) {
@@ -41,6 +46,11 @@ impl World {
             state: self.chance(40).then(|| self.pick(&JobState::ALL)),
             stage: self.chance(30).then(|| self.pick(&STAGES).into()),
             before: self.chance(40).then(|| self.some_job().as_str().into()),
+            family: match self.random.u32(..4) {
+                0 => Family::Parents,
+                1 => Family::ChildrenOf(self.some_job().as_str().into()),
+                _ => Family::All,
+            },
             limit: self.pick(&[0, 1, 5, 50]),
         };
         self.tell(format!("list {filter:?}"));

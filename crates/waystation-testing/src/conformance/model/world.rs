@@ -94,7 +94,9 @@ impl World {
             return "nobody".to_owned();
         }
         let index = self.random.usize(..self.job_ids.len());
-        self.job_ids[index].clone()
+        let job_id = self.job_ids[index].clone();
+        // Or a child of it, if it has one.
+        if self.chance(25) { format!("{job_id}.1-x") } else { job_id }
     }
 }
 

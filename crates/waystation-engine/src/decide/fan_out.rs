@@ -1,0 +1,256 @@
+//! Makes the children of a job, and has it wait for them.
+
+use serde_json::{Value, json};
+use waystation_core::Params;
+use waystation_core::contract::{ChildOf, Contract, Gathered, kind_of};
+use waystation_core::event::{Event, EventKind};
+use waystation_core::id::{JobId, StageId};
+use waystation_core::pipeline::{
+    CHILDREN_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, FanOut, Gathering, Join, Over,
+};
+use waystation_core::settlement::{Message, NewJob, Next, Parent, Start, Tally};
+use waystation_core::state::Step;
+
+use super::hand_to;
+use super::onward::{Gone, Leaving, NoWay};
+use crate::graph::Graph;
+
+/// Why a job cannot be fanned out.
+#[derive(Debug, thiserror::Error)]
+pub enum NoFanOut {
+    /// The list of items is none.
+    #[error("param `{list}`, which stage `{stage}` fans out over, must be a list, not {found}")]
+    NoList {
+        /// The stage that ended.
+        stage: StageId,
+        /// The param.
+        list: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// There would be too many children.
+    #[error("stage `{stage}` would make {children} children, more than the {CHILDREN_MAX} allowed")]
+    TooMany {
+        /// The stage that ended.
+        stage: StageId,
+        /// How many.
+        children: usize,
+    },
+    /// They would hold too much.
+    #[error(
+        "the contracts of the children of stage `{stage}` would hold more than the \
+         {CHILDREN_BYTES_MAX} bytes allowed (hint: put payloads into files and their names into \
+         the items)"
+    )]
+    TooLarge {
+        /// The stage that ended.
+        stage: StageId,
+    },
+    /// There are fewer than are waited for.
+    #[error("stage `{stage}` made {children} children, fewer than join `{join}` waits for")]
+    TooFew {
+        /// The stage that ended.
+        stage: StageId,
+        /// How many.
+        children: usize,
+        /// Where they were to come together.
+        join: StageId,
+    },
+    /// Children of children of children …
+    #[error("stage `{stage}` would make children {DEPTH_MAX} deep, as deep as they may go")]
+    TooDeep {
+        /// The stage that ended.
+        stage: StageId,
+    },
+    /// It cannot be told where the children come together.
+    #[error("it cannot be told where the children of stage `{stage}` come together")]
+    NoJoin {
+        /// The stage that ended.
+        stage: StageId,
+    },
+}
+
+/// A child to be.
+struct Birth {
+    /// What its id ends with.
+    name: String,
+    stage: StageId,
+    params: Params,
+}
+
+/// Fans the job out. Where its children come together it waits for them; where they do not, it is
+/// complete, and they are jobs of their own.
+pub fn take_on(leaving: Leaving<'_>, over: &FanOut, mut contract: Contract) -> Result<Gone, NoWay> {
+    let stage = leaving.stage;
+    let pipeline = &leaving.graph.pipeline;
+    let no_join = |_| NoFanOut::NoJoin { stage: stage.clone() };
+    let join = pipeline.join_of(over).map_err(no_join)?;
+    let births = births(stage, over, &mut contract)?;
+    let family = Family::of(leaving, &contract, join.clone())?;
+    let children = family.bear(leaving.graph, births)?;
+    let Some(join) = join else { return leaving.end(&contract, children) };
+    let merge = matches!(over.over, Over::Branches(_));
+    let rule = pipeline.stage(&join).and_then(|stage| stage.join.clone()).unwrap_or_default();
+    wait(leaving, contract, &join, &rule, merge, children)
+}
+
+/// Has the job wait at a stage until enough of its children have ended.
+pub fn wait(
+    leaving: Leaving<'_>,
+    mut contract: Contract,
+    join: &StageId,
+    rule: &Join,
+    merge: bool,
+    children: Vec<NewJob>,
+) -> Result<Gone, NoWay> {
+    // Below the limits, both.
+    let number = children.len() as u32;
+    let gathering = rule.gathering(number, Tally::default());
+    if gathering == Gathering::Failed {
+        let (stage, children) = (leaving.stage.clone(), children.len());
+        return Err(NoFanOut::TooFew { stage, children, join: join.clone() }.into());
+    }
+    let visit = contract.visit;
+    contract.gathered = Some(Gathered { visit, children: number, merge });
+    contract.visit += 1;
+    let message = Message {
+        queue: leaving.graph.queue_of(join),
+        stage: join.clone(),
+        priority: leaving.priority,
+        not_before: None,
+        body: contract.to_bytes(),
+    };
+    let stage = join.clone();
+    if gathering == Gathering::Complete {
+        let next = Next::Enqueue(message);
+        return Ok(Gone { step: Step::Enqueue, next, stage, waiting: None, children });
+    }
+    let waiting = Some(leaving.waiting(&contract, join, Some(children.len())));
+    let next = Next::Await(message, rule.quorum(visit, number));
+    Ok(Gone { step: Step::Park, next, stage, waiting, children })
+}
+
+/// Which children there are to be. A list of items does not stay with the job.
+fn births(stage: &StageId, over: &FanOut, contract: &mut Contract) -> Result<Vec<Birth>, NoFanOut> {
+    let (to, list, item) = match &over.over {
+        Over::Branches(stages) => {
+            let birth = |stage: &StageId| Birth {
+                name: stage.to_string(),
+                stage: stage.clone(),
+                params: contract.params.clone(),
+            };
+            return Ok(stages.iter().map(birth).collect());
+        }
+        Over::Items { to, list, item } => (to, list, item),
+    };
+    let items = match contract.params.shift_remove(list) {
+        Some(Value::Array(items)) => items,
+        other => {
+            let found = other.as_ref().map_or("absent", kind_of);
+            return Err(NoFanOut::NoList { stage: stage.clone(), list: list.clone(), found });
+        }
+    };
+    let children = items.len();
+    if children > CHILDREN_MAX {
+        return Err(NoFanOut::TooMany { stage: stage.clone(), children });
+    }
+    let birth = |(position, value): (usize, Value)| {
+        let mut params = contract.params.clone();
+        params.insert(item.clone(), value);
+        Birth { name: position.to_string(), stage: to.clone(), params }
+    };
+    Ok(items.into_iter().enumerate().map(birth).collect())
+}
+
+/// What children have of the job that makes them.
+pub struct Family<'a> {
+    leaving: Leaving<'a>,
+    contract: &'a Contract,
+    child_of: ChildOf,
+}
+
+impl<'a> Family<'a> {
+    /// The family of a job whose children come together at this stage, if they do.
+    pub fn of(
+        leaving: Leaving<'a>,
+        contract: &'a Contract,
+        join: Option<StageId>,
+    ) -> Result<Self, NoFanOut> {
+        let above = contract.parent.as_ref().map_or(0, |parent| parent.depth);
+        if above as usize >= DEPTH_MAX {
+            return Err(NoFanOut::TooDeep { stage: leaving.stage.clone() });
+        }
+        let child_of = ChildOf { job_id: contract.job_id.clone(), join, depth: above + 1 };
+        Ok(Self { leaving, contract, child_of })
+    }
+
+    fn bear(&self, graph: &Graph, births: Vec<Birth>) -> Result<Vec<NewJob>, NoFanOut> {
+        let mut children = Vec::with_capacity(births.len());
+        let mut bytes = 0;
+        for Birth { name, stage, params } in births {
+            let position = children.len() as u32;
+            let child = self.child(graph, &name, position, &stage, params);
+            bytes += match &child.start {
+                Start::Queue(message) => message.body.len(),
+                Start::Inbox(task) => task.body.len(),
+            };
+            if bytes > CHILDREN_BYTES_MAX {
+                return Err(NoFanOut::TooLarge { stage: self.leaving.stage.clone() });
+            }
+            children.push(child);
+        }
+        Ok(children)
+    }
+
+    /// One child, in the graph of its pipeline. Its id is the same however often it is made: that
+    /// of the job, the stage run, and its name.
+    pub fn child(
+        &self,
+        graph: &Graph,
+        name: &str,
+        position: u32,
+        stage: &StageId,
+        params: Params,
+    ) -> NewJob {
+        let Contract { job_id, visit, exit_stage, other, .. } = self.contract;
+        let child_id = JobId::new(format!("{job_id}.{visit}-{name}"));
+        let contract = Contract {
+            exit_stage: exit_stage.clone(),
+            pipeline: Some(graph.pipeline.name.clone()),
+            pipeline_version: Some(graph.version),
+            parent: Some(self.child_of.clone()),
+            other: other.clone(),
+            ..Contract::new(child_id.clone(), params)
+        };
+        let (_, next) = hand_to(graph, stage, contract.to_bytes(), self.leaving.priority);
+        let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
+        let created = Event {
+            job_id: child_id.clone(),
+            kind: EventKind::Created,
+            stage: stage.clone(),
+            visit: 1,
+            attempt: 1,
+            at: self.leaving.at,
+            detail: Some(json!({ "parent": parent })),
+        };
+        let mut events = vec![created.clone()];
+        let start = match next {
+            Next::Park(task) => {
+                events.push(Event { kind: EventKind::Waiting, detail: None, ..created });
+                Start::Inbox(task)
+            }
+            Next::Enqueue(message) => Start::Queue(message),
+            // `hand_to` gives no others.
+            _ => unreachable!("a new job starts somewhere"),
+        };
+        NewJob {
+            job_id: child_id,
+            pipeline: graph.pipeline.name.clone(),
+            pipeline_version: graph.version,
+            dedupe_key: None,
+            parent: Some(parent),
+            start,
+            events,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Reads what the children of a job gave, at the stage where they come together.
+
+use std::time::Duration;
+
+use waystation_core::Params;
+use waystation_core::contract::{Contract, Gathered};
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::JobId;
+use waystation_core::job::{ChildRecord, PAGE_MAX};
+use waystation_core::pipeline::Stage;
+use waystation_core::port::{self, Store};
+
+use crate::backend::Backend;
+use crate::decide::{Gatherer, Together};
+use crate::stop::{Cause, Stop};
+
+/// The wait before the store is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// Why children are aborted that nobody waits for any longer.
+const NOT_NEEDED: &str = "enough of its siblings have ended";
+
+/// Why a job does not go on from its join now.
+pub enum Apart {
+    /// It fails.
+    Failed(Failure),
+    /// It was tried again before all are there that must be.
+    Open(String),
+    /// The attempt must stop.
+    Stopped(Cause),
+}
+
+/// The params of a job with what its children gave. Children that are not waited for any longer
+/// are aborted first, so that none is left when the job goes on.
+pub async fn gather(
+    backend: &Backend,
+    stage: &Stage,
+    gathered: Gathered,
+    contract: &Contract,
+    stop: &Stop,
+) -> Result<Params, Apart> {
+    let join = stage.join.clone().unwrap_or_default();
+    let mut gatherer = Gatherer::new(&join, &stage.id, gathered, &contract.params);
+    let store = &*backend.store;
+    let mut from = 0;
+    loop {
+        let page = ask(stop, || children(store, &contract.job_id, gathered, from)).await?;
+        page.iter().for_each(|child| gatherer.add(child));
+        match page.last() {
+            Some(last) if page.len() == PAGE_MAX => from = last.position + 1,
+            _ => break,
+        }
+    }
+    let (params, rest) = match gatherer.finish() {
+        Together::Complete(params, rest) => (params, rest),
+        Together::Open(why) => return Err(Apart::Open(why)),
+        Together::Failed(failure) => return Err(Apart::Failed(failure)),
+    };
+    for child in &rest {
+        ask(stop, || store.abort(child, NOT_NEEDED)).await?;
+    }
+    Ok(params)
+}
+
+async fn children(
+    store: &dyn Store,
+    job_id: &JobId,
+    gathered: Gathered,
+    from: u32,
+) -> Result<Vec<ChildRecord>, port::Error> {
+    store.children(job_id, gathered.visit, from, PAGE_MAX).await
+}
+
+/// Asks the store until it answers.
+async fn ask<T, Asked: Future<Output = Result<T, port::Error>>>(
+    stop: &Stop,
+    question: impl Fn() -> Asked,
+) -> Result<T, Apart> {
+    loop {
+        match question().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.retryable() => {
+                tracing::warn!(%error, "children not read, trying on");
+            }
+            Err(error) => {
+                let failure = Failure::from_error(ErrorKind::Transient, &error);
+                return Err(Apart::Failed(failure));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(STORE_PAUSE) => {}
+            cause = stop.stopped() => return Err(Apart::Stopped(cause)),
+        }
+    }
+}
