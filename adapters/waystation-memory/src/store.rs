@@ -8,7 +8,8 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
+    TaskRecord,
 };
 use waystation_core::port::{Abort, Bus, Error, Signal, Store};
 

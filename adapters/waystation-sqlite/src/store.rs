@@ -5,7 +5,8 @@ use serde_json::Value;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::{
-    Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
+    TaskRecord,
 };
 use waystation_core::port::{Abort, Error, Store};
 
@@ -46,6 +47,23 @@ impl Store for Sqlite {
     async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
         let now = self.shared.clock.now();
         self.read(move |connection| reader::jobs(connection, &filter, now)).await
+    }
+
+    async fn children(
+        &self,
+        parent: &JobId,
+        visit: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ChildRecord>, Error> {
+        let (parent, now) = (parent.clone(), self.shared.clock.now());
+        self.read(move |connection| reader::children(connection, &parent, visit, from, limit, now))
+            .await
+    }
+
+    async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
+        let job_id = job_id.clone();
+        self.read(move |connection| reader::awaited(connection, &job_id)).await
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {

@@ -17,7 +17,8 @@ use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
 use waystation_core::journal::{self, Change, Entry};
 use waystation_core::settlement::{
-    Delivery, Ended, Lease, Message, NewJob, Next, Parent, Priority, Quorum, Settlement, Start, Task,
+    Delivery, Ended, Lease, Message, NewJob, Next, Parent, Priority, Quorum, Settlement, Start,
+    Task,
 };
 use waystation_core::state::{JobState, Step, transition};
 

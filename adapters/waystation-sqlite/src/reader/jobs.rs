@@ -4,13 +4,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, PipelineName, StageId};
-use waystation_core::job::{Count, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::settlement::Parent;
 use waystation_core::state::JobState;
 
 use super::{failure, job_number, nth};
 use crate::names;
 
-/// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
+/// A job has a message or a task, and their numbers are apart: `live` is that of either. State
+/// numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
 /// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
@@ -22,12 +24,15 @@ const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
      AND message.not_before > ?1 THEN message.not_before END, \
      CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
-     THEN message.leased_at END \
+     THEN message.leased_at END, \
+     parent.job_id, job.parent_visit, job.position \
      FROM job \
      JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
      JOIN name AS stage ON stage.name_id = job.stage \
-     LEFT JOIN message ON message.message_id = job.live AND job.state < 6 AND job.state <> 4 \
-     LEFT JOIN task ON task.task_id = job.live AND job.state = 4";
+     LEFT JOIN message ON message.message_id = job.live AND message.job = job.job_number \
+     LEFT JOIN task ON task.task_id = job.live AND task.job = job.job_number \
+     AND job.state = 4 \
+     LEFT JOIN job AS parent ON parent.job_number = job.parent";
 
 /// A job.
 pub fn job(
@@ -62,14 +67,22 @@ pub fn jobs(
         return Ok(Vec::new());
     };
     let state = filter.state.map(|state| JobState::ALL.iter().position(|known| *known == state));
+    let (family, parent) = match &filter.family {
+        Family::All => ("?7 IS NULL", None),
+        Family::Parents => ("job.parent IS ?7", None),
+        Family::ChildrenOf(job_id) => match job_number(connection, job_id.as_str())? {
+            Some(number) => ("job.parent = ?7", Some(number)),
+            None => return Ok(Vec::new()),
+        },
+    };
     let mut select = connection.prepare_cached(&format!(
         "{SELECT} WHERE job.job_number < ?2 AND (?3 IS NULL OR job.pipeline = ?3) \
-         AND (?4 IS NULL OR job.stage = ?4) AND (?5 IS NULL OR now_state = ?5) \
+         AND (?4 IS NULL OR job.stage = ?4) AND (?5 IS NULL OR now_state = ?5) AND {family} \
          ORDER BY job.job_number DESC LIMIT ?6"
     ))?;
     let limit = filter.limit.min(PAGE_MAX);
-    let rows = select
-        .query_map(params![now.0, before, pipeline, stage, state.flatten(), limit], record)?;
+    let asked = params![now.0, before, pipeline, stage, state.flatten(), limit, parent];
+    let rows = select.query_map(asked, record)?;
     rows.collect()
 }
 
@@ -102,9 +115,17 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         running_since: row.get::<_, Option<i64>>(11)?.map(Timestamp),
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
+        parent: parent(row, 12)?,
         params: params.unwrap_or_default(),
         body,
     })
+}
+
+/// The parent that three columns tell of, if there is one.
+fn parent(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Parent>> {
+    let job_id: Option<String> = row.get(first)?;
+    let Some(job_id) = job_id.map(JobId::from) else { return Ok(None) };
+    Ok(Some(Parent { job_id, visit: row.get(first + 1)?, position: row.get(first + 2)? }))
 }
 
 /// How many jobs stand where. What lives is counted in the queues and the inbox, what has ended

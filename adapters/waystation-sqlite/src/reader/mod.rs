@@ -1,5 +1,6 @@
 //! Reading, on connections of its own: readers never wait for the writer, nor it for them.
 
+mod family;
 mod inbox;
 mod jobs;
 mod pipelines;
@@ -20,6 +21,7 @@ use crate::error::explain;
 use crate::names;
 use crate::options::Options;
 
+pub use family::{awaited, children};
 pub use inbox::{dead_letters, task, tasks};
 pub use jobs::{abort_marks, counts, job, jobs};
 pub use pipelines::{checkpoint, live_versions, pipeline, pipelines};

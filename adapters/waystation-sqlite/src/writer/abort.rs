@@ -13,7 +13,7 @@ use waystation_core::state::{JobState, Step, transition};
 use super::batch::Writer;
 use super::rows::{AWAY, LEASED, kind_number};
 
-/// A job, and the message or task that it lives in.
+/// A job, and the message or task that it lives in: a waiting one in either.
 struct Found {
     job: i64,
     stage: i64,
@@ -39,24 +39,36 @@ impl Writer {
             .optional()?;
         let Some(found) = found else { return Ok(Abort::Unknown) };
         let Ok(aborted) = transition(found.state, Step::Abort) else { return Ok(Abort::TooLate) };
-        let body: Option<Vec<u8>> = if found.state == JobState::Waiting {
-            self.connection
-                .prepare_cached("DELETE FROM task WHERE task_id = ?1 RETURNING body")?
-                .query_row([found.live], |row| row.get(0))
-                .optional()?
-        } else {
-            if self.mark(found.live, reason)? {
-                let job_id = job_id.clone();
-                self.outgoing.push(Signal::Abort { job_id, reason: reason.to_owned() });
-                return Ok(Abort::Requested);
-            }
-            self.connection
-                .prepare_cached("DELETE FROM message WHERE message_id = ?1 RETURNING body")?
-                .query_row([found.live], |row| row.get(0))
-                .optional()?
-        };
+        let mut body = None;
+        if found.state == JobState::Waiting {
+            body = self.take_task(&found)?;
+            self.forget_family(found.job)?;
+        } else if self.mark(found.live, reason)? {
+            let job_id = job_id.clone();
+            self.outgoing.push(Signal::Abort { job_id, reason: reason.to_owned() });
+            return Ok(Abort::Requested);
+        }
+        if body.is_none() {
+            body = self.take_message(&found)?;
+        }
         self.end_aborted(found.job, found.stage, aborted, reason, &body.unwrap_or_default())?;
         Ok(Abort::Done)
+    }
+
+    fn take_task(&self, found: &Found) -> rusqlite::Result<Option<Vec<u8>>> {
+        self.connection
+            .prepare_cached("DELETE FROM task WHERE task_id = ?1 AND job = ?2 RETURNING body")?
+            .query_row(params![found.live, found.job], |row| row.get(0))
+            .optional()
+    }
+
+    fn take_message(&self, found: &Found) -> rusqlite::Result<Option<Vec<u8>>> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM message WHERE message_id = ?1 AND job = ?2 RETURNING body",
+            )?
+            .query_row(params![found.live, found.job], |row| row.get(0))
+            .optional()
     }
 
     /// Marks a message that somebody works on or a broker has; false when neither is so.

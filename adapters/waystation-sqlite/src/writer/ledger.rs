@@ -15,21 +15,23 @@ use waystation_core::settlement::Message;
 use waystation_core::state::JobState;
 
 use super::batch::Writer;
-use super::rows::{AWAY, state_number};
+use super::rows::{AWAY, GATHERING, state_number};
 use crate::names::Names;
 
-/// `waiting` is 4, the terminal states are 6 and above.
+/// A job has a message or a task, and their numbers are apart. The terminal states are 6 and above.
 const LOOK_UP: &str = "SELECT job.job_number, job.state, job.stage, message.message_id, \
      message.queue, message.rank, message.state, message.not_before, message.leased_at, \
      message.told_at, message.abort, message.body \
      FROM job LEFT JOIN message ON message.message_id = job.live \
-     AND job.state < 6 AND job.state <> 4 WHERE job.job_id = ?1";
+     AND message.job = job.job_number AND job.state < 6 WHERE job.job_id = ?1";
 
 /// Where a job's rows are.
 #[derive(Clone, Copy)]
 struct Rows {
     job: i64,
     message: Option<i64>,
+    /// Whether the message waits for children.
+    gathering: bool,
 }
 
 impl Writer {
@@ -63,7 +65,8 @@ impl Writer {
         let mut select = self.connection.prepare_cached(LOOK_UP)?;
         let mut found = select.query([job_id.as_str()])?;
         let Some(row) = found.next()? else { return Ok(None) };
-        let rows = Rows { job: row.get(0)?, message: row.get(3)? };
+        let gathering = row.get::<_, Option<i64>>(6)? == Some(GATHERING);
+        let rows = Rows { job: row.get(0)?, message: row.get(3)?, gathering };
         let mut known = known(row, |number| self.names.text(&self.connection, number))?;
         known.events = known_events(&self.connection, &mut self.names, rows.job)?;
         Ok(Some((rows, known)))
@@ -71,7 +74,10 @@ impl Writer {
 
     fn take_effect(&mut self, effect: &Effect, found: Option<Rows>) -> rusqlite::Result<()> {
         let rows = match (&effect.birth, found) {
-            (Some(birth), _) => Rows { job: self.give_birth(effect, birth)?, message: None },
+            (Some(birth), _) => {
+                let job = self.give_birth(effect, birth)?;
+                Rows { job, message: None, gathering: false }
+            }
             (None, Some(rows)) => rows,
             (None, None) => return Ok(()),
         };
@@ -79,7 +85,8 @@ impl Writer {
             self.put(rows, place, effect)?;
         }
         self.insert_events(rows.job, &effect.events)?;
-        self.insert_log(rows.job, &effect.log)
+        self.insert_log(rows.job, &effect.log)?;
+        self.bear(&effect.children)
     }
 
     /// Makes a job known; gives its number.
@@ -107,7 +114,11 @@ impl Writer {
 
     /// Puts a job where it is from now on, with its state and stage where they were told.
     fn put(&mut self, rows: Rows, place: &Place, effect: &Effect) -> rusqlite::Result<()> {
-        let Rows { job, message } = rows;
+        let Rows { job, message, gathering } = rows;
+        // Wherever the job is, it waits there no longer.
+        if gathering {
+            self.forget_family(job)?;
+        }
         let moved = match &effect.moved {
             Some((state, stage)) => {
                 Some((*state, self.names.number(&self.connection, stage.as_str())?))
@@ -129,6 +140,10 @@ impl Writer {
             .execute([message])?;
         match place {
             Place::Kept { .. } | Place::Away(_) => Ok(()),
+            Place::Held(message, quorum) => {
+                let live = self.hold_message(job, message, *quorum)?;
+                self.move_job(job, state, stage, live)
+            }
             Place::Inbox(task) => {
                 let live = self.insert_task(job, task)?;
                 self.move_job(job, state, stage, live)

@@ -9,6 +9,7 @@ mod batch;
 mod claim;
 mod command;
 mod due;
+mod family;
 mod ledger;
 mod pipelines;
 mod rows;

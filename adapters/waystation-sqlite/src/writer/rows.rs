@@ -9,6 +9,7 @@ use waystation_core::settlement::{Message, Task};
 use waystation_core::state::JobState;
 
 use super::batch::Writer;
+use super::family::ParentRow;
 
 /// `message.state`.
 pub const READY: i64 = 0;
@@ -18,6 +19,8 @@ pub const LEASED: i64 = 1;
 pub const HELD: i64 = 2;
 /// `message.state`.
 pub const AWAY: i64 = 3;
+/// `message.state`.
+pub const GATHERING: i64 = 4;
 
 /// The number that the file keeps for a state.
 pub fn state_number(state: JobState) -> i64 {
@@ -42,8 +45,25 @@ pub fn failure_text(failure: &Failure) -> String {
 impl Writer {
     /// Puts a message into its queue; gives its number.
     pub(super) fn insert_message(&mut self, job: i64, message: &Message) -> rusqlite::Result<i64> {
-        let queue = self.names.number(&self.connection, message.queue.as_str())?;
         let held_until = message.not_before.filter(|moment| *moment > self.now);
+        let state = if held_until.is_some() { HELD } else { READY };
+        let number = self.insert_message_as(job, message, state, held_until)?;
+        match held_until {
+            Some(moment) => self.expect_due(moment),
+            None => self.note_filled(&message.queue),
+        }
+        Ok(number)
+    }
+
+    /// Puts a message into its queue in this state; gives its number.
+    pub(super) fn insert_message_as(
+        &mut self,
+        job: i64,
+        message: &Message,
+        state: i64,
+        due: Option<Timestamp>,
+    ) -> rusqlite::Result<i64> {
+        let queue = self.names.number(&self.connection, message.queue.as_str())?;
         let number = self.next_message;
         self.next_message += 1;
         self.connection
@@ -55,16 +75,12 @@ impl Writer {
                 number,
                 queue,
                 -i64::from(message.priority),
-                if held_until.is_some() { HELD } else { READY },
-                held_until.map(|moment| moment.0),
+                state,
+                due.map(|moment| moment.0),
                 job,
                 self.now.0,
                 message.body,
             ])?;
-        match held_until {
-            Some(moment) => self.expect_due(moment),
-            None => self.note_filled(&message.queue),
-        }
         Ok(number)
     }
 
@@ -181,7 +197,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends a job.
+    /// Ends a job, and tells its parent.
     pub(super) fn end_job(
         &mut self,
         job: i64,
@@ -190,20 +206,16 @@ impl Writer {
         failure: Option<&Failure>,
         body: &[u8],
     ) -> rusqlite::Result<()> {
-        self.connection
+        let ended =
+            params![job, state_number(state), stage, self.now.0, failure.map(failure_text), body,];
+        let parent = self
+            .connection
             .prepare_cached(
                 "UPDATE job SET state = ?2, stage = ?3, updated_at = ?4, live = NULL, \
-                 failure = ?5, body = ?6 WHERE job_number = ?1",
+                 failure = ?5, body = ?6 WHERE job_number = ?1 RETURNING parent, parent_visit",
             )?
-            .execute(params![
-                job,
-                state_number(state),
-                stage,
-                self.now.0,
-                failure.map(failure_text),
-                body,
-            ])?;
-        Ok(())
+            .query_row(ended, ParentRow::read)?;
+        self.count_end(parent, state)
     }
 
     /// A failed job lies with the dead letters.

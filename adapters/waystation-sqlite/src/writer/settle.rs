@@ -5,6 +5,7 @@ use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 
 use super::batch::Writer;
+use super::family::ParentRow;
 
 /// What was there to be ended.
 struct Held {
@@ -88,9 +89,16 @@ impl Writer {
 
     fn apply(&mut self, job: i64, settlement: &Settlement) -> rusqlite::Result<()> {
         let stage = self.names.number(&self.connection, settlement.stage.as_str())?;
+        if matches!(settlement.ended, Ended::DeadLetter(_)) && settlement.next != Next::Drop {
+            self.forget_failure(job)?;
+        }
         match &settlement.next {
             Next::Enqueue(message) => {
                 let live = self.insert_message(job, message)?;
+                self.move_job(job, settlement.state, stage, live)?;
+            }
+            Next::Await(message, quorum) => {
+                let live = self.hold_message(job, message, *quorum)?;
                 self.move_job(job, settlement.state, stage, live)?;
             }
             Next::Park(task) => {
@@ -116,18 +124,20 @@ impl Writer {
             }
             Next::Drop => {}
         }
-        let goes_on = matches!(settlement.next, Next::Enqueue(_) | Next::Park(_));
-        if goes_on && matches!(settlement.ended, Ended::DeadLetter(_)) {
-            self.forget_failure(job)?;
-        }
         self.insert_events(job, &settlement.events)?;
-        self.insert_log(job, &settlement.log)
+        self.insert_log(job, &settlement.log)?;
+        self.bear(&settlement.children)
     }
 
+    /// A failed job is tried again.
     fn forget_failure(&mut self, job: i64) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("UPDATE job SET failure = NULL, body = NULL WHERE job_number = ?1")?
-            .execute([job])?;
-        Ok(())
+        let parent = self
+            .connection
+            .prepare_cached(
+                "UPDATE job SET failure = NULL, body = NULL WHERE job_number = ?1 \
+                 RETURNING parent, parent_visit",
+            )?
+            .query_row([job], ParentRow::read)?;
+        self.uncount_failure(parent)
     }
 }

@@ -16,7 +16,7 @@ impl Writer {
         jobs: Vec<NewJob>,
         checkpoint: Option<Checkpoint>,
     ) -> rusqlite::Result<Vec<Submitted>> {
-        let submitted = jobs.into_iter().map(|job| self.create(job)).collect();
+        let submitted = jobs.iter().map(|job| self.create(job)).collect();
         if let Some(checkpoint) = checkpoint {
             self.connection
                 .prepare_cached(
@@ -29,7 +29,8 @@ impl Writer {
         submitted
     }
 
-    fn create(&mut self, job: NewJob) -> rusqlite::Result<Submitted> {
+    /// Creates a job, unless it is there already.
+    pub(super) fn create(&mut self, job: &NewJob) -> rusqlite::Result<Submitted> {
         let pipeline = self.names.number(&self.connection, job.pipeline.as_str())?;
         if let Some(key) = &job.dedupe_key
             && let Some(known) = self.job_of_key(pipeline, key)?
@@ -46,6 +47,7 @@ impl Writer {
         // The steps out of `ready` are all allowed.
         let state = transition(JobState::Ready, step).unwrap_or(JobState::Ready);
         let stage = self.names.number(&self.connection, stage.as_str())?;
+        let parent = job.parent.as_ref().map(|parent| self.number_of(parent)).transpose()?;
         let number = self.next_job;
         // The message's number is known before it is written, so that the job is written once.
         let live = matches!(job.start, Start::Queue(_)).then_some(self.next_message);
@@ -53,7 +55,8 @@ impl Writer {
             .connection
             .prepare_cached(
                 "INSERT INTO job (job_number, job_id, pipeline, pipeline_version, state, stage, \
-                 created_at, updated_at, live) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) \
+                 created_at, updated_at, live, parent, parent_visit, position) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11) \
                  ON CONFLICT (job_id) DO NOTHING",
             )?
             .execute(params![
@@ -65,9 +68,12 @@ impl Writer {
                 stage,
                 self.now.0,
                 live,
+                parent,
+                job.parent.as_ref().map(|parent| parent.visit),
+                job.parent.as_ref().map(|parent| parent.position),
             ])?;
         if created == 0 {
-            return Ok(Submitted::Duplicate(job.job_id));
+            return Ok(Submitted::Duplicate(job.job_id.clone()));
         }
         self.next_job += 1;
         match &job.start {
@@ -85,7 +91,7 @@ impl Writer {
                 .execute(params![pipeline, key, job.job_id.as_str()])?;
         }
         self.insert_events(number, &job.events)?;
-        Ok(Submitted::Created(job.job_id))
+        Ok(Submitted::Created(job.job_id.clone()))
     }
 
     fn job_of_key(&self, pipeline: i64, key: &str) -> rusqlite::Result<Option<JobId>> {

@@ -170,7 +170,10 @@ mod tests {
         pipeline.stages.push(Stage::new("f", "x"));
         pipeline.stages[3].id = "inner".into();
         pipeline.routes = vec![
-            Route::to("a", Target::FanOut(FanOut { over: Over::Branches(vec!["b".into()]), join: None })),
+            Route::to(
+                "a",
+                Target::FanOut(FanOut { over: Over::Branches(vec!["b".into()]), join: None }),
+            ),
             Route::to("b", Target::FanOut(inner)),
             Route::new("c", "inner"),
             Route::new("inner", "e"),

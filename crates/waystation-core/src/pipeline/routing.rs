@@ -118,9 +118,9 @@ impl Pipeline {
             Some(on) => on == label,
             None => label.as_str() != "ko",
         };
-        let left = route.at_most.is_none_or(|most| {
-            job.loops.get(&route.loop_key()).is_none_or(|taken| *taken < most)
-        });
+        let left = route
+            .at_most
+            .is_none_or(|most| job.loops.get(&route.loop_key()).is_none_or(|taken| *taken < most));
         if !takes_label || !left || !self.is_of_type(route, job.params) {
             return Ok(false);
         }

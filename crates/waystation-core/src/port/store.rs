@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::Error;
 use crate::event::{Event, LogLine};
 use crate::id::{JobId, PipelineName};
-use crate::job::{Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
+use crate::job::{
+    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord,
+};
 
 /// What came of a request to abort a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,14 +69,8 @@ pub fn settle_answer(
         ParamsMode::Merge => contract.params.extend(answer.fields),
         ParamsMode::Replace => contract.params = answer.fields,
     }
-    let leaving = Leaving {
-        graph,
-        stage: &task.stage,
-        label: &Label::ok(),
-        priority: 0,
-        at: now,
-        bytes_max,
-    };
+    let leaving =
+        Leaving { graph, stage: &task.stage, label: &Label::ok(), priority: 0, at: now, bytes_max };
     let gone = leaving.take_on(contract)?;
     let events = [completed].into_iter().chain(gone.waiting).collect();
     Ok(Settlement {

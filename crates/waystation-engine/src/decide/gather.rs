@@ -46,12 +46,7 @@ pub enum Together {
 
 impl<'a> Gatherer<'a> {
     /// For a job with these params at this join.
-    pub fn new(
-        join: &'a Join,
-        stage: &'a StageId,
-        gathered: Gathered,
-        params: &'a Params,
-    ) -> Self {
+    pub fn new(join: &'a Join, stage: &'a StageId, gathered: Gathered, params: &'a Params) -> Self {
         Self {
             join,
             gathered,
@@ -156,9 +151,9 @@ impl<'a> Gatherer<'a> {
 
     /// Takes what a branch has otherwise than the job had it when it was fanned out.
     fn merge(&mut self, child: &JobId, params: &Params) {
-        for (name, value) in params.iter().filter(|(name, value)| {
-            self.params.get(*name) != Some(*value)
-        }) {
+        for (name, value) in
+            params.iter().filter(|(name, value)| self.params.get(*name) != Some(*value))
+        {
             match self.merged.get(name) {
                 Some((other, theirs)) if theirs != value => {
                     let message = format!(

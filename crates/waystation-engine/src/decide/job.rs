@@ -63,11 +63,7 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
             Start::Queue(message)
         }
         // `hand_to` gives no others.
-        Next::Await(..)
-        | Next::HandBack
-        | Next::End { .. }
-        | Next::Drop
-        | Next::HandOver => {
+        Next::Await(..) | Next::HandBack | Next::End { .. } | Next::Drop | Next::HandOver => {
             unreachable!("a new job starts somewhere")
         }
     };

@@ -95,8 +95,7 @@ impl Leaving<'_> {
         contract.visit = next_visit(&self.graph.pipeline, &contract, next);
         let (step, place) = hand_to(self.graph, next, contract.to_bytes(), self.priority);
         let waiting = (step == Step::Park).then(|| self.waiting(&contract, next, None));
-        let gone =
-            Gone { step, next: place, stage: next.clone(), waiting, children: Vec::new() };
+        let gone = Gone { step, next: place, stage: next.clone(), waiting, children: Vec::new() };
         self.check_size(&gone)?;
         Ok(gone)
     }

@@ -182,9 +182,7 @@ impl Attempter {
                 Apart::Stopped(Cause::LeaseLost) => {
                     Refused::Settled(Finished::LeaseLost(delivery.lease.clone()))
                 }
-                Apart::Stopped(Cause::Abort(reason)) => {
-                    Refused::Outcome(Outcome::Aborted(reason))
-                }
+                Apart::Stopped(Cause::Abort(reason)) => Refused::Outcome(Outcome::Aborted(reason)),
                 Apart::Stopped(Cause::Shutdown) => Refused::Outcome(Outcome::HandedBack),
             })?;
         }

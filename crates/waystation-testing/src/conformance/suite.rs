@@ -245,6 +245,9 @@ macro_rules! ledger_cases {
                     batch_of_too_many_entries_is_refused,
                     changes_by_the_journal_are_told_on_the_bus,
                     journals_in_any_order_end_the_same,
+                    children_that_the_journal_tells_of_are_created_and_awaited,
+                    marked_job_does_not_wait_for_children,
+                    child_that_fails_on_the_broker_is_counted,
                 }
         }
     };
@@ -302,6 +305,7 @@ mod tests {
         include_str!("ledger/mod.rs"),
         include_str!("ledger/abort.rs"),
         include_str!("ledger/random.rs"),
+        include_str!("ledger/family.rs"),
     ];
 
     #[test]

@@ -4,7 +4,7 @@ use super::super::{Change, Entry, Step, decode, encode};
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, Level, LogLine};
 use crate::failure::{ErrorKind, Failure};
-use crate::settlement::{Message, Next, Task};
+use crate::settlement::{Message, NewJob, Next, Parent, Quorum, Start, Task};
 use crate::state::JobState;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_123);
@@ -79,6 +79,7 @@ fn every_settlement_survives_the_wire_in_its_place() {
             Change::Created { next: Next::Park(Task { stage: "detect".into(), body: body() }) },
         ),
         log,
+        fanned_out(),
     ];
     let read = decode(&post(&entries), Timestamp(0)).expect("it is readable");
     assert_eq!(read.len(), entries.len());
@@ -102,6 +103,34 @@ fn every_settlement_survives_the_wire_in_its_place() {
     assert_eq!(decode(&post(std::slice::from_ref(&parts)), NOW).expect("it is readable"), [parts]);
     assert_eq!(each[0].change, Change::Running);
     assert_eq!(each[1].change, entries[0].change);
+}
+
+/// A job that waits for two children: one in a queue, one in the inbox.
+fn fanned_out() -> Entry {
+    let child = |position, start| NewJob {
+        job_id: format!("a.2-{position}").into(),
+        pipeline: "scans".into(),
+        pipeline_version: 4,
+        dedupe_key: None,
+        parent: Some(Parent { job_id: "a".into(), visit: 2, position }),
+        start,
+        events: vec![event(EventKind::Created, None)],
+    };
+    let message = |priority| Message {
+        queue: "scans.next".into(),
+        stage: "next".into(),
+        priority,
+        not_before: None,
+        body: body(),
+    };
+    let quorum = Quorum { visit: 2, completed: 2, failed: 1, ended: u32::MAX };
+    let mut entry = entry(
+        vec![event(EventKind::Completed, None), event(EventKind::Waiting, None)],
+        landed(JobState::Waiting, Next::Await(message(0), quorum)),
+    );
+    let task = Task { stage: "ask".into(), body: body() };
+    entry.children = vec![child(0, Start::Queue(message(5))), child(1, Start::Inbox(task))];
+    entry
 }
 
 #[test]

@@ -20,11 +20,8 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Jo
     if let Some(wait) = read_wait(&fields, "wait", problems) {
         join.wait = wait;
     }
-    let policies = [
-        ("fail", OnFailure::Fail),
-        ("ignore", OnFailure::Ignore),
-        ("collect", OnFailure::Collect),
-    ];
+    let policies =
+        [("fail", OnFailure::Fail), ("ignore", OnFailure::Ignore), ("collect", OnFailure::Collect)];
     if let Some(policy) = fields.word("on_failure", &policies, problems) {
         join.on_failure = policy;
     }
@@ -38,8 +35,9 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Jo
             None => {
                 let (key, what) = (&entry.key, entry.value.describe());
                 let owner = &fields.owner;
-                let message =
-                    format!("`collect.{key}` of {owner} must name a param of the children, not {what}");
+                let message = format!(
+                    "`collect.{key}` of {owner} must name a param of the children, not {what}"
+                );
                 problems.push(Problem::new(message).at(entry.value.position));
             }
         }

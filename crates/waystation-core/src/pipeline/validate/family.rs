@@ -118,9 +118,9 @@ fn check_join(
         let hint = format!("give stage `{join}` a `join: all`");
         return Err(("join", Problem::new(message).hint(hint)));
     }
-    let lost = fan_out.stages().find(|start| {
-        *start == join || !pipeline.reached_from(start).contains(join)
-    });
+    let lost = fan_out
+        .stages()
+        .find(|start| *start == join || !pipeline.reached_from(start).contains(join));
     if let Some(start) = lost {
         let message = if start == join {
             format!("the fan-out from `{from}` leads straight to its join `{join}`")

@@ -43,7 +43,7 @@ fn check_labels(pipeline: &Pipeline, findings: &mut Findings) {
     for (index, stage) in pipeline.stages.iter().enumerate() {
         let mut labels = pipeline.routes_from(&stage.id).map(|route| route.on.as_ref()).peekable();
         let some = labels.peek().is_some();
-        if some && labels.all(|on| on.is_some_and(|on| on.as_str() != Label::OK)) {
+        if some && labels.all(|on| on.is_some_and(|on| !["", Label::OK].contains(&on.as_str()))) {
             let message = format!("no route leads out of stage `{}` for the label `ok`", stage.id);
             let problem = Problem::new(message)
                 .hint("every stage may end with `ok`: route it, to `done` if the job ends there");

@@ -5,14 +5,18 @@ use std::time::Duration;
 use crate::condition::Condition;
 use crate::id::Label;
 use crate::pipeline::load::tests::Fake;
-use crate::pipeline::{EntryError, Pipeline, Route, Stage, Target};
+use crate::pipeline::{EntryError, FanOut, Join, Over, Pipeline, Route, Stage, Target, Wait};
 
-/// A pipeline of these routes, each `from > to [label] [? condition]`. Stages named `src…` are
-/// sources, all others work.
+/// A pipeline of these routes, each `from > to [label] [? condition] [! most]`, where `b+c` are
+/// branches and `b*list` is a child for each item. Stages named `src…` are sources, stages named
+/// `ask…` manual, and stages named `join…` joins; all others work.
 fn pipeline(stages: &str, routes: &[&str]) -> Pipeline {
     let stages = stages.split_whitespace().map(|id| {
         let source = id.starts_with("src");
-        let mut stage = Stage::new(id, if source { "files" } else { "exec" });
+        let manual = id.starts_with("ask");
+        let kind = if source { "files" } else { "exec" };
+        let mut stage = Stage::new(id, if manual { "manual" } else { kind });
+        stage.join = id.starts_with("join").then(Join::default);
         if source {
             stage.settings.insert("url".to_owned(), "x".into());
         }
@@ -24,6 +28,10 @@ fn pipeline(stages: &str, routes: &[&str]) -> Pipeline {
 }
 
 fn route(text: &str) -> Route {
+    let (text, at_most) = match text.split_once(" ! ") {
+        Some((text, most)) => (text, Some(most.parse().unwrap())),
+        None => (text, None),
+    };
     let (ends, when) = match text.split_once(" ? ") {
         Some((ends, when)) => (ends, Some(Condition::parse(when).unwrap())),
         None => (text, None),
@@ -33,6 +41,18 @@ fn route(text: &str) -> Route {
     if words[2] == "done" {
         route.to = Target::Done;
     }
+    let over = match (words[2].split_once('*'), words[2].contains('+')) {
+        (Some((to, list)), _) => {
+            let (list, item) = (list.to_owned(), FanOut::ITEM.to_owned());
+            Some(Over::Items { to: to.into(), list, item })
+        }
+        (None, true) => Some(Over::Branches(words[2].split('+').map(Into::into).collect())),
+        (None, false) => None,
+    };
+    if let Some(over) = over {
+        route.to = Target::FanOut(FanOut { over, join: None });
+    }
+    route.at_most = at_most;
     route.on = words.get(3).map(|label| Label::from(*label));
     route.when = when;
     route
@@ -52,12 +72,17 @@ fn graphs_that_can_run() {
         ("a", &[][..]),
         ("a b", &[]),
         ("src a", &["src > a"]),
-        ("src a b", &["src > a", "a > b ok", "a > done ko", "b > a ? again", "b > done"]),
-        ("a", &["a > a ko", "a > done"]),
+        ("src a b", &["src > a", "a > b ok", "a > done ko", "b > a ? again ! 3", "b > done"]),
+        ("a", &["a > a ko ! 2", "a > done"]),
         ("a b", &["a > b", "a > done ko"]),
         ("a b", &["a > b ? x", "a > b ? y", "a > done"]),
-        ("a b c", &["a > b", "b > c", "c > b ko", "c > done"]),
-        ("a b", &["a > b", "b > a ? x", "b > done"]),
+        ("a b c", &["a > b", "b > c", "c > b ko ! 9", "c > done"]),
+        ("a ask", &["a > ask", "ask > a ? x", "ask > done"]),
+        ("a b c join d", &["a > b+c", "b > join", "c > join", "join > d"]),
+        ("a b join", &["a > b*tiles", "b > join"]),
+        ("a b c", &["a > b+c"]),
+        ("a b c join", &["a > b*pages ? x", "a > join", "b > c", "c > join"]),
+        ("a b c join1 join2", &["a > b*x", "b > c*y", "c > join1", "join1 > join2"]),
     ];
     for (stages, routes) in cases {
         check(stages, routes, &[]);
@@ -69,16 +94,44 @@ fn graphs_that_cannot() {
     let cases = [
         ("", &[][..], &["the pipeline has no stages"][..]),
         ("a a", &[], &["two stages are called `a`: the 1st and the 2nd"]),
-        ("a b", &["a > b", "b > a"], &["a job would go round for ever: `a` → `b` → `a`"]),
-        ("a", &["a > a"], &["a job would go round for ever: `a` → `a`"]),
+        ("a b", &["a > b", "b > a"], &["a job could go round for ever: `a` → `b` → `a`"]),
+        ("a", &["a > a"], &["a job could go round for ever: `a` → `a`"]),
+        ("a", &["a > a ko", "a > done"], &["a job could go round for ever: `a` → `a`"]),
         (
             "a b c",
-            &["a > b", "b > c", "c > b"],
-            &["a job would go round for ever: `b` → `c` → `b`"],
+            &["a > b", "b > c", "c > b ? x", "c > done"],
+            &["a job could go round for ever: `b` → `c` → `b` (hint: say how often one job may"],
+        ),
+        ("a b", &["a > b ko"], &["no route leads out of stage `a` for the label `ok`"]),
+        ("a b", &["a > b ! 0", "a > done"], &["the route from `a` is taken at most 0 times"]),
+        (
+            "a join",
+            &["a > join"],
+            &["the join `join` can never fire: no fan-out makes children that come together"],
+        ),
+        (
+            "a b join1 join2",
+            &["a > b*x", "b > join1 ? y", "b > join2"],
+            &[
+                "it cannot be told where the children of `a` come together: at `join1` or `join2`",
+                "the join `join1` can never fire",
+                "the join `join2` can never fire",
+            ],
+        ),
+        (
+            "a b join",
+            &["a > b+join", "b > join"],
+            &["the fan-out from `a` leads straight to its join `join`"],
+        ),
+        ("a b", &["a > b+b"], &["the fan-out from `a` names `b` twice"]),
+        (
+            "src a b",
+            &["src > a+b"],
+            &["the source stage `src` cannot make children (hint: route it to a stage of type"],
         ),
         (
             "a b c",
-            &["b > c", "c > b ko", "c > done"],
+            &["b > c", "c > b ko ! 2", "c > done"],
             &["stage `b` can never be reached", "stage `c` can never be reached"],
         ),
         ("src a", &[], &["no route leads out of the source stage `src`"]),
@@ -87,14 +140,14 @@ fn graphs_that_cannot() {
             &["src > a", "a > src"],
             &[
                 "a route leads from `a` to the source stage `src`",
-                "a job would go round for ever: `src` → `a` → `src`",
+                "a job could go round for ever: `src` → `a` → `src`",
             ],
         ),
         (
             "a b c",
             &["a > b", "a > c"],
             &["the route from `a` to `c` is never taken: an earlier one to `b` takes \
-                 every such job (hint: the first route that fits is taken, parallel"],
+                 every such job (hint: the first route that fits is taken: choose"],
         ),
         (
             "a b c",
@@ -102,12 +155,31 @@ fn graphs_that_cannot() {
             &["the route from `a` to `c` on fine is never taken: an earlier one to `b` takes \
                  every such job (hint: put the narrower route first, or remove this one)"],
         ),
-        ("a b c", &["a > b ko", "a > c ko ? x"], &["the route from `a` to `c` on ko when x is"]),
+        (
+            "a b c",
+            &["a > b ko", "a > c ko ? x", "a > done"],
+            &["the route from `a` to `c` on ko when x is"],
+        ),
         ("a b c", &["a > b ? x", "a > c ? x"], &["the route from `a` to `c` when x is never"]),
     ];
     for (stages, routes, expected) in cases {
         check(stages, routes, expected);
     }
+}
+
+#[test]
+fn joins_that_wait_for_more_than_there_can_be() {
+    let mut pipeline = pipeline("a b c join", &["a > b+c", "b > join", "c > join"]);
+    let lines = |pipeline: &Pipeline| {
+        pipeline.check(&Fake).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    pipeline.stages[3].join = Some(Join { wait: Wait::AtLeast(2), ..Join::default() });
+    assert_eq!(lines(&pipeline), Vec::<String>::new());
+    pipeline.stages[3].join = Some(Join { wait: Wait::AtLeast(3), ..Join::default() });
+    let never = "the join `join` can never fire: it waits for 3 children of 2 at most";
+    assert_eq!(lines(&pipeline), [never]);
+    pipeline.stages[3].kind = "manual".to_owned();
+    assert!(lines(&pipeline)[0].starts_with("stage `join` is a join, but a person does its work"));
 }
 
 #[test]

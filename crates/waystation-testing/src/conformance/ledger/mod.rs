@@ -1,6 +1,7 @@
 //! A store that keeps the books for a broker: what was handed over, and what the journal tells.
 
 mod abort;
+mod family;
 mod random;
 
 use std::time::Duration;
@@ -23,6 +24,11 @@ use crate::{FakeClock, sample};
 pub use abort::{
     abort_of_a_handed_over_job_is_a_mark, marked_delivery_is_handed_over_with_its_mark,
     marked_job_does_not_come_to_the_inbox,
+};
+pub use family::{
+    child_that_fails_on_the_broker_is_counted,
+    children_that_the_journal_tells_of_are_created_and_awaited,
+    marked_job_does_not_wait_for_children,
 };
 pub use random::journals_in_any_order_end_the_same;
 

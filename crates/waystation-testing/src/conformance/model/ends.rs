@@ -42,18 +42,18 @@ impl End {
     pub fn of_delivery(world: &mut World) -> Self {
         let way = match world.random.u32(..100) {
             0..30 => Way::Forward(world.pick(&STAGES)),
-            30..36 => Way::Park,
-            36..40 => {
+            30..35 => Way::Park,
+            35..45 => {
                 // Two of the same name: the second cannot be made.
                 let names = world.pick(&[&["x"][..], &["x", "y"], &["x", "y", "y"]]);
                 let quorum = world.pick(&QUORUMS);
                 Way::FanOut(names, world.pick(&STAGES), quorum)
             }
-            40..55 => {
+            45..57 => {
                 let wait = Duration::from_millis(world.pick(&[0, 1_000, 10_000]));
                 Way::Retry(world.now().plus(wait))
             }
-            55..67 => Way::HandBack,
+            57..67 => Way::HandBack,
             67..80 => Way::Complete,
             80..84 => Way::Skip,
             84..96 => Way::Fail,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::load;
-use crate::pipeline::{ParamsMode, Pipeline, Target};
+use crate::pipeline::{FanOut, Join, OnFailure, Over, ParamsMode, Pipeline, Rest, Target, Wait};
 use crate::retry::{Backoff, RetryPolicy};
 
 pub(in crate::pipeline) const SCANS: &str = r#"
@@ -109,6 +109,72 @@ stages:
     assert_eq!(stage.required_params, ["image_id", "page"]);
     assert_eq!(stage.output_params, Some(Vec::new()));
     assert_eq!(stage.params, ParamsMode::Replace);
+}
+
+#[test]
+fn fan_outs_and_joins_are_read_in_both_forms() {
+    let ours = good(
+        "
+name: p
+type_param: state
+stages:
+  - { id: cut, type: exec }
+  - { id: work, type: exec }
+  - { id: count, type: exec, join: { wait: 3, on_failure: collect, rest: run,
+      collect: { stars: found } } }
+  - { id: text, type: exec }
+  - { id: small, type: exec }
+  - { id: both, type: exec, join: all }
+  - { id: check, type: exec }
+routes:
+  - { from: cut, to: work, each: tiles, as: tile }
+  - { from: work, to: count }
+  - { from: count, to: [text, small], join: both }
+  - { from: [text, small], to: both }
+  - { from: both, to: check }
+  - { from: check, to: both, on_type: Rough, at_most: 3 }
+  - { from: check, to: done, on_type: [Rough, Fine] }
+",
+    );
+    assert_eq!(ours.type_param, "state");
+    assert_eq!(
+        routes(&ours),
+        [
+            "cut to work for each of tiles",
+            "work to count",
+            "count to text and small",
+            "text to both",
+            "small to both",
+            "both to check",
+            "check to both for Rough at most 3 times",
+            "check to done for Rough or Fine",
+        ]
+    );
+    let join = Join {
+        wait: Wait::AtLeast(3),
+        on_failure: OnFailure::Collect,
+        rest: Rest::Run,
+        collect: vec![("stars".to_owned(), "found".to_owned())],
+    };
+    assert_eq!(ours.stages[2].join, Some(join));
+    assert_eq!(ours.stages[5].join, Some(Join::default()));
+    let Target::FanOut(FanOut { over: Over::Items { item, .. }, .. }) = &ours.routes[0].to else {
+        panic!("a child for each tile");
+    };
+    assert_eq!(item, "tile");
+
+    let edges = good(
+        "
+pipeline:
+  name: p
+  executors: [{id: a, type: exec}, {id: b, type: exec}, {id: c, type: exec}, {id: j, type: exec}]
+  edges:
+    - { from: a, to: [b, c], type: parallel }
+    - { from: [b, c], to: j, type: join }
+",
+    );
+    assert_eq!(routes(&edges), ["a to b and c", "b to j", "c to j"]);
+    assert_eq!(edges.stages[3].join, Some(Join::default()));
 }
 
 #[test]

@@ -280,22 +280,41 @@ fn keys_and_values_of_routes() {
             ],
         ),
         (
-            "- {from: a, to: [bravo, src]}\n- {from: [a], to: bravo, type: join}",
+            "- {from: a, to: bravo, type: parallel}\n- {from: a, to: bravo, type: maybe}\n\
+             - {from: a, to: [bravo, src], type: sequential}\n- {from: [a], to: done, type: join}",
             &[
-                "4:17: list in `to` of route 1: parallel branches and joins are not supported",
-                "5:10: list in `from` of route 2: parallel branches and joins are not supported",
+                "4:3: route 1: type `parallel` leads to a list of stages",
+                "5:30: `type` of route 2 must be sequential or parallel or join, not the text",
+                "6:3: route 3: type `sequential` leads from one stage to one stage",
+                "7:3: route 4: type `join` leads to one stage",
             ],
         ),
         (
-            "- {from: a, to: bravo, type: parallel}\n- {from: a, to: bravo, type: maybe}",
+            "- {from: a, to: [{target: bravo, condition: x == 1}]}\n- {from: a, to: []}",
             &[
-                "4:30: type `parallel` of route 1: parallel branches and joins are not supported",
-                "5:30: `type` of route 2 must be sequential, not the text \"maybe\"",
+                "4:18: `to` of route 1 must list names, not a mapping",
+                "5:17: `to` of route 2 is empty",
             ],
         ),
         (
-            "- {from: a, to: [{target: bravo, condition: x == 1}]}",
-            &["4:17: list in `to` of route 1: parallel branches"],
+            "- {from: a, to: [bravo], each: tiles}\n- {from: a, to: bravo, as: tile}\n\
+             - {from: a, to: bravo, join: b}\n- {from: a, to: bravo, at_most: 0}\n\
+             - {from: a, to: bravo, on_type: [5]}",
+            &[
+                "4:17: route 1 has `each` and a list in `to`: items go to one stage",
+                "5:3: route 2 has `as` without `each`",
+                "6:3: route 3 has a `join`, but makes no children (hint: a list in `to`, or `each`",
+                "7:33: `at_most` of route 4 must be a whole number from 1 to 10000, not 0",
+                "8:34: `on_type` of route 5 must list names, not 5",
+            ],
+        ),
+        (
+            "- {from: a, to: bravo, each: x, join: nod}\n- {from: src, to: a}",
+            &["4:39: the fan-out from `a` names the unknown join `nod`"],
+        ),
+        (
+            "- {from: a, to: bravo, each: x, join: bravo}\n- {from: src, to: a}",
+            &["4:39: children of `a` are to come together at `bravo`, no join (hint: give stage"],
         ),
         ("x: 1", &["4:3: `routes` of the pipeline must be a list, not a mapping"]),
         ("- {from: src, to: a, on: ''}", &["4:26: the route from `src` is for an empty label"]),
@@ -319,7 +338,7 @@ fn problems_are_told_in_lines_with_the_file_in_front() {
             "scans.yaml:2:24: stage `a` has the unknown type `exce` \
              (hint: did you mean `exec`? known types: exec, files, image.rectify, manual)",
             "scans.yaml:3:1: unknown key `x` of the pipeline (hint: known keys: name, \
-             description, stages, executors, routes, edges, execution_sequence)",
+             description, stages, executors, routes, edges, execution_sequence, type_param)",
         ]
     );
 }
