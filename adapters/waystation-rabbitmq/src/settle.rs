@@ -160,7 +160,7 @@ fn forward(settlement: &Settlement, closed: &Closed, now: Timestamp) -> Option<O
     match &settlement.next {
         Next::Enqueue(message) => Some(outgoing(message, now)),
         Next::HandBack => Some(closed.line.copy(&closed.fetched)),
-        Next::End { .. } | Next::Park(_) | Next::Drop | Next::HandOver => None,
+        Next::End { .. } | Next::Park(_) | Next::Await(..) | Next::Drop | Next::HandOver => None,
     }
 }
 

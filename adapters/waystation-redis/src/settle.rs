@@ -117,7 +117,7 @@ fn add_next<'a>(
             waystation_core::failure::truncate(&mut reason, REASON_BYTES_MAX);
             script.arg("dead").arg(body.as_slice()).arg(reason);
         }
-        Next::End { .. } | Next::Park(_) | Next::Drop | Next::HandOver => {
+        Next::End { .. } | Next::Park(_) | Next::Await(..) | Next::Drop | Next::HandOver => {
             script.arg("end");
         }
     }

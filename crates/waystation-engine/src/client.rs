@@ -5,7 +5,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, StageId};
-use waystation_core::job::DeadLetterRecord;
+use waystation_core::job::{DeadLetterRecord, Family, JobFilter, PAGE_MAX};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port::{self, Abort, SETTLE_MAX};
 use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
@@ -249,9 +249,30 @@ impl Client {
         }
     }
 
-    /// Aborts a job that has not ended.
+    /// Aborts a job that has not ended, and then its children, and theirs. Asked for again of a job
+    /// that was aborted, it goes through the children again.
     pub async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, port::Error> {
-        self.backend.store.abort(job_id, reason).await
+        let store = &*self.backend.store;
+        let answer = store.abort(job_id, reason).await?;
+        let mut open = vec![job_id.clone()];
+        while let Some(parent) = open.pop() {
+            // No child comes after the abort: what is being made is overruled by it.
+            let mut before = None;
+            loop {
+                let family = Family::ChildrenOf(parent.clone());
+                let filter = JobFilter { family, before, limit: PAGE_MAX, ..JobFilter::default() };
+                let page = store.jobs(filter).await?;
+                for child in page.iter().filter(|child| !child.state.is_terminal()) {
+                    store.abort(&child.job_id, reason).await?;
+                    open.push(child.job_id.clone());
+                }
+                match page.last() {
+                    Some(last) if page.len() == PAGE_MAX => before = Some(last.job_id.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok(answer)
     }
 
     /// Tries a failed job again at the stage where it failed.

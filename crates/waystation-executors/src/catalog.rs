@@ -7,7 +7,7 @@ use waystation_core::handler::Handler;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
 
 use crate::settings::Settings;
-use crate::{exec, files, pass};
+use crate::{exec, files, pass, sub_pipeline};
 
 /// Makes a stage's code from its settings.
 type Build = fn(&mut Settings<'_>) -> Option<Executor>;
@@ -24,6 +24,7 @@ const READY_MADE: &[(&str, StageKind, Build)] = &[
     ("foreign", StageKind::Foreign, build_foreign),
     ("manual", StageKind::Manual, build_manual),
     ("pass", StageKind::Worker, pass::build),
+    ("pipeline", StageKind::Worker, sub_pipeline::build),
 ];
 
 /// A catalog of the ready-made executors and of handlers that the user registered.

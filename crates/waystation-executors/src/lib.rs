@@ -8,6 +8,7 @@
 //! | `files.write` | worker | writes a file, or the params, into a folder |
 //! | `image.rectify` | worker | finds the page in a photo and straightens it |
 //! | `image.warp` | worker | straightens a page by corners that somebody gave |
+//! | `pipeline` | worker | has a child of the job go through another pipeline |
 //! | `manual` | manual | waits for a person's answer |
 
 mod catalog;
@@ -19,5 +20,6 @@ mod image;
 pub mod page;
 mod pass;
 mod settings;
+mod sub_pipeline;
 
 pub use catalog::Executors;

@@ -35,7 +35,7 @@ pub struct App {
 
 /// Where the stages are declared.
 enum Declared {
-    Here { name: String, stages: Vec<Value> },
+    Here { name: String, stages: Vec<Value>, routes: Vec<Value> },
     File { origin: String, text: String },
 }
 
@@ -85,7 +85,7 @@ pub struct OpenApp {
 impl App {
     /// An app without stages, over `sqlite://waystation.db`.
     pub fn new(name: &str) -> Self {
-        Self::of(Declared::Here { name: name.to_owned(), stages: Vec::new() })
+        Self::of(Declared::Here { name: name.to_owned(), stages: Vec::new(), routes: Vec::new() })
     }
 
     /// An app whose stages this pipeline file declares, over `sqlite://waystation.db`. What is
@@ -159,6 +159,20 @@ impl App {
         self
     }
 
+    /// Adds a route as a pipeline file would declare it:
+    /// `{"from": "cut", "to": "work", "each": "tiles"}`. Without any route the stages follow each
+    /// other in the order that they are added.
+    ///
+    /// Panics when a file declares the stages: there would be two places that say how they go on.
+    #[must_use]
+    pub fn route(mut self, route: Value) -> Self {
+        match &mut self.declared {
+            Declared::Here { routes, .. } => routes.push(route),
+            Declared::File { origin, .. } => panic!("{origin} declares the routes: {route}"),
+        }
+        self
+    }
+
     /// Names the store.
     #[must_use]
     pub fn store(mut self, url: &str) -> Self {
@@ -191,9 +205,9 @@ impl App {
         let catalog = Arc::new(self.executors);
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);
         let (origin, source) = match self.declared {
-            Declared::Here { name, stages } => {
-                let source = json!({ "name": name, "stages": stages }).to_string();
-                (name, source)
+            Declared::Here { name, stages, routes } => {
+                let source = json!({ "name": name, "stages": stages, "routes": routes });
+                (name, source.to_string())
             }
             Declared::File { origin, text } => (origin, text),
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::model::Stage;
 use crate::handler::Handler;
+use crate::id::PipelineName;
 use crate::source::Source;
 
 /// What kind of step a stage is.
@@ -43,6 +44,8 @@ pub enum Executor {
     Source(Arc<dyn Source>),
     /// A program that is none of ours does it.
     Foreign,
+    /// Another pipeline does it, of the same store: a child of the job goes through it.
+    Pipeline(PipelineName),
 }
 
 /// Knows the types that stages may have. The facade makes one of the ready-made executors and

@@ -37,8 +37,9 @@ pub enum NoJoin {
 
 /// The most children of one fan-out.
 pub const CHILDREN_MAX: usize = 10_000;
-/// What the contracts of the children of one fan-out may hold together, in bytes.
-pub const CHILDREN_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What the contracts of the children of one fan-out may hold together, in bytes. With what a
+/// journal tells of each child besides, they fit into one message of every broker (16 MiB).
+pub const CHILDREN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How deep children of children may go.
 pub const DEPTH_MAX: usize = 8;
 

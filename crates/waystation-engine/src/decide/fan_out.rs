@@ -1,5 +1,7 @@
 //! Makes the children of a job, and has it wait for them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use waystation_core::Params;
 use waystation_core::contract::{ChildOf, Contract, Gathered, kind_of};
@@ -95,7 +97,7 @@ pub fn take_on(leaving: Leaving<'_>, over: &FanOut, mut contract: Contract) -> R
 }
 
 /// Has the job wait at a stage until enough of its children have ended.
-pub fn wait(
+fn wait(
     leaving: Leaving<'_>,
     mut contract: Contract,
     join: &StageId,
@@ -128,6 +130,26 @@ pub fn wait(
     let waiting = Some(leaving.waiting(&contract, join, Some(children.len())));
     let next = Next::Await(message, rule.quorum(visit, number));
     Ok(Gone { step: Step::Park, next, stage, waiting, children })
+}
+
+/// Another pipeline that a stage leaves its work to.
+#[derive(Clone)]
+pub struct Descent {
+    /// The pipeline.
+    pub graph: Arc<Graph>,
+    /// Where its jobs start.
+    pub entry: StageId,
+}
+
+/// Makes a child that goes through another pipeline, with the params of the job, which waits for it
+/// where it is.
+pub fn descend(leaving: Leaving<'_>, descent: &Descent, contract: Contract) -> Result<Gone, NoWay> {
+    let through = Contract { exit_stage: None, ..contract.clone() };
+    let family = Family::of(leaving, &through, None)?;
+    let Descent { graph, entry } = descent;
+    let name = graph.pipeline.name.as_str();
+    let child = family.child(graph, name, 0, entry, contract.params.clone());
+    wait(leaving, contract, leaving.stage, &Join::default(), true, vec![child])
 }
 
 /// Which children there are to be. A list of items does not stay with the job.
@@ -163,7 +185,7 @@ fn births(stage: &StageId, over: &FanOut, contract: &mut Contract) -> Result<Vec
 }
 
 /// What children have of the job that makes them.
-pub struct Family<'a> {
+struct Family<'a> {
     leaving: Leaving<'a>,
     contract: &'a Contract,
     child_of: ChildOf,
@@ -171,7 +193,7 @@ pub struct Family<'a> {
 
 impl<'a> Family<'a> {
     /// The family of a job whose children come together at this stage, if they do.
-    pub fn of(
+    fn of(
         leaving: Leaving<'a>,
         contract: &'a Contract,
         join: Option<StageId>,
@@ -204,7 +226,7 @@ impl<'a> Family<'a> {
 
     /// One child, in the graph of its pipeline. Its id is the same however often it is made: that
     /// of the job, the stage run, and its name.
-    pub fn child(
+    fn child(
         &self,
         graph: &Graph,
         name: &str,

@@ -18,6 +18,7 @@ use waystation_core::state::Step;
 use crate::graph::Graph;
 
 pub use answer::{Answer, Refusal, settle_answer};
+pub use fan_out::Descent;
 pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};

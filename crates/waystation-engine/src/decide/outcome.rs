@@ -15,6 +15,7 @@ use waystation_core::pipeline::{ParamsMode, Pipeline, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
+use super::fan_out::{self, Descent};
 use super::onward::{Gone, Leaving};
 use crate::definition::Definition;
 
@@ -37,7 +38,7 @@ pub struct Attempt<'a> {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum Outcome {
     /// The handler is done.
     Completed(Completion),
@@ -53,6 +54,8 @@ pub enum Outcome {
     /// The job is a child, and has come where its parent waits for it: whoever put it into the
     /// queue does not know of that.
     Arrived,
+    /// The stage leaves its work to another pipeline.
+    Descends(Descent),
 }
 
 /// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
@@ -79,6 +82,7 @@ pub fn settle_outcome(
         Outcome::HandedBack => hand_back(attempt),
         Outcome::Skipped => skip(attempt, bytes_max),
         Outcome::Arrived => arrive(attempt),
+        Outcome::Descends(descent) => descend(attempt, &descent, bytes_max),
     }
 }
 
@@ -114,6 +118,19 @@ fn arrive(attempt: Attempt<'_>) -> Settlement {
     let here = attempt.event(EventKind::Skipped, attempt.ended_at, None);
     let next = Next::End { body: attempt.delivery.body.clone(), failure: None };
     attempt.settlement(Step::Complete, next, None, here)
+}
+
+/// Has a child go through another pipeline.
+fn descend(attempt: Attempt<'_>, descent: &Descent, bytes_max: usize) -> Settlement {
+    let (label, contract) = (Label::ok(), attempt.contract.clone());
+    match fan_out::descend(attempt.leaving(&label, bytes_max), descent, contract) {
+        Ok(gone) => {
+            let mut settlement = attempt.settlement(gone.step, gone.next, None, gone.waiting);
+            settlement.children = gone.children;
+            settlement
+        }
+        Err(error) => fail(attempt, Failure::new(ErrorKind::Contract, error.to_string())),
+    }
 }
 
 /// Takes the params out of the attempt's contract: whatever comes of it, they are needed no more.
@@ -264,8 +281,15 @@ impl Attempt<'_> {
         }
     }
 
-    fn settlement(self, step: Step, next: Next, to: Option<StageId>, last: Event) -> Settlement {
-        let begins = last.kind != EventKind::Skipped;
+    fn settlement(
+        self,
+        step: Step,
+        next: Next,
+        to: Option<StageId>,
+        last: impl Into<Option<Event>>,
+    ) -> Settlement {
+        let last = last.into();
+        let begins = last.as_ref().is_none_or(|last| last.kind != EventKind::Skipped);
         let started = begins.then(|| self.event(EventKind::Started, self.started_at, None));
         Settlement {
             job_id: self.contract.job_id,
@@ -275,7 +299,7 @@ impl Attempt<'_> {
             next,
             state: after(step),
             stage: to.unwrap_or_else(|| self.stage.id.clone()),
-            events: started.into_iter().chain([last]).collect(),
+            events: started.into_iter().chain(last).collect(),
             log: self.log,
             children: Vec::new(),
         }

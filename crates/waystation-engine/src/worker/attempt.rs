@@ -18,6 +18,7 @@ use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
 use super::Options;
+use super::descend::descend;
 use super::gather::{Apart, gather};
 use super::reporter::{AttemptReporter, Said};
 use crate::backend::Backend;
@@ -113,7 +114,9 @@ impl Attempter {
             Err(finished) => return finished,
         };
         let stage = definition.reader_of(&self.queue, &self.stage);
-        let Some((stage, Executor::Worker(handler))) = definition.stage(stage) else {
+        let Some((stage, work @ (Executor::Worker(_) | Executor::Pipeline(_)))) =
+            definition.stage(stage)
+        else {
             let version = definition.version;
             let why = format!("version {version} has no worker stage `{stage}`");
             return Finished::settle(self.unready(&delivery, Some(&contract)).fail(why));
@@ -128,12 +131,20 @@ impl Attempter {
         });
         let admitted = self.admit(&definition, stage, &delivery, &mut contract, &stop).await;
         let outcome = match admitted {
-            Ok(()) => {
-                let context = self.context(&contract, stage, &delivery, reporter.clone());
-                let params = contract.params.clone();
-                let work = execute(handler, context, params, stage, &stop, self.grace);
-                self.tell_if_long(work, &definition, stage, &contract, started_at).await
-            }
+            Ok(()) => match work {
+                Executor::Worker(handler) => {
+                    let context = self.context(&contract, stage, &delivery, reporter.clone());
+                    let params = contract.params.clone();
+                    let work = execute(handler, context, params, stage, &stop, self.grace);
+                    self.tell_if_long(work, &definition, stage, &contract, started_at).await
+                }
+                Executor::Pipeline(name) => {
+                    descend(&self.registry, name, stage, &contract, &stop).await
+                }
+                Executor::Manual | Executor::Source(_) | Executor::Foreign => {
+                    unreachable!("these were told apart above")
+                }
+            },
             Err(Refused::Settled(finished)) => return finished,
             Err(Refused::Outcome(outcome)) => Some(outcome),
         };
@@ -325,6 +336,9 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
         Outcome::HandedBack => tracing::info!(%job, %stage, attempt, "handed back"),
         Outcome::Skipped => tracing::debug!(%job, %stage, "skipped"),
         Outcome::Arrived => tracing::debug!(%job, %stage, "came to its join"),
+        Outcome::Descends(descent) => {
+            tracing::debug!(%job, %stage, pipeline = %descent.graph.pipeline.name, "descends");
+        }
     }
 }
 

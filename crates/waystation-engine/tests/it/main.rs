@@ -4,6 +4,7 @@
 mod attempts;
 mod breaking;
 mod couriers;
+mod families;
 mod flow;
 mod services;
 mod stopping;

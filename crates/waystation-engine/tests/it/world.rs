@@ -30,6 +30,7 @@ impl Catalog for Handlers {
     fn kind(&self, stage_type: &str) -> Option<StageKind> {
         match stage_type {
             "manual" => Some(StageKind::Manual),
+            "pipeline" => Some(StageKind::Worker),
             other => self.0.get(other).map(|_| StageKind::Worker),
         }
     }
@@ -42,6 +43,10 @@ impl Catalog for Handlers {
         match self.0.get(&stage.kind) {
             Some(handler) => Ok(Executor::Worker(Arc::clone(handler))),
             None if stage.kind == "manual" => Ok(Executor::Manual),
+            None if stage.kind == "pipeline" => {
+                let name = stage.settings["pipeline"].as_str().expect("a name");
+                Ok(Executor::Pipeline(name.into()))
+            }
             None => Err(vec![format!("unknown type `{}`", stage.kind)]),
         }
     }
