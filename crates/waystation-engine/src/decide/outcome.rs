@@ -156,7 +156,7 @@ fn complete(
             ErrorKind::Contract,
             format!(
                 "the contract would be {} bytes after stage `{}`, more than the {bytes_max} \
-                 allowed (hint: put the payload into a file and its name into the params)",
+                 allowed (hint: `offload: true` at the stage, or a blob and its reference)",
                 body.len(),
                 stage.id
             ),

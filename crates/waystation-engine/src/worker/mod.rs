@@ -4,6 +4,7 @@
 //! more, lets what runs end), ended (nothing runs and everything is settled).
 
 mod attempt;
+pub(crate) mod offload;
 mod reporter;
 
 use std::collections::HashMap;
