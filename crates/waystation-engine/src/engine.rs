@@ -17,6 +17,7 @@ use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
+use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
@@ -119,7 +120,10 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
-        let unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+        let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+        if backend.blobs.is_none() {
+            unmet.extend(offload::homeless(&definition.pipeline));
+        }
         if !unmet.is_empty() {
             let origin = definition.pipeline.name.to_string();
             return Err(DefinitionError::from(Problems { origin, list: unmet }).into());

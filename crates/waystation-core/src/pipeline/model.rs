@@ -54,6 +54,8 @@ pub struct Stage {
     pub form: Form,
     /// How the stage waits for children, when they come together here.
     pub join: Option<Join>,
+    /// Whether values of its output that are too large to travel lie apart as blobs.
+    pub offload: bool,
 }
 
 /// What becomes of a job's params when a handler returns some.
@@ -119,6 +121,7 @@ impl Stage {
             queue: None,
             form: Form::default(),
             join: None,
+            offload: false,
         }
     }
 }

@@ -5,6 +5,7 @@ mod fan_out;
 mod gather;
 mod input;
 mod job;
+pub(crate) mod offload;
 mod onward;
 mod outcome;
 mod requeue;

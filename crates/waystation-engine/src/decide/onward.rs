@@ -57,7 +57,7 @@ pub enum NoWay {
     /// Its contract would be too large.
     #[error(
         "the contract would be {bytes} bytes after stage `{stage}`, more than the {bytes_max} \
-         allowed (hint: put the payload into a file and its name into the params)"
+         allowed (hint: `offload: true` at the stage, or a blob and its reference)"
     )]
     TooLarge {
         /// The stage that ended.

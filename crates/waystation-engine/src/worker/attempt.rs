@@ -12,7 +12,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
@@ -20,6 +20,7 @@ use waystation_core::settlement::{Delivery, Lease, Settlement};
 use super::Options;
 use super::descend::descend;
 use super::gather::{Apart, gather};
+use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
@@ -131,11 +132,14 @@ impl Attempter {
         });
         let admitted = self.admit(&definition, stage, &delivery, &mut contract, &stop).await;
         let outcome = match admitted {
-            Ok(()) => match work {
+            Ok(Input { params, wire }) => match work {
                 Executor::Worker(handler) => {
-                    let context = self.context(&contract, stage, &delivery, reporter.clone());
-                    let params = contract.params.clone();
-                    let work = execute(handler, context, params, stage, &stop, self.grace);
+                    let context = self.context(&contract, stage, wire, reporter.clone());
+                    let work = async {
+                        let ended =
+                            execute(handler, context, params, stage, &stop, self.grace).await?;
+                        Some(self.put_apart(ended, &definition, stage, &contract).await)
+                    };
                     self.tell_if_long(work, &definition, stage, &contract, started_at).await
                 }
                 Executor::Pipeline(name) => {
@@ -162,7 +166,8 @@ impl Attempter {
         Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
     }
 
-    /// Whether the handler may see the job at all. What its children gave is among its params then.
+    /// Lets the handler see the job, with every value in its place. What its children gave is among
+    /// its params then.
     async fn admit(
         &self,
         definition: &Definition,
@@ -170,7 +175,7 @@ impl Attempter {
         delivery: &Delivery,
         contract: &mut Contract,
         stop: &Stop,
-    ) -> Result<(), Refused> {
+    ) -> Result<Input, Refused> {
         if let Some(reason) = self.wanted_abort(&contract.job_id).await {
             return Err(Outcome::Aborted(reason).into());
         }
@@ -197,8 +202,24 @@ impl Attempter {
                 Apart::Stopped(Cause::Shutdown) => Refused::Outcome(Outcome::HandedBack),
             })?;
         }
-        decide::check_required(stage, &contract.params).map_err(Outcome::Failed)?;
-        Ok(())
+        let input = offload::read_back(&self.backend, contract, &delivery.body).await;
+        let input = input.map_err(Outcome::Failed)?;
+        decide::check_required(stage, &input.params).map_err(Outcome::Failed)?;
+        Ok(input)
+    }
+
+    /// Takes out of what was completed what is too large to travel.
+    async fn put_apart(
+        &self,
+        ended: Outcome,
+        definition: &Definition,
+        stage: &Stage,
+        contract: &Contract,
+    ) -> Outcome {
+        let Outcome::Completed(completion) = ended else { return ended };
+        let pipeline = &definition.pipeline;
+        let light = offload::put_apart(&self.backend, pipeline, stage, contract, completion).await;
+        light.map_or_else(Outcome::Failed, Outcome::Completed)
     }
 
     /// Why somebody wants the job aborted. What was announced before the job was tried again was
@@ -307,7 +328,7 @@ impl Attempter {
         &self,
         contract: &Contract,
         stage: &Stage,
-        delivery: &Delivery,
+        wire: Arc<[u8]>,
         reporter: Arc<dyn Reporter>,
     ) -> Context {
         Context {
@@ -318,8 +339,14 @@ impl Attempter {
             attempt: contract.retry_count + 1,
             deadline: stage.timeout.map(|timeout| self.backend.clock.now().plus(timeout)),
             cancellation: CancellationToken::new(),
-            contract: delivery.body.as_slice().into(),
+            contract: wire,
             reporter,
+            blobs: Blobs::new(
+                self.backend.blobs.clone(),
+                contract.job_id.clone(),
+                stage.id.clone(),
+                contract.visit,
+            ),
         }
     }
 }
@@ -342,17 +369,17 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
     }
 }
 
-/// What is known to take its workers down is not tried again.
+/// Whether any handler may see the job.
 fn check_deliveries(stage: &Stage, delivery: &Delivery) -> Result<(), Failure> {
-    if delivery.deliveries > stage.max_deliveries {
-        let message = format!(
-            "delivered {} times without an end, more than the {} that stage `{}` allows: its \
-             worker died or lost its lease each time",
-            delivery.deliveries, stage.max_deliveries, stage.id
-        );
-        return Err(Failure::new(ErrorKind::Poison, message));
+    if delivery.deliveries <= stage.max_deliveries {
+        return Ok(());
     }
-    Ok(())
+    let message = format!(
+        "delivered {} times without an end, more than the {} that stage `{}` allows: its \
+         worker died or lost its lease each time",
+        delivery.deliveries, stage.max_deliveries, stage.id
+    );
+    Err(Failure::new(ErrorKind::Poison, message))
 }
 
 /// Runs the handler until it ends, its time is over or it is told to stop. `None` when the lease

@@ -6,6 +6,7 @@
 mod attempt;
 mod descend;
 mod gather;
+pub(crate) mod offload;
 mod reporter;
 
 use std::collections::HashMap;
