@@ -132,7 +132,7 @@ impl Engine {
             // What was announced before there was anybody to hear it.
             keeper.remember_all(&*books.ledger).await?;
         }
-        let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
+        let keeping = keeper.start(Arc::clone(&backend.queue), &*backend.bus)?;
         let drain = CancellationToken::new();
         let mut staff = Staff {
             backend: backend.clone(),
