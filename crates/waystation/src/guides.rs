@@ -9,3 +9,7 @@ struct RetriesAndErrors;
 #[cfg(feature = "testing")]
 #[doc = include_str!("../../../docs/guides/testing.md")]
 struct Testing;
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../../../docs/guides/people_in_the_loop.md")]
+struct PeopleInTheLoop;
