@@ -26,7 +26,7 @@ const TESTED: &[(&str, &str)] = &[
 
 /// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
 /// out without it.
-const PROGRAMS: &[&str] = &["pgbouncer"];
+const PROGRAMS: &[&str] = &["pgbouncer", "weed"];
 /// Where programs of the system lie that are not in everybody's `PATH`.
 const SYSTEM_PLACES: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
 

@@ -4,6 +4,7 @@
 //! pipelines and their checks, retry policies, settlements, and the three ports that adapters
 //! implement. Nothing here starts a task, opens a file or talks to a network.
 
+pub mod blob;
 pub mod clock;
 pub mod condition;
 pub mod contract;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use waystation_core::clock::Clock;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Bus, Queue, Store};
+use waystation_core::port::{BlobStore, Bus, Queue, Store};
 use waystation_core::settlement::Lease;
 
 use crate::broker::{Books, Brokered, JoinedBus};
@@ -20,6 +20,8 @@ pub struct Backend {
     pub bus: Arc<dyn Bus>,
     /// What joins the queue and the store, where they are apart.
     pub books: Option<Books>,
+    /// Keeps what is too large to travel, where somebody said where.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -32,6 +34,7 @@ impl Backend {
             store: Arc::new(all.clone()),
             bus: Arc::new(all),
             books: None,
+            blobs: None,
             clock,
         }
     }
@@ -44,6 +47,7 @@ impl Backend {
             store: Arc::clone(&books.ledger) as Arc<dyn Store>,
             bus: Arc::new(JoinedBus::new(buses.live, buses.ledger)),
             books: Some(books),
+            blobs: None,
             clock,
         }
     }
@@ -52,6 +56,13 @@ impl Backend {
     #[must_use]
     pub fn with_bus(mut self, live: Arc<dyn Bus>) -> Self {
         self.bus = Arc::new(JoinedBus::new(live, self.bus));
+        self
+    }
+
+    /// The same backend with a place for blobs.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Arc<dyn BlobStore>) -> Self {
+        self.blobs = Some(blobs);
         self
     }
 

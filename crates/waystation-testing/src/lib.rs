@@ -4,6 +4,7 @@
 //! - [`sample`]: small jobs and settlements in few words.
 //! - [`conformance`]: the promises of the ports as a suite of cases that every backend runs, and
 //!   a model test that holds a backend against the reference.
+//! - [`blobs`]: the promises of a place for blobs.
 //! - [`faults`]: a queue that fails when it is told to, connections that break, and handlers that
 //!   misbehave.
 //! - [`servers`]: real servers of a test's own, to be killed and restarted.
@@ -13,6 +14,7 @@
     reason = "the helpers and cases of a test fail by panicking; that is what they are for"
 )]
 
+pub mod blobs;
 pub mod clock;
 pub mod conformance;
 pub mod faults;

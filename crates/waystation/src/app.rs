@@ -186,6 +186,13 @@ impl App {
         self
     }
 
+    /// Names the place for blobs: `file://FOLDER`, `s3://BUCKET/FOLDER` and the like.
+    #[must_use]
+    pub fn blobs(mut self, url: &str) -> Self {
+        self.urls.blobs = Some(url.to_owned());
+        self
+    }
+
     /// Opens the store and installs the pipeline in it. A store that would lose what it
     /// acknowledges is refused; what somebody should know of it is logged.
     pub async fn open(self) -> Result<OpenApp, AppError> {

@@ -43,9 +43,11 @@ pub use environment::environment;
 pub use schemars::{self, JsonSchema};
 pub use signals::Signals;
 pub use waystation_core::Params;
+pub use waystation_core::blob::{BlobKey, BlobRef};
 pub use waystation_core::failure::{ErrorKind, Failure};
 pub use waystation_core::handler::{
-    Completion, Context, Handler, Service, Signature, Validator, check, check_async, required,
+    Blobs, Completion, Context, Handler, Service, Signature, Validator, check, check_async,
+    required,
 };
 pub use waystation_core::id::{JobId, PipelineName, StageId};
 pub use waystation_core::job::JobRecord;

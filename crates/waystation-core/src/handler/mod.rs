@@ -1,5 +1,6 @@
 //! User code behind a stage: what it is given, what it gives back, and what it says of both.
 
+mod blobs;
 mod context;
 mod service;
 mod signature;
@@ -12,6 +13,7 @@ use crate::Params;
 use crate::failure::Failure;
 use crate::id::Label;
 
+pub use blobs::Blobs;
 pub use context::{Context, Reporter};
 pub use service::{Service, service};
 pub use signature::Signature;

@@ -1,9 +1,10 @@
 //! The ports that adapters implement, cut along the commit boundary: queue, store and bus, and
-//! two more that join a broker's queue with a store.
+//! two more that join a broker's queue with a store; and blobs, for what is too large to travel.
 //!
 //! Ports are `dyn`, batch-first and narrow. Everything that a user could also do by hand in two
 //! calls is not in them.
 
+mod blobs;
 mod bus;
 mod finding;
 mod ledger;
@@ -11,6 +12,7 @@ mod limits;
 mod queue;
 mod store;
 
+pub use blobs::{Access, BLOB_BYTES_MAX, BlobError, BlobStore};
 pub use bus::{Bus, SIGNALS_MAX, Signal, Subscription};
 pub use finding::{Finding, Severity};
 pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};

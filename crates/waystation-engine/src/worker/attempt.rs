@@ -12,7 +12,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
@@ -258,6 +258,12 @@ impl Attempter {
             cancellation: CancellationToken::new(),
             contract: delivery.body.as_slice().into(),
             reporter,
+            blobs: Blobs::new(
+                self.backend.blobs.clone(),
+                contract.job_id.clone(),
+                stage.id.clone(),
+                contract.visit,
+            ),
         }
     }
 }

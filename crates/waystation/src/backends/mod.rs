@@ -1,5 +1,6 @@
 //! From a URL to a backend. The only place that knows backends by name.
 
+mod blobs;
 mod brokers;
 mod stores;
 
@@ -65,6 +66,8 @@ pub struct Urls {
     pub queue: Option<String>,
     /// A bus that carries the live signals.
     pub bus: Option<String>,
+    /// A place for blobs.
+    pub blobs: Option<String>,
 }
 
 impl Urls {
@@ -77,7 +80,19 @@ impl Urls {
 /// Opens the backend that these URLs name. Stores: `sqlite://FILE`,
 /// `postgres://USER:PASSWORD@HOST/DATABASE`, or `memory://` for trying things out. Queues:
 /// `amqp://USER:PASSWORD@HOST/VHOST`, `redis://HOST/DB`; both are buses, too.
+/// Blobs: `file://FOLDER`, `memory://`, `s3://BUCKET/FOLDER`, `az://CONTAINER/FOLDER` or
+/// `gs://BUCKET/FOLDER`.
 pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
+    // First: it costs nothing, and a mistake in it is told before anything is made.
+    let blobs = urls.blobs.as_deref().map(blobs::open).transpose()?;
+    let backend = open_ports(urls).await?;
+    Ok(match blobs {
+        Some(blobs) => backend.with_blobs(blobs),
+        None => backend,
+    })
+}
+
+async fn open_ports(urls: &Urls) -> Result<Backend, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = stores::open(&urls.store, &clock).await?;
     let live = match &urls.bus {
@@ -90,6 +105,7 @@ pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
             store: store.ledger as _,
             bus: store.bus,
             books: None,
+            blobs: None,
             clock,
         };
         return Ok(match live {

@@ -19,6 +19,8 @@ const QUEUE_HELP: &str =
     "A broker that moves the jobs, beside the store [default: $WAYSTATION_QUEUE, or the store]";
 const BUS_HELP: &str =
     "What carries live progress [default: $WAYSTATION_BUS, or the queue, or the store]";
+const BLOBS_HELP: &str =
+    "Where what is too large to travel goes: file://FOLDER … [default: $WAYSTATION_BLOBS]";
 
 /// The options of every command.
 #[derive(Clone, clap::Args)]
@@ -33,6 +35,9 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", help = BUS_HELP)]
     /// The bus, where one carries the live signals.
     pub bus: Option<String>,
+    #[arg(long, global = true, value_name = "URL", help = BLOBS_HELP)]
+    /// The place for blobs, where there is one.
+    pub blobs: Option<String>,
     /// Write JSON to stdout: one document, or one object per line
     #[arg(long, global = true)]
     pub json: bool,
@@ -80,6 +85,7 @@ impl Global {
             store: self.url(),
             queue: given(self.queue.as_ref(), "WAYSTATION_QUEUE"),
             bus: given(self.bus.as_ref(), "WAYSTATION_BUS"),
+            blobs: given(self.blobs.as_ref(), "WAYSTATION_BLOBS"),
         }
     }
 
@@ -116,9 +122,9 @@ impl Global {
     }
 
     /// Opens the store, and makes it when there is none. People act in the store: a broker beside
-    /// it need not be there.
+    /// it, and a place for blobs, need not be there.
     pub async fn open(&self) -> Result<Session, Error> {
-        self.open_at(Urls { queue: None, ..self.urls() }).await
+        self.open_at(Urls { queue: None, blobs: None, ..self.urls() }).await
     }
 
     async fn open_at(&self, urls: Urls) -> Result<Session, Error> {

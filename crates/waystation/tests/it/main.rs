@@ -4,6 +4,7 @@
 mod abort;
 mod bad_files;
 mod bad_input;
+mod blobs;
 mod capabilities;
 mod crash;
 mod doctor;
