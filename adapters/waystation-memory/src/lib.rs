@@ -63,6 +63,12 @@ impl Memory {
         self
     }
 
+    /// Has everybody who waits for a message look again: the clock was moved, which no receiver
+    /// notices by itself. Without it a due message waits for the next one that comes.
+    pub fn clock_moved(&self) {
+        self.visit(|state, _| state.lines.values().for_each(|line| line.arrived.notify_waiters()));
+    }
+
     /// One visit to the state, at one moment.
     fn visit<Answer>(&self, act: impl FnOnce(&mut State, Timestamp) -> Answer) -> Answer {
         // A panic inside a visit is a bug of ours. Later callers still see whole collections,

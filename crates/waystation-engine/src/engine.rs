@@ -136,7 +136,7 @@ impl Engine {
             // What was announced before there was anybody to hear it.
             keeper.remember_all(&*books.ledger).await?;
         }
-        let keeping = keeper.start(Arc::clone(&backend.queue), Arc::clone(&backend.bus))?;
+        let keeping = keeper.start(Arc::clone(&backend.queue), &*backend.bus)?;
         let drain = CancellationToken::new();
         let mut staff = Staff {
             backend: backend.clone(),
@@ -193,6 +193,19 @@ impl Handle {
         self.supervisor.await?
     }
 
+    /// Whether the engine has ended; [`Self::join`] tells how.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// Waits until every source has discovered once. Also returns when the engine ends.
+    pub async fn until_discovered(&self) {
+        tokio::select! {
+            () = self.sources_done.cancelled() => {}
+            () = self.ended.cancelled() => {}
+        }
+    }
+
     /// Waits until no job of the pipeline can go on by itself: sources have discovered once, and
     /// every job has ended or waits for a person. Also returns when the engine ends.
     pub async fn until_idle(&self) -> Result<(), port::Error> {
@@ -200,16 +213,13 @@ impl Handle {
         /// Counting a long backlog takes its time: at most a twentieth of all of it.
         const GAP_FACTOR: u32 = 20;
         const LOOK_AGAIN: Duration = Duration::from_secs(1);
-        tokio::select! {
-            () = self.sources_done.cancelled() => {}
-            () = self.ended.cancelled() => return Ok(()),
-        }
+        self.until_discovered().await;
         let mut signals = self.backend.bus.subscribe();
         loop {
             let looked = Instant::now();
             let counts = self.backend.store.counts(Some(&self.definition.pipeline.name)).await?;
             let moving = |state: JobState| !state.is_terminal() && state != JobState::Waiting;
-            if self.ended.is_cancelled() || !counts.iter().any(|count| moving(count.state)) {
+            if self.has_ended() || !counts.iter().any(|count| moving(count.state)) {
                 return Ok(());
             }
             tokio::time::sleep(GAP.max(looked.elapsed() * GAP_FACTOR)).await;

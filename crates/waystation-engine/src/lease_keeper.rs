@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::JobId;
 use waystation_core::job::PAGE_MAX;
-use waystation_core::port::{Bus, Error, Extended, Ledger, Queue, SETTLE_MAX, Signal};
+use waystation_core::port::{
+    Bus, Error, Extended, Ledger, Queue, SETTLE_MAX, Signal, Subscription,
+};
 use waystation_core::settlement::Lease;
 
 use crate::stop::{Cause, Stop};
@@ -52,8 +54,11 @@ impl LeaseKeeper {
     }
 
     /// Starts the thread that renews.
-    pub fn start(&self, queue: Arc<dyn Queue>, bus: Arc<dyn Bus>) -> std::io::Result<Keeping> {
+    pub fn start(&self, queue: Arc<dyn Queue>, bus: &dyn Bus) -> std::io::Result<Keeping> {
         let keeper = self.clone();
+        // Before the thread runs, which may take its time: an abort that is announced meanwhile
+        // would be met only when leases are renewed.
+        let signals = bus.subscribe();
         let end = CancellationToken::new();
         let ended = end.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -61,7 +66,7 @@ impl LeaseKeeper {
             std::thread::Builder::new().name("waystation-leases".into()).spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = keeper.keep(&*queue, &*bus) => {}
+                        () = keeper.keep(&*queue, signals) => {}
                         () = ended.cancelled() => {}
                     }
                 });
@@ -98,8 +103,7 @@ impl LeaseKeeper {
         }
     }
 
-    async fn keep(&self, queue: &dyn Queue, bus: &dyn Bus) {
-        let mut signals = bus.subscribe();
+    async fn keep(&self, queue: &dyn Queue, mut signals: Subscription) {
         let mut tick = tokio::time::interval(self.lease / 4);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut listening = true;

@@ -14,11 +14,12 @@ use waystation_core::failure::Failure;
 use waystation_core::handler::{Context, Handler, Service, service, typed};
 use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
+use waystation_core::pipeline::Catalog;
 use waystation_core::port;
 use waystation_core::settlement::Submitted;
 use waystation_engine::{
-    Client, Definition, DefinitionError, Engine, EngineError, Handle, Options, Registry, Sources,
-    Submission, SubmitError,
+    Backend, Client, Definition, DefinitionError, Engine, EngineError, Handle, Options, Registry,
+    Sources, Submission, SubmitError,
 };
 use waystation_executors::Executors;
 
@@ -97,6 +98,11 @@ impl App {
             Ok(text) => Ok(Self::of(Declared::File { origin, text })),
             Err(source) => Err(AppError::File { path: origin, source }),
         }
+    }
+
+    /// The same from the text of such a file; `origin` names it in messages.
+    pub fn from_text(origin: &str, text: &str) -> Self {
+        Self::of(Declared::File { origin: origin.to_owned(), text: text.to_owned() })
     }
 
     fn of(declared: Declared) -> Self {
@@ -208,8 +214,18 @@ impl App {
             tracing::warn!(backend = url, %finding, "preflight");
         }
         let backend = backends::open(&self.urls).await?;
+        self.open_on(backend, |catalog| catalog).await
+    }
+
+    /// The same on a backend that is open, whatever the URLs say, with the catalog of the stages'
+    /// code as `dress` makes it.
+    pub(crate) async fn open_on(
+        self,
+        backend: Backend,
+        dress: impl FnOnce(Arc<dyn Catalog>) -> Arc<dyn Catalog>,
+    ) -> Result<OpenApp, AppError> {
         let environment = environment(BTreeMap::new());
-        let catalog = Arc::new(self.executors);
+        let catalog = dress(Arc::new(self.executors));
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);
         let (origin, source) = match self.declared {
             Declared::Here { name, stages, routes } => {
@@ -229,7 +245,12 @@ impl OpenApp {
         let Value::Object(params) = params else {
             return Err(AppError::Params(kind_of(&params)));
         };
-        let submission = Submission { params, ..Submission::default() };
+        self.submit_as(Submission { params, ..Submission::default() }).await
+    }
+
+    /// Submits a job with all that can be said of it: its id, where it begins, not before when.
+    /// Gives the job that is there already where it is the same.
+    pub async fn submit_as(&self, submission: Submission) -> Result<JobId, AppError> {
         let submitted = self.client.submit(&self.definition, vec![submission]).await?;
         match submitted.into_iter().next() {
             Some(Submitted::Created(job_id) | Submitted::Duplicate(job_id)) => Ok(job_id),

@@ -5,3 +5,11 @@ struct FirstStage;
 
 #[doc = include_str!("../../../docs/guides/retries_and_errors.md")]
 struct RetriesAndErrors;
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../../../docs/guides/testing.md")]
+struct Testing;
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../../../docs/guides/people_in_the_loop.md")]
+struct PeopleInTheLoop;

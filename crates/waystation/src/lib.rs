@@ -35,6 +35,8 @@ mod environment;
 #[cfg(doctest)]
 mod guides;
 mod signals;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::{App, AppError, OpenApp};
 pub use environment::environment;

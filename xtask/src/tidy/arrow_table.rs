@@ -43,7 +43,8 @@ pub const TABLE: &[Row] = &[
     (Testing,   Named("waystation-testing"),   &[Core]),
     (Memory,    Named("waystation-memory"),    &[Core]),
     (Adapter,   Folder("adapters"),            &[Core]),
-    (Facade,    Named("waystation"),           &[Core, Engine, Executors, Server, Memory, Adapter]),
+    (Facade,    Named("waystation"),           &[Core, Engine, Executors, Server, Memory, Adapter,
+                                                 Testing]),
     (App,       Folder("apps"),                &[Facade]),
     (Xtask,     Named("xtask"),                &[]),
 ];

@@ -55,6 +55,7 @@ fn the_arrows_are_these_and_no_others() {
                 "waystation-engine",
                 "waystation-executors",
                 "waystation-server",
+                "waystation-testing",
                 "waystation-memory",
                 "waystation-sqlite",
             ],

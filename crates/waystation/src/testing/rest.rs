@@ -1,0 +1,139 @@
+//! Jobs at rest: nothing happens to them until a person, the clock or the test does something.
+
+use std::time::Duration;
+
+use waystation_core::clock::{Clock, Timestamp};
+use waystation_core::id::JobId;
+use waystation_core::job::{JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::port;
+use waystation_core::state::JobState;
+
+use super::{Error, World};
+use crate::AppError;
+
+/// How many jobs that still move are told of.
+const TOLD_MAX: usize = 5;
+
+/// Why a job does not go on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It has ended.
+    Ended,
+    /// It waits for a person.
+    Person,
+    /// It waits for a time that the clock does not show yet.
+    Until(Timestamp),
+}
+
+impl Rest {
+    /// Why this job rests; `None` while it moves.
+    pub fn of(job: &JobRecord) -> Option<Self> {
+        match job.state {
+            JobState::Waiting => Some(Self::Person),
+            JobState::Retrying | JobState::Delayed => job.not_before.map(Self::Until),
+            state => state.is_terminal().then_some(Self::Ended),
+        }
+    }
+}
+
+/// Where a job stands, in words that tell what the test can do.
+pub fn stands(job: &JobRecord, now: Timestamp) -> String {
+    let stage = &job.stage;
+    let why = job.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+    match (job.state, job.not_before) {
+        (JobState::Waiting, _) => {
+            format!("it waits for a person at stage `{stage}` (hint: `World::answer`)")
+        }
+        (state, Some(moment)) => format!(
+            "it is {state} at stage `{stage}`, due in {:?} (hint: `World::advance`)",
+            moment.since(now)
+        ),
+        (state, None) => format!("it is {state} at stage `{stage}`{why}"),
+    }
+}
+
+impl World {
+    /// Waits until every job rests.
+    pub async fn rest(&self) -> Result<(), Error> {
+        let look = async || Ok(self.all_rest().await?.then_some(()));
+        match self.wait(look).await? {
+            Some(()) => Ok(()),
+            None => Err(self.too_long().await?),
+        }
+    }
+
+    /// Waits until a job rests; gives it as it stands then.
+    pub(super) async fn rested(&self, job_id: &JobId) -> Result<(JobRecord, Rest), Error> {
+        let store = &self.backend().store;
+        let look = async || {
+            let job = store.job(job_id).await?;
+            let job = job.ok_or_else(|| AppError::UnknownJob(job_id.clone()))?;
+            Ok(Rest::of(&job).map(|rest| (job, rest)))
+        };
+        match self.wait(look).await? {
+            Some(rested) => Ok(rested),
+            None => Err(self.too_long().await?),
+        }
+    }
+
+    /// Looks again whenever something changed; `None` at the limit.
+    async fn wait<T>(
+        &self,
+        look: impl AsyncFn() -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut signals = self.backend().bus.subscribe();
+        let waiting = async {
+            loop {
+                if let Some(found) = look().await? {
+                    return Ok(found);
+                }
+                signals.next().await;
+            }
+        };
+        tokio::time::timeout(self.wait_max(), waiting).await.ok().transpose()
+    }
+
+    /// A job that rests stays so, and one that moves is in no state that is listed here: it is
+    /// seen by the count, which comes last.
+    async fn all_rest(&self) -> Result<bool, port::Error> {
+        for state in [JobState::Retrying, JobState::Delayed] {
+            if self.jobs_in(state).await?.iter().any(|job| Rest::of(job).is_none()) {
+                return Ok(false);
+            }
+        }
+        let counts = self.backend().store.counts(None).await?;
+        Ok(!counts.iter().any(|count| moves(count.state)))
+    }
+
+    async fn jobs_in(&self, state: JobState) -> Result<Vec<JobRecord>, port::Error> {
+        let mut all: Vec<JobRecord> = Vec::new();
+        loop {
+            let before = all.last().map(|job| job.job_id.clone());
+            let filter =
+                JobFilter { state: Some(state), before, limit: PAGE_MAX, ..JobFilter::default() };
+            let page = self.backend().store.jobs(filter).await?;
+            let is_last = page.len() < PAGE_MAX;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn too_long(&self) -> Result<Error, Error> {
+        let mut moving = Vec::new();
+        for state in JobState::ALL {
+            moving.extend(self.jobs_in(state).await?);
+        }
+        moving.retain(|job| Rest::of(job).is_none());
+        let now = self.clock().now();
+        let told = |job: &JobRecord| format!("job {}: {}", job.job_id, stands(job, now));
+        let stands = moving.iter().take(TOLD_MAX).map(told).collect();
+        let waited: Duration = self.wait_max();
+        Ok(Error::TooLong { what: "jobs still move", waited, stands })
+    }
+}
+
+fn moves(state: JobState) -> bool {
+    matches!(state, JobState::Ready | JobState::Queued | JobState::Running)
+}
