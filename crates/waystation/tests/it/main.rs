@@ -13,6 +13,7 @@ mod full_disk;
 mod leftovers;
 mod pairs;
 mod program;
+mod shapes;
 mod signals;
 mod submit;
 mod walk;
