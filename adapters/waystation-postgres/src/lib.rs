@@ -10,6 +10,7 @@
 mod bus;
 mod connection;
 mod error;
+mod family;
 mod inspection;
 mod ledger;
 mod options;

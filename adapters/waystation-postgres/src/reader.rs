@@ -1,5 +1,6 @@
 //! Reading, on a connection of its own: readers never wait for the writer, nor it for them.
 
+mod family;
 mod inbox;
 mod jobs;
 mod pipelines;

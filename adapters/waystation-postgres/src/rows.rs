@@ -10,6 +10,8 @@ pub const READY: i16 = 0;
 pub const HELD: i16 = 2;
 /// `message.state`.
 pub const AWAY: i16 = 3;
+/// `message.state`.
+pub const AWAITING: i16 = 4;
 
 /// The place of a value among all of its kind.
 fn place<T: PartialEq>(known: &[T], value: &T) -> i16 {

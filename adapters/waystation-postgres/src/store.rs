@@ -5,7 +5,8 @@ use serde_json::Value;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::{
-    Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
+    TaskRecord,
 };
 use waystation_core::port::{Abort, Error, Store};
 
@@ -41,6 +42,21 @@ impl Store for Postgres {
 
     async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
         self.shared.reader.jobs(&filter, self.shared.clock.now()).await
+    }
+
+    async fn children(
+        &self,
+        parent: &JobId,
+        visit: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ChildRecord>, Error> {
+        let now = self.shared.clock.now();
+        self.shared.reader.children(parent, visit, from, limit.min(PAGE_MAX), now).await
+    }
+
+    async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
+        self.shared.reader.awaited(job_id).await
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {

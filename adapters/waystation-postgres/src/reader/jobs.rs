@@ -4,27 +4,32 @@ use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, PipelineName, StageId};
-use waystation_core::job::{Count, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
 use waystation_core::port::Error;
 use waystation_core::state::JobState;
 
 use super::Reader;
+use crate::family::parent;
+use crate::parameter::Parameter;
 use crate::rows::state_number;
 
 /// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
-/// and 5. A leased message is in 1, one that is away in 3.
-const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
-     updated_at, failure, now_body, deliveries, held_until, job_number, leased_at FROM ( \
+/// and 5. A leased message is in 1, one that is away in 3. What waits has a task, or a message
+/// where it waits for children.
+pub(super) const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, \
+     created_at, updated_at, failure, now_body, deliveries, held_until, job_number, leased_at, \
+     parent, parent_visit, position FROM ( \
      SELECT job.*, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
      AND message.leased_at IS NOT NULL THEN 2::smallint \
      ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
-     message.deliveries, CASE WHEN message.state = 2 THEN message.due \
+     message.deliveries, \
+     CASE WHEN message.state = 2 AND job.state IN (3, 5) THEN message.due \
      WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
      AND message.not_before > $1 THEN message.not_before END AS held_until, \
      CASE WHEN message.state = 1 AND message.due > $1 OR message.state = 3 \
      THEN message.leased_at END AS leased_at \
      FROM job \
-     LEFT JOIN message ON job.state < 6 AND job.state <> 4 AND message.job = job.job_number \
+     LEFT JOIN message ON job.state < 6 AND message.job = job.job_number \
      LEFT JOIN task ON job.state = 4 AND task.job = job.job_number) AS shown";
 
 impl Reader {
@@ -47,13 +52,21 @@ impl Reader {
         let sql = format!(
             "{SELECT} WHERE job_number < $2 AND ($3::text IS NULL OR pipeline = $3) \
              AND ($4::text IS NULL OR stage = $4) AND ($5::smallint IS NULL OR now_state = $5) \
-             ORDER BY job_number DESC LIMIT $6"
+             AND ($6::text IS NULL OR parent = $6) AND (parent IS NULL OR NOT $7) \
+             ORDER BY job_number DESC LIMIT $8"
         );
         let pipeline = filter.pipeline.as_ref().map(PipelineName::as_str);
         let stage = filter.stage.as_ref().map(StageId::as_str);
         let state = filter.state.map(state_number);
+        let (of, parents) = match &filter.family {
+            Family::All => (None, false),
+            Family::Parents => (None, true),
+            Family::ChildrenOf(job_id) => (Some(job_id.as_str()), false),
+        };
         let limit = filter.limit.min(PAGE_MAX) as i64;
-        let rows = self.rows(&sql, &[&now.0, &before, &pipeline, &stage, &state, &limit]).await?;
+        let parameters: [&(dyn Parameter + Sync); 8] =
+            [&now.0, &before, &pipeline, &stage, &state, &of, &parents, &limit];
+        let rows = self.rows(&sql, &parameters).await?;
         rows.iter().map(|row| self.record(row)).collect()
     }
 
@@ -99,6 +112,7 @@ impl Reader {
             running_since: row.get::<_, Option<i64>>(12).map(Timestamp),
             deliveries: row.get::<_, Option<i32>>(9).unwrap_or(0) as u32,
             failure: self.failure(row.get(7))?,
+            parent: parent(row, 13),
             params: params.unwrap_or_default(),
             body: body.unwrap_or_default().to_vec(),
         })

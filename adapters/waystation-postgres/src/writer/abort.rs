@@ -11,34 +11,45 @@ use waystation_core::state::{JobState, Step, transition};
 
 use super::batch::{Result, Writer};
 use super::sets::End;
+use super::tallies::Run;
 use crate::rows::kind_number;
 
 impl Writer {
     /// Aborts a job. The job's row is locked first: whoever settles it at the same time has
-    /// either ended before, or comes after.
+    /// either ended before, or comes after. So it is with what it waits for, where somebody may
+    /// be about to let the job go on.
     pub(super) async fn abort(&mut self, job_id: &JobId, reason: &str) -> Result<Abort> {
-        let sql = "SELECT job_number, stage, state FROM job WHERE job_id = $1 FOR UPDATE";
+        let sql = "SELECT 1 FROM awaited WHERE job_id = $1 FOR UPDATE";
+        self.link.send(sql, &[&job_id.as_str()]).await?;
+        let sql = "SELECT job_number, stage, state, parent, parent_visit FROM job \
+             WHERE job_id = $1 FOR UPDATE";
         let rows = self.link.rows(sql, &[&job_id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(Abort::Unknown) };
         let (job, stage): (i64, String) = (row.get(0), row.get(1));
+        let made_by = Run::read(row, 3);
         let state = JobState::ALL.get(row.get::<_, i16>(2) as usize).copied();
         let state = state.unwrap_or(JobState::Failed);
         if transition(state, Step::Abort).is_err() {
             return Ok(Abort::TooLate);
         }
-        let rows = if state == JobState::Waiting {
-            self.link.rows("DELETE FROM task WHERE job = $1 RETURNING body", &[&job]).await?
-        } else {
+        let mut rows = Vec::new();
+        if state == JobState::Waiting {
+            rows =
+                self.link.rows("DELETE FROM task WHERE job = $1 RETURNING body", &[&job]).await?;
+            self.forget_waiting(&[job_id.as_str()]).await?;
+        }
+        if rows.is_empty() {
             let mark = "UPDATE message SET abort = coalesce(abort, $1) \
                  WHERE job = $2 AND (state = 1 AND due > $3 OR state = 3)";
             if self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {
                 self.aborts.push((job_id.clone(), reason.to_owned()));
                 return Ok(Abort::Requested);
             }
-            self.link.rows("DELETE FROM message WHERE job = $1 RETURNING body", &[&job]).await?
-        };
+            let sql = "DELETE FROM message WHERE job = $1 RETURNING body";
+            rows = self.link.rows(sql, &[&job]).await?;
+        }
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        self.end_aborted(job, &stage, reason, &body).await?;
+        self.end_aborted(job, &stage, made_by.as_ref(), reason, &body).await?;
         Ok(Abort::Done)
     }
 
@@ -52,20 +63,26 @@ impl Writer {
         let sql = "DELETE FROM message WHERE message_id = $1 RETURNING body";
         let rows = self.link.rows(sql, &[&message]).await?;
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        let rows = self.link.rows("SELECT stage FROM job WHERE job_number = $1", &[&job]).await?;
+        let sql = "SELECT stage, parent, parent_visit FROM job WHERE job_number = $1";
+        let rows = self.link.rows(sql, &[&job]).await?;
         let stage: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        self.end_aborted(job, &stage, reason, &body).await
+        let made_by = rows.first().and_then(|row| Run::read(row, 1));
+        self.end_aborted(job, &stage, made_by.as_ref(), reason, &body).await
     }
 
     async fn end_aborted(
         &mut self,
         job: i64,
         stage: &str,
+        made_by: Option<&Run>,
         reason: &str,
         body: &[u8],
     ) -> Result<()> {
         let failure = Failure::new(ErrorKind::Aborted, reason);
         let state = JobState::Aborted;
+        if let Some(run) = made_by {
+            self.tallies.note_end(run, state);
+        }
         self.end_jobs(&[End { job, state, stage, failure: Some(&failure), body }]).await?;
         let (visit, attempt) = Contract::parse(body)
             .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));

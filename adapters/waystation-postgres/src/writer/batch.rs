@@ -13,6 +13,7 @@ use super::command::{Command, Reply};
 use super::floors::Floors;
 use super::link::Link;
 use super::listener::channel;
+use super::tallies::Tallies;
 use super::waiters::{Waiter, Waiters};
 use crate::error::{explain, is_conflict};
 use crate::options::Options;
@@ -45,6 +46,8 @@ pub struct Writer {
     pub(super) filled: Vec<QueueName>,
     /// Running jobs that somebody wants aborted, with why, noted in this batch.
     pub(super) aborts: Vec<(JobId, String)>,
+    /// What this batch changes of how many children have ended.
+    pub(super) tallies: Tallies,
     name: String,
     channel: String,
     clock: Arc<dyn Clock>,
@@ -86,6 +89,7 @@ impl Writer {
             next_due: Some(Timestamp(0)),
             filled: Vec::new(),
             aborts: Vec::new(),
+            tallies: Tallies::default(),
             name: options.name(),
             channel: channel(options),
             clock,
@@ -243,6 +247,7 @@ impl Writer {
     async fn transact(&mut self, batch: &[Command]) -> Result<Vec<Answer>> {
         self.filled.clear();
         self.aborts.clear();
+        self.tallies = Tallies::default();
         self.link.begin().await?;
         let mut answers = Vec::with_capacity(batch.len());
         while let Some(command) = batch.get(answers.len()) {
@@ -253,6 +258,7 @@ impl Writer {
             }
         }
         self.release_due().await?;
+        self.count_children().await?;
         for queue in &self.filled {
             self.waiters.promise(queue);
         }

@@ -11,12 +11,14 @@ use waystation_core::id::{JobId, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Effect, Known, Place, Shadow};
-use waystation_core::settlement::Message;
+use waystation_core::settlement::{Message, NewJob};
 use waystation_core::state::JobState;
 
+use super::arrivals::Arrivals;
 use super::batch::{Result, Writer};
 use super::sets::{End, Move};
-use crate::rows::{AWAY, state_number};
+use super::tallies::Run;
+use crate::rows::{AWAITING, AWAY, state_number};
 
 // Messages first and in the order of their numbers, as the courier's settlement takes them: where
 // both meet, one waits for the other, not both. What is locked is read afterwards, since whoever
@@ -24,7 +26,7 @@ use crate::rows::{AWAY, state_number};
 const LOCK_MESSAGES: &str = "SELECT message_id FROM message WHERE job IN \
      (SELECT job_number FROM job WHERE job_id = ANY($1)) ORDER BY message_id FOR UPDATE";
 // Who wants one of them aborted waits as well, so that no mark is missed.
-const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage FROM job \
+const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage, parent, parent_visit FROM job \
      WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
 const MESSAGES: &str = "SELECT job, queue, rank, state, not_before, leased_at, told_at, abort, \
      body FROM message WHERE job = ANY($1)";
@@ -34,27 +36,40 @@ const SEND_AWAY: &str = "UPDATE message SET state = 3, due = NULL, token = NULL,
      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new (job, leased_at, told_at) \
      WHERE message.job = new.job";
 
+/// What is there of a batch's jobs before it.
+#[derive(Default)]
+struct Found {
+    /// Their numbers.
+    numbers: HashMap<JobId, i64>,
+    /// What is known of them.
+    known: HashMap<JobId, Known>,
+    /// What made those that are children, and their states.
+    children: HashMap<i64, (Run, JobState)>,
+    /// Those that wait for children.
+    awaiting: HashSet<i64>,
+}
+
 impl Writer {
     /// Applies entries in their order. Nothing is written where the batch is refused.
     pub(super) async fn project(
         &mut self,
         entries: &[Entry],
     ) -> Result<std::result::Result<Vec<Projected>, Error>> {
-        let (mut numbers, known) = self.look_up(entries).await?;
+        let mut found = self.look_up(entries).await?;
+        let known = std::mem::take(&mut found.known);
         let projection = match projection::project(entries, known) {
             Ok(projection) => projection,
             Err(error) => return Ok(Err(error)),
         };
-        self.give_birth(&projection.effects, &mut numbers).await?;
+        self.give_birth(&projection.effects, &mut found.numbers).await?;
         let effects = projection.effects.iter();
         let effects: Vec<(i64, &Effect)> =
-            effects.filter_map(|one| Some((*numbers.get(&one.job_id)?, one))).collect();
+            effects.filter_map(|one| Some((*found.numbers.get(&one.job_id)?, one))).collect();
+        self.note_families(&effects, &found).await?;
         self.keep(&effects).await?;
-        self.put(&effects).await?;
-        let all = effects.iter();
-        let events: Vec<_> =
-            all.flat_map(|(job, one)| one.events.iter().map(|event| (*job, event))).collect();
-        self.insert_events(&events).await?;
+        let arrivals = self.arrive(&effects, &found).await?;
+        self.put(&effects, &arrivals).await?;
+        self.insert_events(&arrivals.events).await?;
         let all = effects.iter();
         let log: Vec<_> =
             all.flat_map(|(job, one)| one.log.iter().map(|line| (*job, line))).collect();
@@ -62,14 +77,11 @@ impl Writer {
         Ok(Ok(projection.answers))
     }
 
-    /// The numbers of those of the entries' jobs that exist, and what is known of them.
-    async fn look_up(
-        &mut self,
-        entries: &[Entry],
-    ) -> Result<(HashMap<JobId, i64>, HashMap<JobId, Known>)> {
+    /// Those of the entries' jobs that exist.
+    async fn look_up(&mut self, entries: &[Entry]) -> Result<Found> {
         let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.job_id.as_str()).collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let mut numbers = HashMap::new();
+        let mut there = Found::default();
         let mut jobs: HashMap<i64, (JobId, Known)> = HashMap::new();
         self.link.run(LOCK_MESSAGES, &[&ids]).await?;
         for row in self.link.rows(LOCK_JOBS, &[&ids]).await? {
@@ -81,12 +93,18 @@ impl Writer {
                 shadow: None,
                 events: HashSet::new(),
             };
-            numbers.insert(job_id.clone(), number);
+            if let Some(run) = Run::read(&row, 4) {
+                there.children.insert(number, (run, known.state));
+            }
+            there.numbers.insert(job_id.clone(), number);
             jobs.insert(number, (job_id, known));
         }
         let found: Vec<i64> = jobs.keys().copied().collect();
         if !found.is_empty() {
             for row in self.link.rows(MESSAGES, &[&found]).await? {
+                if row.get::<_, i16>(3) == AWAITING {
+                    there.awaiting.insert(row.get(0));
+                }
                 if let Some((_, known)) = jobs.get_mut(&row.get(0)) {
                     known.shadow = Some(shadow(&row, &known.stage));
                 }
@@ -100,7 +118,8 @@ impl Writer {
                 }
             }
         }
-        Ok((numbers, jobs.into_values().collect()))
+        there.known = jobs.into_values().collect();
+        Ok(there)
     }
 
     /// Makes jobs known, in this order. One that somebody else makes known at the same moment
@@ -134,6 +153,47 @@ impl Writer {
         Ok(())
     }
 
+    /// Notes which children ended or did not, and which jobs wait for children no more.
+    async fn note_families(&mut self, effects: &[(i64, &Effect)], found: &Found) -> Result<()> {
+        let mut gone = Vec::new();
+        for (job, effect) in effects {
+            if let (Some((run, before)), Some((after, _))) =
+                (found.children.get(job), &effect.moved)
+            {
+                self.tallies.note(run, *before, *after);
+            }
+            if effect.place.is_some() && found.awaiting.contains(job) {
+                gone.push(effect.job_id.as_str());
+            }
+        }
+        self.forget_waiting(&gone).await
+    }
+
+    /// Creates the children that the jobs made. Gives what comes here, with what happened.
+    async fn arrive<'a>(
+        &mut self,
+        effects: &[(i64, &'a Effect)],
+        found: &Found,
+    ) -> Result<Arrivals<'a>> {
+        let children: Vec<&NewJob> =
+            effects.iter().flat_map(|(_, effect)| &effect.children).collect();
+        let mut numbers = self.bear(&children).await?.into_iter();
+        let mut arrivals = Arrivals::default();
+        for (job, effect) in effects {
+            match &effect.place {
+                Some(Place::Held(message, quorum)) => {
+                    let made_by = found.children.get(job).map(|(run, _)| run);
+                    arrivals.hold(*job, message, *quorum, made_by);
+                }
+                Some(Place::Inbox(task)) => arrivals.tasks.push((*job, task)),
+                _ => {}
+            }
+            arrivals.events.extend(effect.events.iter().map(|event| (*job, event)));
+            arrivals.begin_children(&effect.children, &mut numbers);
+        }
+        Ok(arrivals)
+    }
+
     /// Takes messages that stay as they are out of everybody's reach, also the courier's who
     /// still has one.
     async fn keep(&mut self, effects: &[(i64, &Effect)]) -> Result<()> {
@@ -152,8 +212,8 @@ impl Writer {
     }
 
     /// Puts jobs where they are from now on, with their states and stages.
-    async fn put(&mut self, effects: &[(i64, &Effect)]) -> Result<()> {
-        let (mut gone, mut shadows, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
+    async fn put(&mut self, effects: &[(i64, &Effect)], arrivals: &Arrivals<'_>) -> Result<()> {
+        let (mut gone, mut shadows) = (Vec::new(), Vec::new());
         let (mut moves, mut ends) = (Vec::new(), Vec::new());
         for (job, effect) in effects {
             let (job, Some((state, stage))) = (*job, &effect.moved) else { continue };
@@ -169,10 +229,7 @@ impl Writer {
                     shadows.push((job, shadow));
                     moves.push(onward);
                 }
-                Some(Place::Inbox(task)) => {
-                    tasks.push((job, task));
-                    moves.push(onward);
-                }
+                Some(Place::Held(..) | Place::Inbox(_)) => moves.push(onward),
                 Some(Place::End { body, failure }) => {
                     ends.push(End { job, state, stage, failure: failure.as_ref(), body });
                 }
@@ -185,7 +242,7 @@ impl Writer {
             self.link.run("DELETE FROM message WHERE job = ANY($1)", &[&gone]).await?;
         }
         self.insert_shadows(&shadows).await?;
-        self.insert_tasks(&tasks).await?;
+        self.insert_arrivals(arrivals).await?;
         self.move_jobs(&moves).await?;
         self.end_jobs(&ends).await?;
         self.insert_letters(&ends).await

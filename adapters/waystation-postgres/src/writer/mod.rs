@@ -7,10 +7,12 @@
 //! is answered as unavailable, and the connection is made anew.
 
 mod abort;
+mod arrivals;
 mod batch;
 mod claim;
 mod command;
 mod due;
+mod family;
 mod floors;
 mod ledger;
 mod link;
@@ -18,6 +20,7 @@ mod listener;
 mod sets;
 mod settle;
 mod submit;
+mod tallies;
 mod waiters;
 
 use std::sync::Arc;

@@ -5,11 +5,14 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::projection::Shadow;
-use waystation_core::settlement::{Message, Task};
+use waystation_core::settlement::Task;
 use waystation_core::state::JobState;
 
+use super::arrivals::Arrival;
 use super::batch::{Result, Writer};
-use crate::rows::{AWAY, HELD, READY, failure_text, kind_number, level_number, state_number};
+use crate::rows::{
+    AWAITING, AWAY, HELD, READY, failure_text, kind_number, level_number, state_number,
+};
 
 /// A job that goes on.
 pub struct Move<'a> {
@@ -37,35 +40,42 @@ pub struct End<'a> {
 
 impl Writer {
     /// Puts messages into their queues, in this order.
-    pub(super) async fn insert_messages(&mut self, messages: &[(i64, &Message)]) -> Result<()> {
-        if messages.is_empty() {
+    pub(super) async fn insert_messages(&mut self, arrivals: &[Arrival<'_>]) -> Result<()> {
+        if arrivals.is_empty() {
             return Ok(());
         }
         let now = self.now;
-        let held = |message: &Message| message.not_before.filter(|moment| *moment > now);
-        let queues: Vec<&str> =
-            messages.iter().map(|(_, message)| message.queue.as_str()).collect();
-        let ranks: Vec<i16> =
-            messages.iter().map(|(_, message)| message.priority.saturating_neg()).collect();
-        let states: Vec<i16> = messages
-            .iter()
-            .map(|(_, message)| if held(message).is_some() { HELD } else { READY })
-            .collect();
-        let dues: Vec<Option<i64>> =
-            messages.iter().map(|(_, message)| held(message).map(|moment| moment.0)).collect();
-        let jobs: Vec<i64> = messages.iter().map(|(job, _)| *job).collect();
-        let bodies: Vec<&[u8]> =
-            messages.iter().map(|(_, message)| message.body.as_slice()).collect();
-        let sql = "INSERT INTO message (queue, rank, state, due, job, body, enqueued_at) \
-             SELECT queue, rank, state, due, job, body, $7 \
+        let due = |one: &Arrival<'_>| {
+            one.message.not_before.filter(|moment| !one.awaits && *moment > now)
+        };
+        let state = |one: &Arrival<'_>| match due(one) {
+            _ if one.awaits => AWAITING,
+            Some(_) => HELD,
+            None => READY,
+        };
+        let each = || arrivals.iter();
+        let queues: Vec<&str> = each().map(|one| one.message.queue.as_str()).collect();
+        let ranks: Vec<i16> = each().map(|one| one.message.priority.saturating_neg()).collect();
+        let states: Vec<i16> = each().map(state).collect();
+        let dues: Vec<_> = each().map(|one| due(one).map(|moment| moment.0)).collect();
+        let jobs: Vec<i64> = each().map(|one| one.job).collect();
+        let bodies: Vec<&[u8]> = each().map(|one| one.message.body.as_slice()).collect();
+        let runs = || each().map(|one| one.made_by.as_ref());
+        let parents: Vec<_> = runs().map(|run| run.map(|run| run.job_id.as_str())).collect();
+        let visits: Vec<_> = runs().map(|run| run.map(|run| run.visit as i32)).collect();
+        let sql = "INSERT INTO message (queue, rank, state, due, job, body, parent, parent_visit, \
+             enqueued_at) \
+             SELECT queue, rank, state, due, job, body, parent, visit, $9 \
              FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], \
-             $6::bytea[]) WITH ORDINALITY AS new (queue, rank, state, due, job, body, place) \
-             ORDER BY place";
-        self.link.send(sql, &[&queues, &ranks, &states, &dues, &jobs, &bodies, &now.0]).await?;
-        for (_, message) in messages {
-            match held(message) {
+             $6::bytea[], $7::text[], $8::integer[]) WITH ORDINALITY \
+             AS new (queue, rank, state, due, job, body, parent, visit, place) ORDER BY place";
+        let parameters: [&(dyn Parameter + Sync); 9] =
+            [&queues, &ranks, &states, &dues, &jobs, &bodies, &parents, &visits, &now.0];
+        self.link.send(sql, &parameters).await?;
+        for one in arrivals.iter().filter(|one| !one.awaits) {
+            match due(one) {
                 Some(moment) => self.expect_due(moment),
-                None => self.note_added(&message.queue, message.priority.saturating_neg()),
+                None => self.note_added(&one.message.queue, one.message.priority.saturating_neg()),
             }
         }
         Ok(())

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 use waystation_core::id::QueueName;
-use waystation_core::settlement::{Ended, Next, Settled, Settlement};
+use waystation_core::settlement::{Ended, NewJob, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 
+use super::arrivals::Arrivals;
 use super::batch::{Result, Writer};
 use super::sets::{End, Move};
+use super::tallies::Run;
 use crate::rows::failure_text;
 
 /// What was there to be ended.
@@ -17,26 +19,39 @@ struct Held {
     /// Why somebody wants the job aborted.
     abort: Option<String>,
     body: Vec<u8>,
+    /// What made the job, if it is a child.
+    made_by: Option<Run>,
+}
+
+/// A settlement that holds.
+struct Applied<'a> {
+    job: i64,
+    made_by: Option<&'a Run>,
+    settlement: &'a Settlement,
 }
 
 const END_DELIVERIES: &str = "DELETE FROM message USING \
      unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, NULL::bytea";
+     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit";
 const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL, \
      deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, body";
+     RETURNING message_id, ended.token, job, abort, body, parent, parent_visit";
 // Handing over is no delivery to a worker: those are the broker's to count.
 const HAND_OVER: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, \
      leased_at = NULL, deliveries = 0 \
      FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, NULL::bytea";
-const END_TASKS: &str = "DELETE FROM task WHERE task_id = ANY($1) \
-     RETURNING task_id, 0::bigint, job, NULL::text, NULL::bytea";
-const END_LETTERS: &str = "DELETE FROM dead_letter WHERE dead_letter_id = ANY($1) \
-     RETURNING dead_letter_id, 0::bigint, job, NULL::text, NULL::bytea";
+     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit";
+// Of these there are few: only the job tells whose child it is.
+const END_TASKS: &str = "DELETE FROM task USING job \
+     WHERE task_id = ANY($1) AND job_number = task.job \
+     RETURNING task_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, parent_visit";
+const END_LETTERS: &str = "DELETE FROM dead_letter USING job \
+     WHERE dead_letter_id = ANY($1) AND job_number = dead_letter.job \
+     RETURNING dead_letter_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, \
+     parent_visit";
 
 /// The first so many kinds of ends are ends of deliveries.
 const DELIVERIES: usize = 3;
@@ -67,12 +82,13 @@ impl Writer {
             let sql = "DELETE FROM message WHERE message_id = ANY($1)";
             self.link.send(sql, &[&gone]).await?;
         }
-        let applied: Vec<(i64, &Settlement)> = settlements
+        let applied: Vec<Applied<'_>> = settlements
             .iter()
             .zip(&overruled)
             .zip(&held)
             .filter_map(|((settlement, aborted), held)| {
-                Some((held.as_ref()?.job, aborted.as_ref().unwrap_or(settlement)))
+                let (held, settlement) = (held.as_ref()?, aborted.as_ref().unwrap_or(settlement));
+                Some(Applied { job: held.job, made_by: held.made_by.as_ref(), settlement })
             })
             .collect();
         self.apply(&applied).await?;
@@ -117,23 +133,27 @@ impl Writer {
         Ok(held)
     }
 
-    async fn apply(&mut self, settlements: &[(i64, &Settlement)]) -> Result<()> {
-        let mut messages = Vec::new();
-        let mut tasks = Vec::new();
+    async fn apply(&mut self, settlements: &[Applied<'_>]) -> Result<()> {
+        let mut numbers = self.bear_all(settlements).await?.into_iter();
+        let mut arrivals = Arrivals::default();
         let mut moves = Vec::new();
         let mut ends = Vec::new();
         let mut revived = Vec::new();
         let mut filled: Vec<QueueName> = Vec::new();
-        for (job, settlement) in settlements {
-            let stage = settlement.stage.as_str();
-            let onward = Move { job: *job, state: settlement.state, stage };
+        for Applied { job, made_by, settlement } in settlements {
+            let (job, stage) = (*job, settlement.stage.as_str());
+            let onward = Move { job, state: settlement.state, stage };
             match &settlement.next {
                 Next::Enqueue(message) => {
-                    messages.push((*job, message));
+                    arrivals.enqueue(job, message, *made_by);
+                    moves.push(onward);
+                }
+                Next::Await(message, quorum) => {
+                    arrivals.hold(job, message, *quorum, *made_by);
                     moves.push(onward);
                 }
                 Next::Park(task) => {
-                    tasks.push((*job, task));
+                    arrivals.tasks.push((job, task));
                     moves.push(onward);
                 }
                 Next::HandBack => {
@@ -144,35 +164,50 @@ impl Writer {
                 }
                 Next::End { body, failure } => {
                     let (state, failure) = (settlement.state, failure.as_ref());
-                    ends.push(End { job: *job, state, stage, failure, body });
+                    ends.push(End { job, state, stage, failure, body });
                 }
                 Next::HandOver => moves.push(onward),
-                Next::Drop => continue,
+                Next::Drop => {}
             }
-            if matches!(settlement.ended, Ended::DeadLetter(_)) {
-                revived.push(*job);
+            if settlement.next != Next::Drop && matches!(settlement.ended, Ended::DeadLetter(_)) {
+                revived.push(job);
             }
+            arrivals.events.extend(settlement.events.iter().map(|event| (job, event)));
+            arrivals.begin_children(&settlement.children, &mut numbers);
         }
         if !revived.is_empty() {
             let sql = "UPDATE job SET failure = NULL, body = NULL WHERE job_number = ANY($1)";
             self.link.send(sql, &[&revived]).await?;
         }
-        self.insert_messages(&messages).await?;
-        self.insert_tasks(&tasks).await?;
+        self.insert_arrivals(&arrivals).await?;
         self.move_jobs(&moves).await?;
         self.end_jobs(&ends).await?;
         self.insert_letters(&ends).await?;
         for queue in filled {
             self.note_filled(&queue);
         }
-        let all = settlements.iter();
-        let events: Vec<_> =
-            all.flat_map(|(job, one)| one.events.iter().map(|event| (*job, event))).collect();
-        self.insert_events(&events).await?;
+        self.insert_events(&arrivals.events).await?;
         let all = settlements.iter();
         let log: Vec<_> =
-            all.flat_map(|(job, one)| one.log.iter().map(|line| (*job, line))).collect();
+            all.flat_map(|one| one.settlement.log.iter().map(|line| (one.job, line))).collect();
         self.insert_log(&log).await
+    }
+
+    /// Creates the children that the settlements make, and notes which settlements end children.
+    async fn bear_all(&mut self, settlements: &[Applied<'_>]) -> Result<Vec<Option<i64>>> {
+        for Applied { made_by, settlement, .. } in settlements {
+            let Some(run) = made_by else { continue };
+            match settlement.ended {
+                _ if settlement.next == Next::Drop => {}
+                Ended::DeadLetter(_) => {
+                    self.tallies.note(run, JobState::Failed, settlement.state);
+                }
+                Ended::Delivery(_) | Ended::Task(_) => self.tallies.note_end(run, settlement.state),
+            }
+        }
+        let children: Vec<&NewJob> =
+            settlements.iter().flat_map(|one| &one.settlement.children).collect();
+        self.bear(&children).await
     }
 
     /// Failed jobs lie with the dead letters.
@@ -210,6 +245,7 @@ impl Kind {
 impl Held {
     fn read(row: &Row) -> Self {
         let body: Option<Vec<u8>> = row.get(4);
-        Self { job: row.get(2), abort: row.get(3), body: body.unwrap_or_default() }
+        let (job, abort, made_by) = (row.get(2), row.get(3), Run::read(row, 5));
+        Self { job, abort, body: body.unwrap_or_default(), made_by }
     }
 }

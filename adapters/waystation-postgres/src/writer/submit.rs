@@ -7,8 +7,18 @@ use waystation_core::job::Checkpoint;
 use waystation_core::settlement::{NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
 
+use super::arrivals::Arrivals;
 use super::batch::{Result, Writer};
+use crate::parameter::Parameter;
 use crate::rows::state_number;
+
+/// What came of a job that was to be.
+pub enum Created {
+    /// It exists, and has this number.
+    New(i64),
+    /// It is this job already.
+    Known(JobId),
+}
 
 impl Writer {
     /// Creates jobs with their first messages, and moves the source's checkpoint.
@@ -24,35 +34,41 @@ impl Writer {
             let value = checkpoint.value.to_string();
             self.link.send(sql, &[&checkpoint.source, &value, &self.now.0]).await?;
         }
-        let doubles = self.claim_keys(jobs).await?;
-        let fresh: Vec<usize> = (0..jobs.len()).filter(|place| doubles[*place].is_none()).collect();
-        let numbers = self.insert_jobs(jobs, &fresh).await?;
-        let mut messages = Vec::new();
-        let mut tasks = Vec::new();
-        let mut events = Vec::new();
-        for (place, number) in &numbers {
-            let job = &jobs[*place];
-            match &job.start {
-                Start::Queue(message) => messages.push((*number, message)),
-                Start::Inbox(task) => tasks.push((*number, task)),
+        let all: Vec<&NewJob> = jobs.iter().collect();
+        let created = self.create(&all).await?;
+        let mut arrivals = Arrivals::default();
+        for (job, created) in jobs.iter().zip(&created) {
+            if let Created::New(number) = created {
+                arrivals.begin(*number, job);
             }
-            events.extend(job.events.iter().map(|event| (*number, event)));
         }
-        self.insert_messages(&messages).await?;
-        self.insert_tasks(&tasks).await?;
-        self.insert_events(&events).await?;
-        let created: HashMap<usize, i64> = numbers.into_iter().collect();
-        let answers =
-            jobs.iter().zip(doubles).enumerate().map(|(place, (job, double))| match double {
-                Some(known) => Submitted::Duplicate(known),
-                None if created.contains_key(&place) => Submitted::Created(job.job_id.clone()),
-                None => Submitted::Duplicate(job.job_id.clone()),
-            });
+        self.insert_arrivals(&arrivals).await?;
+        self.insert_events(&arrivals.events).await?;
+        let answers = jobs.iter().zip(created).map(|(job, created)| match created {
+            Created::New(_) => Submitted::Created(job.job_id.clone()),
+            Created::Known(known) => Submitted::Duplicate(known),
+        });
         Ok(answers.collect())
     }
 
+    /// Creates those jobs that are not there yet, without what they start with.
+    pub(super) async fn create(&mut self, jobs: &[&NewJob]) -> Result<Vec<Created>> {
+        let doubles = self.claim_keys(jobs).await?;
+        let fresh: Vec<usize> = (0..jobs.len()).filter(|place| doubles[*place].is_none()).collect();
+        let numbers: HashMap<usize, i64> =
+            self.insert_jobs(jobs, &fresh).await?.into_iter().collect();
+        let created = doubles.into_iter().enumerate().map(|(place, double)| {
+            match (double, numbers.get(&place)) {
+                (Some(known), _) => Created::Known(known),
+                (None, Some(number)) => Created::New(*number),
+                (None, None) => Created::Known(jobs[place].job_id.clone()),
+            }
+        });
+        Ok(created.collect())
+    }
+
     /// Takes the dedupe keys; tells for each job whose its key is already, if somebody's.
-    async fn claim_keys(&mut self, jobs: &[NewJob]) -> Result<Vec<Option<JobId>>> {
+    async fn claim_keys(&mut self, jobs: &[&NewJob]) -> Result<Vec<Option<JobId>>> {
         let mut doubles = vec![None; jobs.len()];
         let mut first: HashMap<(&PipelineName, &str), usize> = HashMap::new();
         for (place, job) in jobs.iter().enumerate() {
@@ -68,7 +84,7 @@ impl Writer {
             return Ok(doubles);
         }
         let places: Vec<usize> = first.into_values().collect();
-        let of = |place: &usize| &jobs[*place];
+        let of = |place: &usize| jobs[*place];
         let pipelines: Vec<&str> = places.iter().map(|p| of(p).pipeline.as_str()).collect();
         let keys: Vec<Option<&str>> = places.iter().map(|p| of(p).dedupe_key.as_deref()).collect();
         let ids: Vec<&str> = places.iter().map(|p| of(p).job_id.as_str()).collect();
@@ -100,7 +116,11 @@ impl Writer {
     }
 
     /// Inserts the jobs at these places; gives the numbers of those that were not there yet.
-    async fn insert_jobs(&mut self, jobs: &[NewJob], fresh: &[usize]) -> Result<Vec<(usize, i64)>> {
+    async fn insert_jobs(
+        &mut self,
+        jobs: &[&NewJob],
+        fresh: &[usize],
+    ) -> Result<Vec<(usize, i64)>> {
         if fresh.is_empty() {
             return Ok(Vec::new());
         }
@@ -116,7 +136,7 @@ impl Writer {
             // The steps out of `ready` are all allowed.
             (transition(JobState::Ready, step).unwrap_or(JobState::Ready), stage)
         };
-        let begins: Vec<_> = fresh.iter().map(|place| begin(&jobs[*place])).collect();
+        let begins: Vec<_> = fresh.iter().map(|place| begin(jobs[*place])).collect();
         let ids: Vec<&str> = fresh.iter().map(|place| jobs[*place].job_id.as_str()).collect();
         let pipelines: Vec<&str> =
             fresh.iter().map(|place| jobs[*place].pipeline.as_str()).collect();
@@ -124,13 +144,21 @@ impl Writer {
             fresh.iter().map(|place| jobs[*place].pipeline_version as i32).collect();
         let states: Vec<i16> = begins.iter().map(|(state, _)| state_number(*state)).collect();
         let stages: Vec<&str> = begins.iter().map(|(_, stage)| stage.as_str()).collect();
-        let sql = "INSERT INTO job (job_id, pipeline, pipeline_version, state, stage, created_at, \
-             updated_at) SELECT id, pipeline, version, state, stage, $6, $6 \
-             FROM unnest($1::text[], $2::text[], $3::integer[], $4::smallint[], $5::text[]) \
-             WITH ORDINALITY AS new (id, pipeline, version, state, stage, place) ORDER BY place \
-             ON CONFLICT (job_id) DO NOTHING RETURNING job_id, job_number";
-        let rows =
-            self.link.rows(sql, &[&ids, &pipelines, &versions, &states, &stages, &now.0]).await?;
+        let families = || fresh.iter().map(|place| jobs[*place].parent.as_ref());
+        let parents: Vec<_> = families().map(|one| one.map(|one| one.job_id.as_str())).collect();
+        let visits: Vec<_> = families().map(|one| one.map(|one| one.visit as i32)).collect();
+        let positions: Vec<_> =
+            families().map(|one| one.map(|one| i64::from(one.position))).collect();
+        let sql = "INSERT INTO job (job_id, pipeline, pipeline_version, state, stage, parent, \
+             parent_visit, position, created_at, updated_at) \
+             SELECT id, pipeline, version, state, stage, parent, visit, position, $9, $9 \
+             FROM unnest($1::text[], $2::text[], $3::integer[], $4::smallint[], $5::text[], \
+             $6::text[], $7::integer[], $8::bigint[]) WITH ORDINALITY \
+             AS new (id, pipeline, version, state, stage, parent, visit, position, place) \
+             ORDER BY place ON CONFLICT (job_id) DO NOTHING RETURNING job_id, job_number";
+        let parameters: [&(dyn Parameter + Sync); 9] =
+            [&ids, &pipelines, &versions, &states, &stages, &parents, &visits, &positions, &now.0];
+        let rows = self.link.rows(sql, &parameters).await?;
         let mut numbers: HashMap<String, i64> =
             rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         // The first of a batch that has the id is the one that was inserted.
