@@ -106,6 +106,9 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     }
     if let Some(failure) = &job.failure {
         fact("failure", &out::clean(&format!("{}: {}", failure.kind, failure.message)));
+        if let (Some(stage), Some(attempt)) = (&failure.stage, failure.attempt) {
+            fact("  at", &out::clean(&format!("stage {stage}, attempt {attempt}")));
+        }
         for cause in &failure.causes {
             fact("  cause", &out::clean(cause));
         }
