@@ -13,6 +13,7 @@ use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
 use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Priority, Task};
 use waystation_core::state::JobState;
+use waystation_core::step::StepKey;
 
 use crate::line::Line;
 
@@ -31,6 +32,7 @@ pub(crate) struct State {
     /// The texts of each pipeline; version 1 comes first.
     pub pipelines: HashMap<PipelineName, Vec<String>>,
     pub checkpoints: HashMap<String, Value>,
+    pub steps: BTreeMap<StepKey, Vec<u8>>,
     last_id: i64,
     last_token: u64,
 }

@@ -22,6 +22,7 @@ pub mod retry;
 pub mod settlement;
 pub mod source;
 pub mod state;
+pub mod step;
 
 /// A job's shared state: the JSON object that stages read and add to.
 pub type Params = serde_json::Map<String, serde_json::Value>;

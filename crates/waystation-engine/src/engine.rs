@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::{Executor, Problems};
@@ -20,6 +21,7 @@ use crate::broker::Clerks;
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
+use crate::janitor;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::source_worker::{self, SourceWorker};
 use crate::staff::Staff;
@@ -154,7 +156,9 @@ impl Engine {
         let sources_done = CancellationToken::new();
         let mut clerks = Clerks::start(&staff, &backend);
         clerks.hire(&living);
+        let janitor = janitor::run(Arc::clone(&backend.store), drain.clone());
         let supervisor = Supervisor {
+            _janitor: AbortOnDropHandle::new(tokio::spawn(janitor)),
             staff,
             clerks,
             sources,
@@ -260,6 +264,7 @@ struct Supervisor {
     clerks: Clerks,
     sources: JoinSet<Result<(), EngineError>>,
     _keeping: Keeping,
+    _janitor: AbortOnDropHandle<()>,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
     sources_done: CancellationToken,

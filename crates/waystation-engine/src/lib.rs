@@ -13,6 +13,7 @@ pub mod decide;
 mod definition;
 mod engine;
 mod graph;
+mod janitor;
 mod lease_keeper;
 mod source_worker;
 mod staff;

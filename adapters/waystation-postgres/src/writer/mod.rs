@@ -17,6 +17,7 @@ mod link;
 mod listener;
 mod sets;
 mod settle;
+mod steps;
 mod submit;
 mod waiters;
 

@@ -13,6 +13,7 @@ mod ledger;
 mod pipelines;
 mod rows;
 mod settle;
+mod steps;
 mod submit;
 mod waiters;
 

@@ -12,7 +12,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
@@ -20,6 +20,7 @@ use waystation_core::settlement::{Delivery, Lease, Settlement};
 use super::Options;
 use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
+use super::steps::RunSteps;
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
@@ -288,6 +289,11 @@ impl Attempter {
             cancellation: CancellationToken::new(),
             contract: wire,
             reporter,
+            steps: Arc::new(Steps::new(RunSteps::new(
+                Arc::clone(&self.backend.store),
+                contract,
+                &stage.id,
+            ))),
             blobs: Blobs::new(
                 self.backend.blobs.clone(),
                 contract.job_id.clone(),

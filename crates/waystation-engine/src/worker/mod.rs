@@ -6,6 +6,7 @@
 mod attempt;
 pub(crate) mod offload;
 mod reporter;
+mod steps;
 
 use std::collections::HashMap;
 use std::future::Future;

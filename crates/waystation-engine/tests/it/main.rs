@@ -6,5 +6,6 @@ mod breaking;
 mod couriers;
 mod flow;
 mod services;
+mod steps;
 mod stopping;
 mod world;

@@ -32,6 +32,7 @@ pub mod listings;
 pub mod model;
 pub mod order;
 pub mod settlements;
+pub mod steps;
 pub mod submission;
 pub mod waiting;
 
