@@ -10,6 +10,7 @@ use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::progress::Progress;
 use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Priority, Task};
 use waystation_core::state::JobState;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub pipelines: HashMap<PipelineName, Vec<String>>,
     pub checkpoints: HashMap<String, Value>,
     pub steps: BTreeMap<StepKey, Vec<u8>>,
+    /// What the jobs' attempts said last.
+    pub progress: HashMap<JobId, Progress>,
     last_id: i64,
     last_token: u64,
 }
@@ -238,7 +241,7 @@ impl State {
         let state = self.shown_state(job, now);
         let held_back = matches!(state, JobState::Delayed | JobState::Retrying);
         let message = self.message_of(job);
-        JobRecord {
+        let record = JobRecord {
             job_id: job_id.clone(),
             pipeline: job.pipeline.clone(),
             pipeline_version: job.pipeline_version,
@@ -254,9 +257,11 @@ impl State {
                 .filter(|_| state == JobState::Running),
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
+            progress: None,
             params: params_of(self.body(job)),
             body: self.body(job).to_vec(),
-        }
+        };
+        record.with_progress(self.progress.get(job_id).cloned())
     }
 }
 

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_away.sql"),
     include_str!("migrations/0003_steps.sql"),
+    include_str!("migrations/0004_progress.sql"),
 ];
 /// The version of the layout that this build makes.
 pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;

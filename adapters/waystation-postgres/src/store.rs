@@ -8,6 +8,7 @@ use waystation_core::job::{
     Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
 };
 use waystation_core::port::{Abort, Error, Store};
+use waystation_core::progress::Progress;
 use waystation_core::step::StepKey;
 
 use crate::Postgres;
@@ -93,6 +94,11 @@ impl Store for Postgres {
     async fn forget_steps(&self, after: Option<&JobId>) -> Result<Option<JobId>, Error> {
         let after = after.cloned();
         self.shared.writer.ask(|reply| Command::ForgetSteps { after, reply }).await
+    }
+
+    async fn keep_progress(&self, said: &[(JobId, Progress)]) -> Result<(), Error> {
+        let said = said.to_vec();
+        self.shared.writer.ask(|reply| Command::KeepProgress { said, reply }).await
     }
 
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {

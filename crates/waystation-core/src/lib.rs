@@ -17,6 +17,7 @@ pub mod job;
 pub mod journal;
 pub mod pipeline;
 pub mod port;
+pub mod progress;
 pub mod projection;
 pub mod retry;
 pub mod settlement;

@@ -15,6 +15,7 @@ mod engine;
 mod graph;
 mod janitor;
 mod lease_keeper;
+mod progress_keeper;
 mod source_worker;
 mod staff;
 mod stop;

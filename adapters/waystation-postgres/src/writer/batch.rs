@@ -285,6 +285,10 @@ impl Writer {
             Command::ForgetSteps { after, .. } => {
                 Answer::Forgot(self.forget_steps(after.as_ref()).await?)
             }
+            Command::KeepProgress { said, .. } => {
+                self.keep_progress(said).await?;
+                Answer::Nothing
+            }
             Command::Return(leases) => {
                 self.return_unwanted(leases).await?;
                 Answer::Nothing
@@ -451,6 +455,7 @@ fn tell(command: Command, answer: std::result::Result<Answer, Error>) {
             Answer::Forgot(answer) => Some(answer),
             _ => None,
         }),
+        Command::KeepProgress { reply, .. } => send(reply, answer, |_| Some(())),
         // Nobody waits for these.
         Command::Receive { .. } | Command::Return(_) | Command::Notice(_) | Command::Stop => {}
     }

@@ -8,6 +8,7 @@ use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::Entry;
 use waystation_core::port::{Abort, Error, Extended, Projected, Receive};
+use waystation_core::progress::Progress;
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
 use waystation_core::step::StepKey;
 
@@ -88,6 +89,13 @@ pub enum Command {
         after: Option<JobId>,
         /// Told how far it came.
         reply: Reply<Option<JobId>>,
+    },
+    /// Keeps what attempts said last.
+    KeepProgress {
+        /// What, of which jobs.
+        said: Vec<(JobId, Progress)>,
+        /// Told when it is kept.
+        reply: Reply<()>,
     },
     /// Deliveries that nobody waited for any more: back with them, uncounted.
     Return(Vec<Lease>),

@@ -15,6 +15,7 @@ mod floors;
 mod ledger;
 mod link;
 mod listener;
+mod progress;
 mod sets;
 mod settle;
 mod steps;

@@ -317,6 +317,9 @@ impl Writer {
             Command::ForgetSteps { after, reply } => {
                 keep(answers, reply, self.forget_steps(after.as_ref()))
             }
+            Command::KeepProgress { said, reply } => {
+                keep(answers, reply, self.keep_progress(&said))
+            }
             Command::Return(leases) => self.return_unwanted(&leases),
             Command::Receive { .. } | Command::Wake | Command::Stop => Ok(()),
         }
@@ -413,6 +416,7 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::PutPipeline { reply, .. } => told_the_error(reply),
         Command::KeepStep { reply, .. } => told_the_error(reply),
         Command::ForgetSteps { reply, .. } => told_the_error(reply),
+        Command::KeepProgress { reply, .. } => told_the_error(reply),
         // Their leases run out by themselves.
         Command::Return(_) | Command::Receive { .. } | Command::Wake | Command::Stop => return,
     });

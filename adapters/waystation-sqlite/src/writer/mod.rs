@@ -11,6 +11,7 @@ mod command;
 mod due;
 mod ledger;
 mod pipelines;
+mod progress;
 mod rows;
 mod settle;
 mod steps;

@@ -7,6 +7,7 @@ use super::Error;
 use crate::event::{Event, LogLine};
 use crate::id::{JobId, PipelineName};
 use crate::job::{Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
+use crate::progress::Progress;
 use crate::step::StepKey;
 
 /// What came of a request to abort a job.
@@ -91,6 +92,11 @@ pub trait Store: Send + Sync {
     /// one. Gives the last of these jobs when there may be more. Jobs that are not known are
     /// passed by.
     async fn forget_steps(&self, after: Option<&JobId>) -> Result<Option<JobId>, Error>;
+
+    /// Keeps what the attempts of jobs that have not ended said last, of at most
+    /// [`PROGRESS_MAX`](crate::progress::PROGRESS_MAX) jobs. Lossy: it may leave out jobs that
+    /// move on at this moment, and it passes by those that it does not know.
+    async fn keep_progress(&self, said: &[(JobId, Progress)]) -> Result<(), Error>;
 
     /// Where a source stands.
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error>;

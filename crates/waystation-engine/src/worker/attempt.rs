@@ -25,6 +25,7 @@ use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
+use crate::progress_keeper::ProgressKeeper;
 use crate::stop::{Cause, Stop};
 
 /// The wait before the store is asked again, and for what it need not answer.
@@ -45,6 +46,7 @@ pub struct Attempter {
     backend: Backend,
     registry: Registry,
     keeper: LeaseKeeper,
+    progress: ProgressKeeper,
 }
 
 /// An attempt that is over.
@@ -71,6 +73,7 @@ impl Attempter {
     ) -> Self {
         Self {
             keeper,
+            progress: options.progress.clone(),
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
@@ -108,6 +111,7 @@ impl Attempter {
             stage: stage.id.clone(),
             attempt: contract.retry_count + 1,
             bus: Arc::clone(&self.backend.bus),
+            progress: self.progress.clone(),
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });

@@ -5,6 +5,7 @@ mod attempts;
 mod breaking;
 mod couriers;
 mod flow;
+mod progress;
 mod services;
 mod steps;
 mod stopping;

@@ -31,6 +31,7 @@ pub mod limits;
 pub mod listings;
 pub mod model;
 pub mod order;
+pub mod progress;
 pub mod settlements;
 pub mod steps;
 pub mod submission;

@@ -182,6 +182,10 @@ macro_rules! conformance_cases {
                     pipeline_versions_count_changes,
                     live_versions_are_those_of_jobs_that_go_on,
                 }
+                progress::{
+                    last_progress_is_kept_while_it_says_something,
+                    progress_of_an_ended_job_is_not_kept,
+                }
                 steps::{
                     first_result_of_a_step_holds,
                     steps_are_apart,
@@ -290,6 +294,7 @@ mod tests {
         include_str!("waiting.rs"),
         include_str!("limits.rs"),
         include_str!("listings.rs"),
+        include_str!("progress.rs"),
         include_str!("steps.rs"),
         include_str!("durability.rs"),
         include_str!("ledger/mod.rs"),

@@ -97,6 +97,11 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     if let Some(since) = job.running_since {
         fact("running", &format!("since {}", ago(since)));
     }
+    if let Some(said) = &job.progress {
+        let (percent, attempt) = (said.percent.round(), said.attempt);
+        let said = format!("{percent} % {} (attempt {attempt}, {})", said.message, ago(said.at));
+        fact("progress", &out::clean(&said));
+    }
     if job.deliveries > 1 {
         fact("delivered", &format!("{} times to this stage", job.deliveries));
     }
