@@ -16,6 +16,7 @@ mod line;
 mod queue;
 mod settle;
 mod state;
+mod steps;
 mod store;
 mod submit;
 

@@ -10,9 +10,11 @@ use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::progress::Progress;
 use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Parent, Priority, Task};
 use waystation_core::state::JobState;
+use waystation_core::step::StepKey;
 
 use crate::family::Waiting;
 use crate::line::Line;
@@ -36,6 +38,9 @@ pub(crate) struct State {
     pub waiting: HashMap<JobId, Waiting>,
     /// Children by their parent, the stage run that made them, and their position.
     pub children: BTreeMap<(JobId, u32, u32), JobId>,
+    pub steps: BTreeMap<StepKey, Vec<u8>>,
+    /// What the jobs' attempts said last.
+    pub progress: HashMap<JobId, Progress>,
     last_id: i64,
     last_token: u64,
 }
@@ -256,7 +261,7 @@ impl State {
         let state = self.shown_state(job, now);
         let held_back = matches!(state, JobState::Delayed | JobState::Retrying);
         let message = self.message_of(job);
-        JobRecord {
+        let record = JobRecord {
             job_id: job_id.clone(),
             pipeline: job.pipeline.clone(),
             pipeline_version: job.pipeline_version,
@@ -273,9 +278,11 @@ impl State {
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
             parent: job.parent.clone(),
+            progress: None,
             params: params_of(self.body(job)),
             body: self.body(job).to_vec(),
-        }
+        };
+        record.with_progress(self.progress.get(job_id).cloned())
     }
 }
 

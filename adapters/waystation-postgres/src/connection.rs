@@ -13,7 +13,9 @@ use crate::options::Options;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_jobs.sql"),
     include_str!("migrations/0002_away.sql"),
-    include_str!("migrations/0004_families.sql"),
+    include_str!("migrations/0003_families.sql"),
+    include_str!("migrations/0004_steps.sql"),
+    include_str!("migrations/0005_progress.sql"),
 ];
 /// The version of the layout that this build makes.
 pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -4,6 +4,7 @@ mod family;
 mod inbox;
 mod jobs;
 mod pipelines;
+mod steps;
 mod timeline;
 
 use std::sync::Arc;

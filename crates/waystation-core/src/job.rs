@@ -7,6 +7,7 @@ use crate::Params;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::progress::Progress;
 use crate::settlement::{Parent, Quorum, Tally};
 use crate::state::JobState;
 
@@ -41,6 +42,9 @@ pub struct JobRecord {
     /// Whose child it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// How far its attempt was when it last said so. Lossy, and some seconds late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Its params as they stand now.
     pub params: Params,
     /// Its contract as it stands now.

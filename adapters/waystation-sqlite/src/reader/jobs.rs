@@ -8,7 +8,7 @@ use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
 use waystation_core::settlement::Parent;
 use waystation_core::state::JobState;
 
-use super::{failure, job_number, nth};
+use super::{corrupt, failure, job_number, nth};
 use crate::names;
 
 /// A job has a message or a task, and their numbers are apart: `live` is that of either. State
@@ -25,7 +25,7 @@ const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      AND message.not_before > ?1 THEN message.not_before END, \
      CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
      THEN message.leased_at END, \
-     parent.job_id, job.parent_visit, job.position \
+     parent.job_id, job.parent_visit, job.position, job.progress \
      FROM job \
      JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
      JOIN name AS stage ON stage.name_id = job.stage \
@@ -103,7 +103,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     // A body that is no contract is shown as what it is: without params.
     let body = body.unwrap_or_default();
     let params = Contract::parse(&body).ok().map(|contract| contract.params);
-    Ok(JobRecord {
+    let said = row.get::<_, Option<String>>(15)?;
+    let said = said.map(|text| serde_json::from_str(&text)).transpose();
+    let record = JobRecord {
         job_id: JobId::from(job_id),
         pipeline: PipelineName::from(pipeline),
         pipeline_version: row.get(2)?,
@@ -116,9 +118,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
         parent: parent(row, 12)?,
+        progress: None,
         params: params.unwrap_or_default(),
         body,
-    })
+    };
+    Ok(record.with_progress(said.map_err(|error| corrupt(15, error))?))
 }
 
 /// The parent that three columns tell of, if there is one.

@@ -4,6 +4,7 @@ mod family;
 mod inbox;
 mod jobs;
 mod pipelines;
+mod steps;
 mod timeline;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ pub use family::{awaited, children};
 pub use inbox::{dead_letters, task, tasks};
 pub use jobs::{abort_marks, counts, job, jobs};
 pub use pipelines::{checkpoint, live_versions, pipeline, pipelines};
+pub use steps::step_result;
 pub use timeline::{events, log};
 
 /// The most connections that are kept open between reads.

@@ -12,8 +12,10 @@ mod due;
 mod family;
 mod ledger;
 mod pipelines;
+mod progress;
 mod rows;
 mod settle;
+mod steps;
 mod submit;
 mod waiters;
 

@@ -236,7 +236,7 @@ impl<'a> Family<'a> {
     ) -> NewJob {
         let Contract { job_id, visit, exit_stage, other, .. } = self.contract;
         let child_id = JobId::new(format!("{job_id}.{visit}-{name}"));
-        let contract = Contract {
+        let mut contract = Contract {
             exit_stage: exit_stage.clone(),
             pipeline: Some(graph.pipeline.name.clone()),
             pipeline_version: Some(graph.version),
@@ -244,6 +244,7 @@ impl<'a> Family<'a> {
             other: other.clone(),
             ..Contract::new(child_id.clone(), params)
         };
+        contract.forget_epochs();
         let (_, next) = hand_to(graph, stage, contract.to_bytes(), self.leaving.priority);
         let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
         let created = Event {

@@ -251,7 +251,7 @@ fn retry(
 
 fn fail(attempt: Attempt<'_>, failure: Failure) -> Settlement {
     let failed = attempt.event(EventKind::Failed, attempt.ended_at, Some(json!(failure)));
-    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    let next = attempt.end_with(failure);
     attempt.settlement(Step::Fail, next, None, failed)
 }
 
@@ -259,7 +259,7 @@ fn abort(attempt: Attempt<'_>, reason: String) -> Settlement {
     let detail = json!({ "reason": reason });
     let aborted = attempt.event(EventKind::Aborted, attempt.ended_at, Some(detail));
     let failure = Failure::new(ErrorKind::Aborted, reason);
-    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    let next = attempt.end_with(failure);
     attempt.settlement(Step::Abort, next, None, aborted)
 }
 
@@ -279,6 +279,12 @@ impl Attempt<'_> {
             at,
             detail,
         }
+    }
+
+    /// The job ends as it was delivered, and keeps this failure with where it happened.
+    fn end_with(&self, failure: Failure) -> Next {
+        let failure = failure.at(&self.stage.id, self.contract.retry_count + 1);
+        Next::End { body: self.delivery.body.clone(), failure: Some(failure) }
     }
 
     fn settlement(

@@ -12,7 +12,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
@@ -22,10 +22,12 @@ use super::descend::descend;
 use super::gather::{Apart, gather};
 use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
+use super::steps::RunSteps;
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
+use crate::progress_keeper::ProgressKeeper;
 use crate::stop::{Cause, Stop};
 
 /// The wait before the store is asked again, and for what it need not answer.
@@ -48,6 +50,7 @@ pub struct Attempter {
     backend: Backend,
     registry: Registry,
     keeper: LeaseKeeper,
+    progress: ProgressKeeper,
 }
 
 /// An attempt that is over.
@@ -88,6 +91,7 @@ impl Attempter {
     ) -> Self {
         Self {
             keeper,
+            progress: options.progress.clone(),
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
@@ -127,6 +131,7 @@ impl Attempter {
             stage: stage.id.clone(),
             attempt: contract.retry_count + 1,
             bus: Arc::clone(&self.backend.bus),
+            progress: self.progress.clone(),
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
@@ -341,6 +346,11 @@ impl Attempter {
             cancellation: CancellationToken::new(),
             contract: wire,
             reporter,
+            steps: Arc::new(Steps::new(RunSteps::new(
+                Arc::clone(&self.backend.store),
+                contract,
+                &stage.id,
+            ))),
             blobs: Blobs::new(
                 self.backend.blobs.clone(),
                 contract.job_id.clone(),

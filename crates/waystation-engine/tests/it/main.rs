@@ -6,6 +6,8 @@ mod breaking;
 mod couriers;
 mod families;
 mod flow;
+mod progress;
 mod services;
+mod steps;
 mod stopping;
 mod world;

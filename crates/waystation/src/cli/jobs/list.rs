@@ -1,7 +1,7 @@
 //! `waystation jobs list`.
 
 use waystation::core::id::{JobId, PipelineName, StageId};
-use waystation::core::job::{JobFilter, JobRecord, PAGE_MAX};
+use waystation::core::job::{Family, JobFilter, JobRecord, PAGE_MAX};
 use waystation::core::state::JobState;
 
 use crate::cli::exit::{Error, Outcome};
@@ -21,6 +21,12 @@ pub struct Arguments {
     /// Only at this stage
     #[arg(long)]
     stage: Option<StageId>,
+    /// Only the children of this job
+    #[arg(long, value_name = "JOB", conflicts_with = "with_children")]
+    children_of: Option<JobId>,
+    /// Also jobs that other jobs made
+    #[arg(long)]
+    with_children: bool,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=PAGE_MAX as u64))]
@@ -46,11 +52,20 @@ pub async fn run(
     if let Some(before) = &arguments.before {
         jobs::find(session.backend(), before).await?;
     }
+    let family = match arguments.children_of {
+        Some(parent) => {
+            jobs::find(session.backend(), &parent).await?;
+            Family::ChildrenOf(parent)
+        }
+        None if arguments.with_children => Family::All,
+        None => Family::Parents,
+    };
     let limit = arguments.limit as usize;
     let filter = JobFilter {
         pipeline: arguments.pipeline,
         state: arguments.state,
         stage: arguments.stage,
+        family,
         before: arguments.before,
         limit,
     };

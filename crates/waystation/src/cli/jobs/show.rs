@@ -3,7 +3,7 @@
 use serde_json::json;
 use waystation::core::event::{Event, LogLine};
 use waystation::core::id::{JobId, QueueName};
-use waystation::core::job::{JobRecord, TaskRecord};
+use waystation::core::job::{Awaited, JobRecord, TaskRecord};
 use waystation::core::port::Depth;
 use waystation::core::state::JobState;
 
@@ -29,6 +29,8 @@ struct Known {
     events: Vec<Event>,
     log: Vec<LogLine>,
     task: Option<TaskRecord>,
+    /// What it waits for, while that is its children.
+    awaited: Option<Awaited>,
     /// Of its stage's queue, while it stands there.
     depth: Option<Depth>,
 }
@@ -43,7 +45,7 @@ pub async fn run(
     if global.json {
         out::json(&json!({
             "job": known.job, "events": known.events, "log": known.log, "task": known.task,
-            "queue": known.depth,
+            "queue": known.depth, "awaited": known.awaited,
         }));
         return Ok(Outcome::Done);
     }
@@ -74,6 +76,10 @@ async fn gather(job_id: &JobId, session: &Session) -> Result<Known, Error> {
         JobState::Waiting => task_of(backend, &job).await?,
         _ => None,
     };
+    let awaited = match job.state {
+        JobState::Waiting => backend.store.awaited(job_id).await?,
+        _ => None,
+    };
     let depth = match job.state {
         JobState::Queued | JobState::Delayed | JobState::Retrying => {
             let queue = QueueName::of_stage(&job.pipeline, &job.stage);
@@ -81,7 +87,7 @@ async fn gather(job_id: &JobId, session: &Session) -> Result<Known, Error> {
         }
         _ => None,
     };
-    Ok(Known { job, events, log, task, depth })
+    Ok(Known { job, events, log, task, awaited, depth })
 }
 
 fn print_facts(known: &Known, session: &Session, global: &Global) {
@@ -94,8 +100,22 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     fact("pipeline", &format!("{} version {}", job.pipeline, job.pipeline_version));
     fact("submitted", &ago(job.created_at));
     fact("changed", &ago(job.updated_at));
+    if let Some(parent) = &job.parent {
+        fact("child", &format!("number {} of {}", parent.position, parent.job_id));
+    }
+    if let Some(Awaited { tally, .. }) = &known.awaited {
+        let made = children_made(&known.events, known.awaited);
+        let of = made.map_or_else(String::new, |made| format!(" of {made}"));
+        let ended = format!("{} completed, {} failed", tally.completed, tally.failed);
+        fact("children", &format!("{ended}{of}"));
+    }
     if let Some(since) = job.running_since {
         fact("running", &format!("since {}", ago(since)));
+    }
+    if let Some(said) = &job.progress {
+        let (percent, attempt) = (said.percent.round(), said.attempt);
+        let said = format!("{percent} % {} (attempt {attempt}, {})", said.message, ago(said.at));
+        fact("progress", &out::clean(&said));
     }
     if job.deliveries > 1 {
         fact("delivered", &format!("{} times to this stage", job.deliveries));
@@ -106,6 +126,9 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     }
     if let Some(failure) = &job.failure {
         fact("failure", &out::clean(&format!("{}: {}", failure.kind, failure.message)));
+        if let (Some(stage), Some(attempt)) = (&failure.stage, failure.attempt) {
+            fact("  at", &out::clean(&format!("stage {stage}, attempt {attempt}")));
+        }
         for cause in &failure.causes {
             fact("  cause", &out::clean(cause));
         }
@@ -119,10 +142,21 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     }
 }
 
+/// How many children the stage run made that the job waits for.
+fn children_made(events: &[Event], awaited: Option<Awaited>) -> Option<u64> {
+    let visit = awaited?.visit;
+    let told = |event: &Event| event.detail.as_ref()?.get("children")?.as_u64();
+    events.iter().filter(|event| event.visit == visit).find_map(told)
+}
+
 /// What the reader may do about it.
 fn next_step(known: &Known, global: &Global) -> Option<String> {
     let job = &known.job;
     match job.state {
+        JobState::Waiting if known.awaited.is_some() => {
+            let command = global.command(&format!("jobs list --children-of {}", job.job_id));
+            Some(format!("it goes on when its children have ended: `{command}`"))
+        }
         JobState::Waiting => Some(match &known.task {
             Some(task) => {
                 let command = global.command(&format!("inbox show {}", task.task_id));
