@@ -101,6 +101,11 @@ pub struct Event {
     pub detail: Option<Value>,
 }
 
+impl Event {
+    /// Where the detail of a stage's end tells how many children it made.
+    pub const CHILDREN: &str = "children";
+}
+
 /// How serious a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -182,6 +182,9 @@ impl Settlement {
         // Neither of the two comes to pass.
         let untrue = [EventKind::Waiting, EventKind::HandedBack];
         self.events.retain(|event| !untrue.contains(&event.kind));
+        for detail in self.events.iter_mut().filter_map(|event| event.detail.as_mut()) {
+            detail.as_object_mut().map(|told| told.shift_remove(Event::CHILDREN));
+        }
         // The first event is of the attempt itself; later ones may be of the next stage.
         let (visit, attempt) = match self.events.first() {
             Some(first) => {

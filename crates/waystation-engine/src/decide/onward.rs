@@ -123,7 +123,7 @@ impl Leaving<'_> {
             visit: contract.visit,
             attempt: 1,
             at: self.at,
-            detail: children.map(|children| json!({ "children": children })),
+            detail: children.map(|children| json!({ Event::CHILDREN: children })),
         }
     }
 

@@ -169,7 +169,7 @@ fn with_children(detail: Option<Value>, children: usize) -> Option<Value> {
         Some(Value::Object(fields)) => fields,
         _ => Params::new(),
     };
-    fields.insert("children".to_owned(), json!(children));
+    fields.insert(Event::CHILDREN.to_owned(), json!(children));
     Some(Value::Object(fields))
 }
 

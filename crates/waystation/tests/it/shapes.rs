@@ -212,7 +212,8 @@ impl Handler for Work {
         match random.u32(..100) {
             0..6 => return Err(Failure::transient("busy")),
             6..9 => return Err(Failure::new(waystation::ErrorKind::NotFound, "not there")),
-            9..11 => panic!("a handler panics"),
+            // A panic that tells nobody but whoever catches it.
+            9..11 => std::panic::resume_unwind(Box::new("a handler panics")),
             11..20 => tokio::time::sleep(Duration::from_millis(random.u64(..20))).await,
             _ => {}
         }
@@ -377,7 +378,7 @@ impl World {
 
 /// How many children an event tells of.
 fn children_told(event: &Event) -> Option<usize> {
-    let number = event.detail.as_ref()?.get("children")?.as_u64()?;
+    let number = event.detail.as_ref()?.get(Event::CHILDREN)?.as_u64()?;
     (event.kind == EventKind::Completed).then_some(number as usize)
 }
 
@@ -392,9 +393,8 @@ fn tally(children: &[ChildRecord]) -> Tally {
 /// No stage run of a job ends twice.
 fn once(events: &[Event]) {
     let mut ends: HashMap<(&StageId, u32), usize> = HashMap::new();
-    let is_end = |event: &&Event| {
-        matches!(event.kind, EventKind::Completed | EventKind::Failed | EventKind::Aborted)
-    };
+    // An abort that was wanted meanwhile follows the end of the run that it lets go no further.
+    let is_end = |event: &&Event| matches!(event.kind, EventKind::Completed | EventKind::Failed);
     for event in events.iter().filter(is_end) {
         *ends.entry((&event.stage, event.visit)).or_default() += 1;
     }

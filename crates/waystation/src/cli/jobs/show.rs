@@ -145,7 +145,7 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
 /// How many children the stage run made that the job waits for.
 fn children_made(events: &[Event], awaited: Option<Awaited>) -> Option<u64> {
     let visit = awaited?.visit;
-    let told = |event: &Event| event.detail.as_ref()?.get("children")?.as_u64();
+    let told = |event: &Event| event.detail.as_ref()?.get(Event::CHILDREN)?.as_u64();
     events.iter().filter(|event| event.visit == visit).find_map(told)
 }
 
