@@ -51,18 +51,17 @@ impl Objects {
 
     fn path(&self, key: &BlobKey) -> Result<Path, BlobError> {
         let below = Path::parse(key.as_str());
-        let below = below.map_err(|error| self.explain(key, error.into()))?;
+        let below = below.map_err(|error| self.explain(key, &error.into()))?;
         Ok(self.root.parts().chain(below.parts()).collect())
     }
 
     async fn open(&self, key: &BlobKey) -> Result<GetResult, BlobError> {
         let opened = self.store.get(&self.path(key)?).await;
-        opened.map_err(|error| self.explain(key, error))
+        opened.map_err(|error| self.explain(key, &error))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "it is how `map_err` gives it")]
-    fn explain(&self, key: &BlobKey, error: object_store::Error) -> BlobError {
-        explain(&self.name, key, &error)
+    fn explain(&self, key: &BlobKey, error: &object_store::Error) -> BlobError {
+        explain(&self.name, key, error)
     }
 }
 
@@ -70,7 +69,7 @@ impl Objects {
 impl BlobStore for Objects {
     async fn put(&self, key: &BlobKey, bytes: Vec<u8>) -> Result<(), BlobError> {
         let put = self.store.put(&self.path(key)?, bytes.into()).await;
-        put.map(drop).map_err(|error| self.explain(key, error))
+        put.map(drop).map_err(|error| self.explain(key, &error))
     }
 
     async fn get(&self, key: &BlobKey, bytes_max: u64) -> Result<Vec<u8>, BlobError> {
@@ -80,11 +79,12 @@ impl BlobStore for Objects {
             return Err(BlobError::TooLarge { key: key.clone(), bytes, bytes_max });
         }
         let read = found.bytes().await;
-        read.map(Vec::from).map_err(|error| self.explain(key, error))
+        read.map(Vec::from).map_err(|error| self.explain(key, &error))
     }
 
     async fn upload(&self, key: &BlobKey, file: &std::path::Path) -> Result<u64, BlobError> {
-        transfer::upload(&self.name, &self.store, self.path(key)?, file).await
+        let to = self.path(key)?;
+        transfer::upload(&self.store, to, file, |error| self.explain(key, error)).await
     }
 
     async fn download(&self, key: &BlobKey, file: &std::path::Path) -> Result<u64, BlobError> {
@@ -102,6 +102,6 @@ impl BlobStore for Objects {
             return Err(BlobError::Unsigned { store: self.name.to_string() });
         };
         let signed = signer.sign(&self.path(key)?, access, lasting).await;
-        signed.map_err(|error| self.explain(key, error))
+        signed.map_err(|error| self.explain(key, &error))
     }
 }

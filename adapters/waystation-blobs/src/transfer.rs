@@ -19,35 +19,35 @@ const READ_BYTES: usize = 1024 * 1024;
 
 /// Writes an object from a file. What was begun is given up where it cannot be ended.
 pub async fn upload(
-    name: &str,
     store: &Arc<dyn ObjectStore>,
     to: ObjectPath,
     file: &Path,
+    explain: impl Fn(&object_store::Error) -> BlobError,
 ) -> Result<u64, BlobError> {
     let opened = File::open(file).await.map_err(|error| of_file(file, &error))?;
     let mut reader = BufReader::with_capacity(READ_BYTES, opened);
     let mut writer = BufWriter::with_capacity(Arc::clone(store), to, PIECE_BYTES);
-    let copied = async {
-        let bytes = tokio::io::copy_buf(&mut reader, &mut writer).await?;
-        writer.shutdown().await?;
-        Ok::<u64, io::Error>(bytes)
-    };
-    match copied.await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) => {
-            // Its pieces would be paid for; where that fails too, the store's own rules end them.
-            let _ = writer.abort().await;
-            let message = format!("upload of {}: {error}", file.display());
-            Err(BlobError::Unavailable { store: name.to_owned(), message })
-        }
+    let copied = tokio::io::copy_buf(&mut reader, &mut writer).await;
+    if copied.is_err() {
+        // Its pieces would be paid for; where that fails too, the store's own rules end them.
+        let _ = writer.abort().await;
     }
+    let ended = match copied {
+        // Gives up by itself what it cannot end.
+        Ok(bytes) => writer.shutdown().await.map(|()| bytes),
+        Err(error) => Err(error),
+    };
+    ended.map_err(|error| {
+        let of_store = error.get_ref().and_then(|cause| cause.downcast_ref());
+        of_store.map_or_else(|| of_file(file, &error), explain)
+    })
 }
 
 /// Reads an object into a file beside its place first, so that it is there whole or not at all.
 pub async fn download(
     found: GetResult,
     file: &Path,
-    explain: impl Fn(object_store::Error) -> BlobError,
+    explain: impl Fn(&object_store::Error) -> BlobError,
 ) -> Result<u64, BlobError> {
     let part = beside(file);
     let written = write_out(found, &part, explain).await;
@@ -67,13 +67,13 @@ pub async fn download(
 async fn write_out(
     found: GetResult,
     part: &Path,
-    explain: impl Fn(object_store::Error) -> BlobError,
+    explain: impl Fn(&object_store::Error) -> BlobError,
 ) -> Result<u64, BlobError> {
     let of_part = |error| of_file(part, &error);
     let mut pieces = found.into_stream();
     let mut file = File::create(part).await.map_err(of_part)?;
     let mut bytes = 0;
-    while let Some(piece) = pieces.try_next().await.map_err(&explain)? {
+    while let Some(piece) = pieces.try_next().await.map_err(|error| explain(&error))? {
         file.write_all(&piece).await.map_err(of_part)?;
         bytes += piece.len() as u64;
     }

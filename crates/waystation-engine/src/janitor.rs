@@ -6,18 +6,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use waystation_core::port::{Error, Store};
 
-/// How often.
+/// How often, after the start.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Clears away again and again until the engine drains. What is left then is the next engine's.
+/// Clears away at the start, for engines that live shortly, and again and again until the engine
+/// drains. What is left then is the next engine's.
 pub async fn run(store: Arc<dyn Store>, drain: CancellationToken) {
     loop {
+        if let Err(error) = clear(&*store).await {
+            tracing::warn!(%error, "steps of ended jobs are kept until the next time");
+        }
         tokio::select! {
             () = drain.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
-        }
-        if let Err(error) = clear(&*store).await {
-            tracing::warn!(%error, "steps of ended jobs are kept until the next time");
         }
     }
 }

@@ -128,4 +128,7 @@ async fn wrong_key_is_refused_by_weed_for_good() {
     let key = BlobKey::parse("a").expect("a key");
     let error = weed.open("wrong").put(&key, Vec::new()).await.expect_err("a wrong key");
     assert!(matches!(error, BlobError::Broken { .. }), "{error}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let error = weed.open("wrong").upload(&key, file.path()).await.expect_err("a wrong key");
+    assert!(matches!(error, BlobError::Broken { .. }), "{error}");
 }

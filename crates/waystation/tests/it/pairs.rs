@@ -219,11 +219,14 @@ where
 }
 
 async fn failing_job_is_tried_again_then_lies_with_the_dead_letters(pair: &Pair) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let flaky = typed(move |_, _: Value| {
+    let [calls, orders] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let (counted, ordered) = (Arc::clone(&calls), Arc::clone(&orders));
+    let flaky = typed(move |context: Context, _: Value| {
         let call = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let ordered = Arc::clone(&ordered);
         async move {
+            let order = || async { Ok(ordered.fetch_add(1, Ordering::SeqCst) + 1) };
+            assert_eq!(context.step("order", order).await?, 1);
             if call <= 3 {
                 return Err(Failure::transient(format!("no network at call {call}")));
             }
@@ -248,6 +251,7 @@ async fn failing_job_is_tried_again_then_lies_with_the_dead_letters(pair: &Pair)
     idle(&app).await;
     let record = app.job(&job).await.expect("known");
     assert_eq!((record.state, &record.params["calls"]), (JobState::Completed, &json!(4)));
+    assert_eq!(orders.load(Ordering::SeqCst), 1, "a step that is done is not done again");
     let told = timeline(&app, &job).await;
     let told: Vec<_> = told.iter().map(|(_, kind, attempt)| (*kind, *attempt)).collect();
     let expected = [
