@@ -433,7 +433,7 @@ impl Ending {
         let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
         let mut child = job(&format!("{job_id}.{visit}-{name}")).at(to);
         child.contract.pipeline.clone_from(&self.contract.pipeline);
-        child.contract.params = params.clone();
+        child.contract.params.clone_from(params);
         NewJob { parent: Some(parent), ..child.build() }
     }
 

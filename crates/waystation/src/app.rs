@@ -123,6 +123,18 @@ impl App {
         self.handler(name, Arc::new(typed(function)))
     }
 
+    /// The same with all that a pipeline file could say of the stage: `{"join": "all"}`.
+    #[must_use]
+    pub fn stage_with<F, Input, Output, Fut>(self, name: &str, function: F, stage: Value) -> Self
+    where
+        F: Fn(Context, Input) -> Fut + Send + Sync + 'static,
+        Input: DeserializeOwned + JsonSchema + Send + 'static,
+        Output: Serialize + JsonSchema + Send + 'static,
+        Fut: Future<Output = Result<Output, Failure>> + Send + 'static,
+    {
+        self.handler_with(name, Arc::new(typed(function)), stage)
+    }
+
     /// Adds a stage that says what it needs and what it gives: see [`Service`].
     #[must_use]
     pub fn service(self, code: impl Service + 'static) -> Self {

@@ -3,6 +3,10 @@
 #[doc = include_str!("../../../docs/guides/big_payloads.md")]
 struct BigPayloads;
 
+#[cfg(feature = "testing")]
+#[doc = include_str!("../../../docs/guides/branching_and_joining.md")]
+struct BranchingAndJoining;
+
 #[doc = include_str!("../../../docs/guides/first_stage.md")]
 struct FirstStage;
 

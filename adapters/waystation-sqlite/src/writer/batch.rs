@@ -296,7 +296,7 @@ impl Writer {
     fn obey(&mut self, command: Command, answers: &mut Vec<Answer>) -> rusqlite::Result<()> {
         match command {
             Command::Submit { jobs, checkpoint, reply } => {
-                keep(answers, reply, self.submit(jobs, checkpoint))
+                keep(answers, reply, self.submit(&jobs, checkpoint))
             }
             Command::Extend { leases, lease, reply } => {
                 keep(answers, reply, self.extend(&leases, lease))

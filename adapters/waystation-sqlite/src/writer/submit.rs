@@ -13,7 +13,7 @@ impl Writer {
     /// Creates jobs with their first messages, and moves the source's checkpoint.
     pub(super) fn submit(
         &mut self,
-        jobs: Vec<NewJob>,
+        jobs: &[NewJob],
         checkpoint: Option<Checkpoint>,
     ) -> rusqlite::Result<Vec<Submitted>> {
         let submitted = jobs.iter().map(|job| self.create(job)).collect();

@@ -44,7 +44,9 @@ pub async fn gather(
     let mut from = 0;
     loop {
         let page = ask(stop, || children(store, &contract.job_id, gathered, from)).await?;
-        page.iter().for_each(|child| gatherer.add(child));
+        for child in &page {
+            gatherer.add(child);
+        }
         match page.last() {
             Some(last) if page.len() == PAGE_MAX => from = last.position + 1,
             _ => break,

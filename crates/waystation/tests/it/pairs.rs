@@ -72,7 +72,10 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 8] = [
+const QUEUES: [&str; 11] = [
+    "family.cut",
+    "family.measure",
+    "family.sum",
     "walk.judge",
     "walk.finish",
     "flaky.flaky",
@@ -131,6 +134,7 @@ pairs! {
     what_runs_at_a_shutdown_is_handed_back_uncounted,
     long_attempt_is_shown_as_running,
     what_a_broken_engine_had_goes_on_in_the_same_process,
+    job_becomes_several_and_one_again,
 }
 
 async fn until(app: &OpenApp, job_id: &JobId, state: JobState) -> JobRecord {
@@ -425,4 +429,47 @@ async fn what_a_broken_engine_had_goes_on_in_the_same_process(pair: &Pair) {
     for job in [running, unsettled] {
         assert_eq!(app.job(&job).await.expect("known").state, JobState::Completed);
     }
+}
+
+/// A child for each item, one of which fails at first: it is tried again, and then its parent.
+async fn job_becomes_several_and_one_again(pair: &Pair) {
+    let broken = Arc::new(AtomicUsize::new(1));
+    let repaired = Arc::clone(&broken);
+    let cut = |_: Context, _: Value| async { Ok(json!({ "tiles": [1, 2, 3] })) };
+    let measure = move |_: Context, params: Value| {
+        let fails = params["item"] == 2 && broken.load(Ordering::SeqCst) == 1;
+        async move {
+            if fails {
+                return Err(Failure::new(ErrorKind::NotFound, "no such tile"));
+            }
+            Ok(json!({ "stars": params["item"] }))
+        }
+    };
+    let sum = |_: Context, params: Value| async move {
+        let stars = params["all"].as_array().into_iter().flatten();
+        Ok(json!({ "total": stars.filter_map(Value::as_u64).sum::<u64>() }))
+    };
+    let app = pair
+        .app("family")
+        .stage("cut", cut)
+        .stage("measure", measure)
+        .stage_with("sum", sum, json!({ "join": { "collect": { "all": "stars" } } }))
+        .route(json!({ "from": "cut", "to": "measure", "each": "tiles" }))
+        .route(json!({ "from": "measure", "to": "sum" }));
+    let app = app.open().await.expect("the app opens");
+    let job_id = app.submit(json!({})).await.expect("submitted");
+    let engine = app.start(Options::default()).await.expect("started");
+    let job = until(&app, &job_id, JobState::Failed).await;
+    let failure = job.failure.expect("it tells why");
+    assert_eq!(failure.kind, ErrorKind::Child, "{failure}");
+
+    repaired.store(0, Ordering::SeqCst);
+    let child: JobId = format!("{job_id}.1-1").as_str().into();
+    app.client().retry(&child).await.expect("the child is tried again");
+    until(&app, &child, JobState::Completed).await;
+    app.client().retry(&job_id).await.expect("the job is tried again");
+    let job = until(&app, &job_id, JobState::Completed).await;
+    assert_eq!(Value::Object(job.params), json!({ "all": [1, 2, 3], "total": 6 }));
+    engine.stop();
+    engine.join().await.expect("it ends");
 }

@@ -30,16 +30,14 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Jo
         join.rest = rest;
     }
     for entry in fields.mapping("collect", problems).unwrap_or_default() {
-        match text(&entry.value) {
-            Some(param) => join.collect.push((entry.key.clone(), param.to_owned())),
-            None => {
-                let (key, what) = (&entry.key, entry.value.describe());
-                let owner = &fields.owner;
-                let message = format!(
-                    "`collect.{key}` of {owner} must name a param of the children, not {what}"
-                );
-                problems.push(Problem::new(message).at(entry.value.position));
-            }
+        if let Some(param) = text(&entry.value) {
+            join.collect.push((entry.key.clone(), param.to_owned()));
+        } else {
+            let (key, what) = (&entry.key, entry.value.describe());
+            let owner = &fields.owner;
+            let message =
+                format!("`collect.{key}` of {owner} must name a param of the children, not {what}");
+            problems.push(Problem::new(message).at(entry.value.position));
         }
     }
     Some(join)

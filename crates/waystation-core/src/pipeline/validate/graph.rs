@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Findings, Subject};
+use crate::id::StageId;
 use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind};
 
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
@@ -21,7 +22,7 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
 fn check_reachable(pipeline: &Pipeline, roots: &[&Stage], findings: &mut Findings) {
     let mut targets: HashMap<&str, Vec<&str>> = HashMap::new();
     for route in &pipeline.routes {
-        let to = route.to.stages().map(|stage| stage.as_str());
+        let to = route.to.stages().map(StageId::as_str);
         targets.entry(route.from.as_str()).or_default().extend(to);
     }
     let mut reached: HashSet<&str> = HashSet::new();

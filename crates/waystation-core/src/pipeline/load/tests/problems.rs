@@ -279,6 +279,15 @@ fn keys_and_values_of_routes() {
                 "5:29: `when` of route 2 must be a text, not 5",
             ],
         ),
+        ("x: 1", &["4:3: `routes` of the pipeline must be a list, not a mapping"]),
+        ("- {from: src, to: a, on: ''}", &["4:26: the route from `src` is for an empty label"]),
+    ];
+    check_routes(&cases);
+}
+
+#[test]
+fn fan_outs_and_joins_in_routes() {
+    let cases = [
         (
             "- {from: a, to: bravo, type: parallel}\n- {from: a, to: bravo, type: maybe}\n\
              - {from: a, to: [bravo, src], type: sequential}\n- {from: [a], to: done, type: join}",
@@ -287,7 +296,7 @@ fn keys_and_values_of_routes() {
                 "5:30: `type` of route 2 must be sequential or parallel or join, not the text",
                 "6:3: route 3: type `sequential` leads from one stage to one stage",
                 "7:3: route 4: type `join` leads to one stage",
-            ],
+            ][..],
         ),
         (
             "- {from: a, to: [{target: bravo, condition: x == 1}]}\n- {from: a, to: []}",
@@ -316,9 +325,11 @@ fn keys_and_values_of_routes() {
             "- {from: a, to: bravo, each: x, join: bravo}\n- {from: src, to: a}",
             &["4:39: children of `a` are to come together at `bravo`, no join (hint: give stage"],
         ),
-        ("x: 1", &["4:3: `routes` of the pipeline must be a list, not a mapping"]),
-        ("- {from: src, to: a, on: ''}", &["4:26: the route from `src` is for an empty label"]),
     ];
+    check_routes(&cases);
+}
+
+fn check_routes(cases: &[(&str, &[&str])]) {
     for (routes, expected) in cases {
         let stages = "[{id: a, type: exec}, {id: bravo, type: exec}, \
                       {id: src, type: files, settings: {url: x}}]";
