@@ -28,9 +28,9 @@ impl Folder {
     }
 
     /// Fills it with synthetic scenes and the truth about them.
-    pub fn generate(&self, seed: u64, scenes: u32) -> anyhow::Result<()> {
+    pub fn generate(&self, seed: u64, scenes: u32, noise: f64) -> anyhow::Result<()> {
         let mut truths = Truths::new();
-        for scene in (0..scenes).map(|index| scene(seed, index)) {
+        for scene in (0..scenes).map(|index| scene(seed, index, noise)) {
             let path = self.path.join("images").join(format!("{}.png", scene.image_id));
             scene.raster.write_png(&path).with_context(|| path.display().to_string())?;
             truths.insert(scene.image_id, scene.truth);

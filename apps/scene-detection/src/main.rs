@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use scene_detection::folder::Folder;
 use scene_detection::run::{Classifier, Places, run};
+use scene_detection::synthetic::NOISE;
 use tracing_subscriber::EnvFilter;
 
 /// Bright objects in images: detected, classified, predicted.
@@ -52,6 +53,9 @@ struct Series {
     /// What they are made from: the same seed gives the same scenes
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// The standard deviation of the camera's noise, of 255 steps of brightness
+    #[arg(long, default_value_t = NOISE, value_parser = noise)]
+    noise: f64,
 }
 
 /// How the chain works.
@@ -76,15 +80,20 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().verb {
         Verb::Demo { folder, series, how } => {
             let folder = Folder::open(&folder)?;
-            folder.generate(series.seed, series.scenes)?;
+            folder.generate(series.seed, series.scenes, series.noise)?;
             work(&folder, how).await
         }
         Verb::Generate { folder, series } => {
-            Folder::open(&folder)?.generate(series.seed, series.scenes)?;
+            Folder::open(&folder)?.generate(series.seed, series.scenes, series.noise)?;
             Ok(ExitCode::SUCCESS)
         }
         Verb::Run { folder, how } => work(&Folder::open(&folder)?, how).await,
     }
+}
+
+fn noise(text: &str) -> Result<f64, String> {
+    let noise = text.parse().ok().filter(|noise| (0.0..=255.0).contains(noise));
+    noise.ok_or_else(|| "a number from 0 to 255 is due".to_owned())
 }
 
 /// Fails when an image did not come through.

@@ -9,8 +9,6 @@ use crate::raster::Raster;
 const POINT_SIGMA: f64 = 1.1;
 /// Half the width of a streak, and of a ring's line.
 const HALF_WIDTH: f64 = 1.6;
-/// The standard deviation of the camera's noise.
-const NOISE: f64 = 4.0;
 
 /// Light, not yet rounded.
 pub struct Canvas {
@@ -53,9 +51,9 @@ impl Canvas {
         }
     }
 
-    /// What the camera makes of it.
-    pub fn expose(self, random: &mut Rng) -> Raster {
-        let noisy = self.light.into_iter().map(|light| light + NOISE * normal(random));
+    /// What a camera with noise of this standard deviation makes of it.
+    pub fn expose(self, noise: f64, random: &mut Rng) -> Raster {
+        let noisy = self.light.into_iter().map(|light| light + noise * normal(random));
         let values = noisy.map(|light| light.round().clamp(0.0, 255.0) as u8).collect();
         Raster::new(self.side, self.side, values)
     }
