@@ -15,6 +15,7 @@ mod line;
 mod queue;
 mod settle;
 mod state;
+mod steps;
 mod store;
 mod submit;
 

@@ -10,9 +10,11 @@ use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::progress::Progress;
 use waystation_core::projection::Shadow;
 use waystation_core::settlement::{Message, Priority, Task};
 use waystation_core::state::JobState;
+use waystation_core::step::StepKey;
 
 use crate::line::Line;
 
@@ -31,6 +33,9 @@ pub(crate) struct State {
     /// The texts of each pipeline; version 1 comes first.
     pub pipelines: HashMap<PipelineName, Vec<String>>,
     pub checkpoints: HashMap<String, Value>,
+    pub steps: BTreeMap<StepKey, Vec<u8>>,
+    /// What the jobs' attempts said last.
+    pub progress: HashMap<JobId, Progress>,
     last_id: i64,
     last_token: u64,
 }
@@ -236,7 +241,7 @@ impl State {
         let state = self.shown_state(job, now);
         let held_back = matches!(state, JobState::Delayed | JobState::Retrying);
         let message = self.message_of(job);
-        JobRecord {
+        let record = JobRecord {
             job_id: job_id.clone(),
             pipeline: job.pipeline.clone(),
             pipeline_version: job.pipeline_version,
@@ -252,9 +257,11 @@ impl State {
                 .filter(|_| state == JobState::Running),
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),
+            progress: None,
             params: params_of(self.body(job)),
             body: self.body(job).to_vec(),
-        }
+        };
+        record.with_progress(self.progress.get(job_id).cloned())
     }
 }
 

@@ -11,6 +11,8 @@ use waystation_core::job::{
     Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
 };
 use waystation_core::port::{Abort, Bus, Error, Signal, Store};
+use waystation_core::progress::Progress;
+use waystation_core::step::StepKey;
 
 use crate::Memory;
 use crate::state::State;
@@ -143,6 +145,29 @@ impl Store for Memory {
             Abort::TooLate | Abort::Unknown => {}
         }
         Ok(answer)
+    }
+
+    async fn step_result(&self, step: &StepKey) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.visit(|state, _| state.steps.get(step).cloned()))
+    }
+
+    async fn keep_step(&self, step: &StepKey, result: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.visit(|state, _| state.keep_step(step, result)))
+    }
+
+    async fn forget_steps(&self, after: Option<&JobId>) -> Result<Option<JobId>, Error> {
+        Ok(self.visit(|state, _| state.forget_steps(after)))
+    }
+
+    async fn keep_progress(&self, said: &[(JobId, Progress)]) -> Result<(), Error> {
+        self.visit(|state, _| {
+            for (job_id, progress) in said {
+                if state.jobs.get(job_id).is_some_and(|job| !job.state.is_terminal()) {
+                    state.progress.insert(job_id.clone(), progress.clone());
+                }
+            }
+        });
+        Ok(())
     }
 
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {

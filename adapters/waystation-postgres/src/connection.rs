@@ -10,8 +10,12 @@ use crate::error::explain;
 use crate::options::Options;
 
 /// The layout's steps, in order.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_away.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_jobs.sql"),
+    include_str!("migrations/0002_away.sql"),
+    include_str!("migrations/0003_steps.sql"),
+    include_str!("migrations/0004_progress.sql"),
+];
 /// The version of the layout that this build makes.
 pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;
 /// One process brings the layout up to date at a time: the lock's number, "WAYS".

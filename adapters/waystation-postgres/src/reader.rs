@@ -3,6 +3,7 @@
 mod inbox;
 mod jobs;
 mod pipelines;
+mod steps;
 mod timeline;
 
 use std::sync::Arc;

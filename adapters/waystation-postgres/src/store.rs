@@ -8,6 +8,8 @@ use waystation_core::job::{
     Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord, TaskRecord,
 };
 use waystation_core::port::{Abort, Error, Store};
+use waystation_core::progress::Progress;
+use waystation_core::step::StepKey;
 
 use crate::Postgres;
 use crate::writer::Command;
@@ -78,6 +80,25 @@ impl Store for Postgres {
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
         let (job_id, reason) = (job_id.clone(), reason.to_owned());
         self.shared.writer.ask(|reply| Command::Abort { job_id, reason, reply }).await
+    }
+
+    async fn step_result(&self, step: &StepKey) -> Result<Option<Vec<u8>>, Error> {
+        self.shared.reader.step_result(step).await
+    }
+
+    async fn keep_step(&self, step: &StepKey, result: &[u8]) -> Result<Vec<u8>, Error> {
+        let (step, result) = (step.clone(), result.to_vec());
+        self.shared.writer.ask(|reply| Command::KeepStep { step, result, reply }).await
+    }
+
+    async fn forget_steps(&self, after: Option<&JobId>) -> Result<Option<JobId>, Error> {
+        let after = after.cloned();
+        self.shared.writer.ask(|reply| Command::ForgetSteps { after, reply }).await
+    }
+
+    async fn keep_progress(&self, said: &[(JobId, Progress)]) -> Result<(), Error> {
+        let said = said.to_vec();
+        self.shared.writer.ask(|reply| Command::KeepProgress { said, reply }).await
     }
 
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {

@@ -12,8 +12,12 @@ use crate::options::Options;
 /// "WAYS": tells our files from other people's.
 const APPLICATION_ID: i64 = 0x5741_5953;
 /// The layout's steps, in order. A file's `user_version` counts the ones it has.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_away.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_jobs.sql"),
+    include_str!("migrations/0002_away.sql"),
+    include_str!("migrations/0003_steps.sql"),
+    include_str!("migrations/0004_progress.sql"),
+];
 /// How often to look whether another process's commit is over, and how many times. They take
 /// milliseconds; SQLite's own waits grow to a tenth of a second and would starve us beside a
 /// process that commits without a pause.

@@ -52,6 +52,16 @@ impl BlobKey {
         Self::parse(format!("jobs/{job}/{stage}/{visit}/{name}"))
     }
 
+    /// The key of what a stage run of a job gives as this param, whatever its name.
+    pub fn of_param(
+        job_id: &JobId,
+        stage: &StageId,
+        visit: u32,
+        param: &str,
+    ) -> Result<Self, BadKey> {
+        Self::of_stage_run(job_id, stage, visit, &format!("$params/{}", segment(param)))
+    }
+
     /// The key.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -154,6 +164,8 @@ mod tests {
         assert_ne!(key("a/b", "c", 1, "d"), key("a", "b/c", 1, "d"));
         assert_ne!(key("a%2F", "c", 1, "d"), key("a/", "c", 1, "d"));
         assert!(key("j", "s", 1, "../2/a").is_err());
+        let param = BlobKey::of_param(&"j".into(), &"s".into(), 1, "../a").map(String::from);
+        assert_eq!(param.as_deref(), Ok("jobs/j/s/1/$params/..%2Fa"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! we do not know survives each hop. Numbers survive as JSON's own do here: whole ones of 64 bits
 //! and floating-point ones of 64 bits exactly, others as the nearest of these.
 
+mod epoch;
 mod read;
 
 use serde_json::{Map, Value};

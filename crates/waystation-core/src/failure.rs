@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::StageId;
+
 /// The kind of a failure. It decides whether the stage's retry policy is asked at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +102,12 @@ pub struct Failure {
     /// How long to wait at least before the next attempt, when the handler knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
+    /// The stage at which it happened, where it is kept on a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageId>,
+    /// The attempt that failed, where it is kept on a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
 }
 
 /// The longest message that is kept, in bytes; the rest is cut off visibly.
@@ -112,7 +120,7 @@ impl Failure {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         truncate(&mut message, MESSAGE_BYTES_MAX);
-        Self { kind, message, causes: Vec::new(), retry_after: None }
+        Self { kind, message, causes: Vec::new(), retry_after: None, stage: None, attempt: None }
     }
 
     /// A failure that may pass.
@@ -134,6 +142,13 @@ impl Failure {
             cause = error.source();
         }
         failure
+    }
+
+    /// The same failure, of this attempt at this stage.
+    #[must_use]
+    pub fn at(mut self, stage: &StageId, attempt: u32) -> Self {
+        (self.stage, self.attempt) = (Some(stage.clone()), Some(attempt));
+        self
     }
 
     /// The same failure, not to be tried again before this long.

@@ -7,6 +7,7 @@ use crate::Params;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::progress::Progress;
 use crate::state::JobState;
 
 /// A job as the store knows it.
@@ -37,6 +38,9 @@ pub struct JobRecord {
     /// Why it failed, when it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// How far its attempt was when it last said so. Lossy, and some seconds late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Its params as they stand now.
     pub params: Params,
     /// Its contract as it stands now.

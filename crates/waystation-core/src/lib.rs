@@ -17,11 +17,13 @@ pub mod job;
 pub mod journal;
 pub mod pipeline;
 pub mod port;
+pub mod progress;
 pub mod projection;
 pub mod retry;
 pub mod settlement;
 pub mod source;
 pub mod state;
+pub mod step;
 
 /// A job's shared state: the JSON object that stages read and add to.
 pub type Params = serde_json::Map<String, serde_json::Value>;

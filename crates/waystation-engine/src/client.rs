@@ -5,7 +5,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, StageId};
-use waystation_core::job::DeadLetterRecord;
+use waystation_core::job::{DeadLetterRecord, JobRecord};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port::{self, Abort, SETTLE_MAX};
 use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::decide::{self, Answer, Plan, Refusal};
 use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
+use crate::worker::offload;
 
 /// Asks things of a backend.
 #[derive(Clone)]
@@ -85,9 +86,21 @@ pub enum SubmitError {
     /// The params are not what the first stage takes.
     #[error("{0}")]
     Params(Failure),
+    /// The params are more than the queue takes.
+    #[error("{0} (hint: put large values into files or blobs, and where they are into the params)")]
+    TooLarge(port::Error),
     /// The store did not take it.
     #[error(transparent)]
-    Store(#[from] port::Error),
+    Store(port::Error),
+}
+
+impl From<port::Error> for SubmitError {
+    fn from(error: port::Error) -> Self {
+        match error {
+            port::Error::TooLarge { .. } => Self::TooLarge(error),
+            other => Self::Store(other),
+        }
+    }
 }
 
 /// Why a task was not answered.
@@ -229,6 +242,13 @@ impl Client {
             priority: submission.priority,
             not_before: submission.not_before,
         })
+    }
+
+    /// The params of a job as its handlers see them: with every value in its place that lies
+    /// apart as a blob.
+    pub async fn whole_params(&self, job: &JobRecord) -> Result<Params, Failure> {
+        let whole = offload::whole(&self.backend, &job.params).await?;
+        Ok(whole.unwrap_or_else(|| job.params.clone()))
     }
 
     /// Answers a task of the inbox. A second answer to the same task is refused.

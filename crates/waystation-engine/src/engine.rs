@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::{Executor, Problems};
@@ -17,9 +18,12 @@ use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
+use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
+use crate::janitor;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
+use crate::progress_keeper::ProgressKeeper;
 use crate::source_worker::{self, SourceWorker};
 use crate::staff::Staff;
 use crate::stop::Cause;
@@ -119,7 +123,10 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
-        let unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+        let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+        if backend.blobs.is_none() {
+            unmet.extend(offload::homeless(&definition.pipeline));
+        }
         if !unmet.is_empty() {
             let origin = definition.pipeline.name.to_string();
             return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
@@ -134,12 +141,14 @@ impl Engine {
         }
         let keeping = keeper.start(Arc::clone(&backend.queue), &*backend.bus)?;
         let drain = CancellationToken::new();
+        let progress = ProgressKeeper::default();
         let mut staff = Staff {
             backend: backend.clone(),
             registry,
             definition: Arc::clone(&definition),
             options: options.clone(),
             keeper,
+            progress: progress.clone(),
             drain: drain.clone(),
             workers: JoinSet::new(),
             posts: BTreeSet::new(),
@@ -150,7 +159,11 @@ impl Engine {
         let sources_done = CancellationToken::new();
         let mut clerks = Clerks::start(&staff, &backend);
         clerks.hire(&living);
+        let progress = progress.run(Arc::clone(&backend.store));
+        let janitor = janitor::run(Arc::clone(&backend.store), drain.clone());
         let supervisor = Supervisor {
+            _janitor: AbortOnDropHandle::new(tokio::spawn(janitor)),
+            _progress: AbortOnDropHandle::new(tokio::spawn(progress)),
             staff,
             clerks,
             sources,
@@ -266,6 +279,8 @@ struct Supervisor {
     clerks: Clerks,
     sources: JoinSet<Result<(), EngineError>>,
     _keeping: Keeping,
+    _janitor: AbortOnDropHandle<()>,
+    _progress: AbortOnDropHandle<()>,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
     sources_done: CancellationToken,

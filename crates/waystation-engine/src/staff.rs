@@ -16,6 +16,7 @@ use crate::definition::{Definition, Registry};
 use crate::engine::{EngineError, Options};
 use crate::graph::Graph;
 use crate::lease_keeper::LeaseKeeper;
+use crate::progress_keeper::ProgressKeeper;
 use crate::worker::{self, Worker};
 
 /// The workers of one engine.
@@ -30,6 +31,8 @@ pub struct Staff {
     pub options: Options,
     /// Keeps their leases.
     pub keeper: LeaseKeeper,
+    /// Keeps how far their attempts are.
+    pub progress: ProgressKeeper,
     /// Cancelled when they are to receive nothing more.
     pub drain: CancellationToken,
     /// The workers.
@@ -77,6 +80,7 @@ impl Staff {
                 concurrency,
                 lease: self.options.lease,
                 grace: self.options.grace,
+                progress: self.progress.clone(),
             };
             let (backend, registry) = (self.backend.clone(), self.registry.clone());
             let (keeper, drain) = (self.keeper.clone(), self.drain.clone());

@@ -1,5 +1,8 @@
 //! The guides of `docs/guides/`, so that what they show is compiled and run.
 
+#[doc = include_str!("../../../docs/guides/big_payloads.md")]
+struct BigPayloads;
+
 #[doc = include_str!("../../../docs/guides/first_stage.md")]
 struct FirstStage;
 

@@ -14,7 +14,7 @@ use crate::rows::state_number;
 /// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
 /// and 5. A leased message is in 1, one that is away in 3.
 const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, created_at, \
-     updated_at, failure, now_body, deliveries, held_until, job_number, leased_at FROM ( \
+     updated_at, failure, now_body, deliveries, held_until, job_number, leased_at, progress FROM ( \
      SELECT job.*, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
      AND message.leased_at IS NOT NULL THEN 2::smallint \
      ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
@@ -87,7 +87,9 @@ impl Reader {
         let body: Option<&[u8]> = row.get(8);
         // A body that is no contract is shown as what it is: without params.
         let params = body.and_then(|body| Contract::parse(body).ok()).map(|one| one.params);
-        Ok(JobRecord {
+        let said: Option<&str> = row.get(13);
+        let said = said.map(|text| serde_json::from_str(text).map_err(|_| self.corrupt(text)));
+        let record = JobRecord {
             job_id: JobId::from(row.get::<_, String>(0)),
             pipeline: PipelineName::from(row.get::<_, String>(1)),
             pipeline_version: row.get::<_, i32>(2) as u32,
@@ -99,9 +101,11 @@ impl Reader {
             running_since: row.get::<_, Option<i64>>(12).map(Timestamp),
             deliveries: row.get::<_, Option<i32>>(9).unwrap_or(0) as u32,
             failure: self.failure(row.get(7))?,
+            progress: None,
             params: params.unwrap_or_default(),
             body: body.unwrap_or_default().to_vec(),
-        })
+        };
+        Ok(record.with_progress(said.transpose()?))
     }
 
     /// How many jobs stand where. What lives is counted in the queues and the inbox, what has

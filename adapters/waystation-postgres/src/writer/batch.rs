@@ -66,6 +66,8 @@ pub enum Answer {
     Projected(std::result::Result<Vec<Projected>, Error>),
     Aborted(Abort),
     Version(u32),
+    Kept(Vec<u8>),
+    Forgot(Option<JobId>),
     Nothing,
 }
 
@@ -277,6 +279,16 @@ impl Writer {
             Command::PutPipeline { name, source, .. } => {
                 Answer::Version(self.put_pipeline(name, source).await?)
             }
+            Command::KeepStep { step, result, .. } => {
+                Answer::Kept(self.keep_step(step, result).await?)
+            }
+            Command::ForgetSteps { after, .. } => {
+                Answer::Forgot(self.forget_steps(after.as_ref()).await?)
+            }
+            Command::KeepProgress { said, .. } => {
+                self.keep_progress(said).await?;
+                Answer::Nothing
+            }
             Command::Return(leases) => {
                 self.return_unwanted(leases).await?;
                 Answer::Nothing
@@ -435,6 +447,15 @@ fn tell(command: Command, answer: std::result::Result<Answer, Error>) {
             Answer::Version(answer) => Some(answer),
             _ => None,
         }),
+        Command::KeepStep { reply, .. } => send(reply, answer, |answer| match answer {
+            Answer::Kept(answer) => Some(answer),
+            _ => None,
+        }),
+        Command::ForgetSteps { reply, .. } => send(reply, answer, |answer| match answer {
+            Answer::Forgot(answer) => Some(answer),
+            _ => None,
+        }),
+        Command::KeepProgress { reply, .. } => send(reply, answer, |_| Some(())),
         // Nobody waits for these.
         Command::Receive { .. } | Command::Return(_) | Command::Notice(_) | Command::Stop => {}
     }

@@ -15,8 +15,10 @@ mod floors;
 mod ledger;
 mod link;
 mod listener;
+mod progress;
 mod sets;
 mod settle;
+mod steps;
 mod submit;
 mod waiters;
 

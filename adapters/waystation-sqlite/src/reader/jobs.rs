@@ -7,7 +7,7 @@ use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::job::{Count, JobFilter, JobRecord, PAGE_MAX};
 use waystation_core::state::JobState;
 
-use super::{failure, job_number, nth};
+use super::{corrupt, failure, job_number, nth};
 use crate::names;
 
 /// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
@@ -22,7 +22,7 @@ const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
      WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
      AND message.not_before > ?1 THEN message.not_before END, \
      CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
-     THEN message.leased_at END \
+     THEN message.leased_at END, job.progress \
      FROM job \
      JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
      JOIN name AS stage ON stage.name_id = job.stage \
@@ -90,7 +90,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     // A body that is no contract is shown as what it is: without params.
     let body = body.unwrap_or_default();
     let params = Contract::parse(&body).ok().map(|contract| contract.params);
-    Ok(JobRecord {
+    let said = row.get::<_, Option<String>>(12)?;
+    let said = said.map(|text| serde_json::from_str(&text)).transpose();
+    let record = JobRecord {
         job_id: JobId::from(job_id),
         pipeline: PipelineName::from(pipeline),
         pipeline_version: row.get(2)?,
@@ -102,9 +104,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         running_since: row.get::<_, Option<i64>>(11)?.map(Timestamp),
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
+        progress: None,
         params: params.unwrap_or_default(),
         body,
-    })
+    };
+    Ok(record.with_progress(said.map_err(|error| corrupt(12, error))?))
 }
 
 /// How many jobs stand where. What lives is counted in the queues and the inbox, what has ended

@@ -3,6 +3,7 @@
 mod inbox;
 mod jobs;
 mod pipelines;
+mod steps;
 mod timeline;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use crate::options::Options;
 pub use inbox::{dead_letters, task, tasks};
 pub use jobs::{abort_marks, counts, job, jobs};
 pub use pipelines::{checkpoint, live_versions, pipeline, pipelines};
+pub use steps::step_result;
 pub use timeline::{events, log};
 
 /// The most connections that are kept open between reads.

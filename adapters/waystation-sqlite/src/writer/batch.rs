@@ -311,6 +311,15 @@ impl Writer {
             Command::PutPipeline { name, source, reply } => {
                 keep(answers, reply, self.put_pipeline(&name, &source))
             }
+            Command::KeepStep { step, result, reply } => {
+                keep(answers, reply, self.keep_step(&step, &result))
+            }
+            Command::ForgetSteps { after, reply } => {
+                keep(answers, reply, self.forget_steps(after.as_ref()))
+            }
+            Command::KeepProgress { said, reply } => {
+                keep(answers, reply, self.keep_progress(&said))
+            }
             Command::Return(leases) => self.return_unwanted(&leases),
             Command::Receive { .. } | Command::Wake | Command::Stop => Ok(()),
         }
@@ -405,6 +414,9 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::Project { reply, .. } => told_the_error(reply),
         Command::Abort { reply, .. } => told_the_error(reply),
         Command::PutPipeline { reply, .. } => told_the_error(reply),
+        Command::KeepStep { reply, .. } => told_the_error(reply),
+        Command::ForgetSteps { reply, .. } => told_the_error(reply),
+        Command::KeepProgress { reply, .. } => told_the_error(reply),
         // Their leases run out by themselves.
         Command::Return(_) | Command::Receive { .. } | Command::Wake | Command::Stop => return,
     });

@@ -8,7 +8,9 @@ use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::Entry;
 use waystation_core::port::{Abort, Error, Extended, Projected, Receive};
+use waystation_core::progress::Progress;
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
+use waystation_core::step::StepKey;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -71,6 +73,29 @@ pub enum Command {
         source: String,
         /// Told the version.
         reply: Reply<u32>,
+    },
+    /// Keeps what a step gave.
+    KeepStep {
+        /// The step.
+        step: StepKey,
+        /// What it gave.
+        result: Vec<u8>,
+        /// Told what is kept of it when that is durable.
+        reply: Reply<Vec<u8>>,
+    },
+    /// Forgets the steps of jobs that ended.
+    ForgetSteps {
+        /// Of those behind this one.
+        after: Option<JobId>,
+        /// Told how far it came.
+        reply: Reply<Option<JobId>>,
+    },
+    /// Keeps what attempts said last.
+    KeepProgress {
+        /// What, of which jobs.
+        said: Vec<(JobId, Progress)>,
+        /// Told when it is kept.
+        reply: Reply<()>,
     },
     /// Deliveries that nobody waited for any more: back with them, uncounted.
     Return(Vec<Lease>),

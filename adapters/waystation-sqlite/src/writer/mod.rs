@@ -11,8 +11,10 @@ mod command;
 mod due;
 mod ledger;
 mod pipelines;
+mod progress;
 mod rows;
 mod settle;
+mod steps;
 mod submit;
 mod waiters;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Blobs;
+use super::{Blobs, Steps};
 use crate::clock::Timestamp;
 use crate::event::Level;
 use crate::id::{JobId, PipelineName, StageId};
@@ -38,6 +38,8 @@ pub struct Context {
     pub contract: Arc<[u8]>,
     /// Where the attempt's words go.
     pub reporter: Arc<dyn Reporter>,
+    /// What [`Self::step`] keeps, and where.
+    pub steps: Arc<Steps>,
     /// What is too large for params.
     pub blobs: Blobs,
 }

@@ -4,6 +4,7 @@ mod blobs;
 mod context;
 mod service;
 mod signature;
+mod steps;
 mod typed;
 mod validator;
 
@@ -17,6 +18,7 @@ pub use blobs::Blobs;
 pub use context::{Context, Reporter};
 pub use service::{Service, service};
 pub use signature::Signature;
+pub use steps::{StepKeeper, Steps};
 pub use typed::typed;
 pub use validator::{Validator, check, check_async, required};
 

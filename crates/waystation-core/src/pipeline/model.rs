@@ -48,6 +48,8 @@ pub struct Stage {
     pub queue: Option<QueueName>,
     /// What a person's answer must hold, at a manual stage.
     pub form: Form,
+    /// Whether values of its output that are too large to travel lie apart as blobs.
+    pub offload: bool,
 }
 
 /// What becomes of a job's params when a handler returns some.
@@ -106,6 +108,7 @@ impl Stage {
             max_deliveries: Self::MAX_DELIVERIES,
             queue: None,
             form: Form::default(),
+            offload: false,
         }
     }
 }

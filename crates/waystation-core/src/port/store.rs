@@ -7,6 +7,8 @@ use super::Error;
 use crate::event::{Event, LogLine};
 use crate::id::{JobId, PipelineName};
 use crate::job::{Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord};
+use crate::progress::Progress;
+use crate::step::StepKey;
 
 /// What came of a request to abort a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,24 @@ pub trait Store: Send + Sync {
     /// Aborts a job that has not ended: at once where nobody works on it, by a lasting mark
     /// where somebody does. Idempotent.
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error>;
+
+    /// What a step gave, where that is kept.
+    async fn step_result(&self, step: &StepKey) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Keeps what a step gave, unless something is kept of it: the first result holds. Gives what
+    /// is kept. Idempotent.
+    async fn keep_step(&self, step: &StepKey, result: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// Forgets the steps of jobs that ended otherwise than by failing: of those among the first
+    /// [`FORGET_PAGE`](crate::step::FORGET_PAGE) jobs that have some and whose ids come after this
+    /// one. Gives the last of these jobs when there may be more. Jobs that are not known are
+    /// passed by.
+    async fn forget_steps(&self, after: Option<&JobId>) -> Result<Option<JobId>, Error>;
+
+    /// Keeps what the attempts of jobs that have not ended said last, of at most
+    /// [`PROGRESS_MAX`](crate::progress::PROGRESS_MAX) jobs. Lossy: it may leave out jobs that
+    /// move on at this moment, and it passes by those that it does not know.
+    async fn keep_progress(&self, said: &[(JobId, Progress)]) -> Result<(), Error>;
 
     /// Where a source stands.
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error>;

@@ -138,6 +138,7 @@ fn place(entry: Entry, job: Option<&JobRecord>, graph: &Graph) -> Result<Entry, 
     let mut entry = entry.in_visit(visit);
     entry.origin = Some((pipeline.name.clone(), graph.version));
     if let Change::Told { kind, response, failure } = entry.change {
+        let failure = failure.map(|failure| failure.at(&stage, entry.step.attempt));
         entry.change = land(kind, response, failure, contract, graph, &stage)?;
     }
     Ok(entry)

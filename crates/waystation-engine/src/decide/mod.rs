@@ -3,6 +3,7 @@
 mod answer;
 mod input;
 mod job;
+pub(crate) mod offload;
 mod outcome;
 mod requeue;
 mod unready;

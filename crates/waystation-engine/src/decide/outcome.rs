@@ -156,7 +156,7 @@ fn complete(
             ErrorKind::Contract,
             format!(
                 "the contract would be {} bytes after stage `{}`, more than the {bytes_max} \
-                 allowed (hint: put the payload into a file and its name into the params)",
+                 allowed (hint: `offload: true` at the stage, or a blob and its reference)",
                 body.len(),
                 stage.id
             ),
@@ -266,7 +266,7 @@ fn retry(
 
 fn fail(attempt: Attempt<'_>, failure: Failure) -> Settlement {
     let failed = attempt.event(EventKind::Failed, attempt.ended_at, Some(json!(failure)));
-    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    let next = attempt.end_with(failure);
     attempt.settlement(Step::Fail, next, None, failed)
 }
 
@@ -274,7 +274,7 @@ fn abort(attempt: Attempt<'_>, reason: String) -> Settlement {
     let detail = json!({ "reason": reason });
     let aborted = attempt.event(EventKind::Aborted, attempt.ended_at, Some(detail));
     let failure = Failure::new(ErrorKind::Aborted, reason);
-    let next = Next::End { body: attempt.delivery.body.clone(), failure: Some(failure) };
+    let next = attempt.end_with(failure);
     attempt.settlement(Step::Abort, next, None, aborted)
 }
 
@@ -294,6 +294,12 @@ impl Attempt<'_> {
             at,
             detail,
         }
+    }
+
+    /// The job ends as it was delivered, and keeps this failure with where it happened.
+    fn end_with(&self, failure: Failure) -> Next {
+        let failure = failure.at(&self.stage.id, self.contract.retry_count + 1);
+        Next::End { body: self.delivery.body.clone(), failure: Some(failure) }
     }
 
     fn settlement(self, step: Step, next: Next, to: Option<StageId>, last: Event) -> Settlement {

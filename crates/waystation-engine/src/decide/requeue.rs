@@ -11,7 +11,8 @@ use super::hand_to;
 use crate::graph::Graph;
 
 /// Tries the job again at the stage where it failed: a new epoch of attempts, which is a new stage
-/// run, so that no attempt of the old one is taken for one of the new.
+/// run, so that no attempt of the old one is taken for one of the new. It goes on with the steps of
+/// the one that failed.
 pub fn settle_requeue(
     graph: &Graph,
     letter: &DeadLetterRecord,
@@ -19,8 +20,7 @@ pub fn settle_requeue(
 ) -> Result<Settlement, contract::Error> {
     let mut contract = Contract::parse(&letter.body)?;
     let requeued = event(letter, &contract, EventKind::Requeued, now);
-    contract.retry_count = 0;
-    contract.visit += 1;
+    contract.open_epoch();
     let (step, next) = hand_to(graph, &letter.stage, contract.to_bytes(), 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };

@@ -31,6 +31,7 @@ impl Unready<'_> {
     pub fn fail(&self, why: String) -> Settlement {
         let failure = Failure::new(ErrorKind::Contract, why);
         let failed = self.event(EventKind::Failed, json!(failure));
+        let failure = failure.at(self.stage, failed.attempt);
         let next = Next::End { body: self.delivery.body.clone(), failure: Some(failure) };
         self.settlement(Step::Fail, next, vec![failed])
     }
@@ -95,7 +96,7 @@ impl Unready<'_> {
 
 /// The same settlement when the queue finds its body too large: the job fails with that.
 pub fn refused_as_too_large(settlement: &Settlement, why: &str, now: Timestamp) -> Settlement {
-    let failure = Failure::new(ErrorKind::Contract, why);
+    let mut failure = Failure::new(ErrorKind::Contract, why);
     let mut refused = settlement.clone();
     let body = match refused.next {
         Next::Enqueue(message) => message.body,
@@ -108,6 +109,7 @@ pub fn refused_as_too_large(settlement: &Settlement, why: &str, now: Timestamp) 
     if let Some(first) = refused.events.first().cloned() {
         refused.stage = first.stage.clone();
         let detail = Some(json!(failure));
+        failure = failure.at(&first.stage, first.attempt);
         refused.events.push(Event { kind: EventKind::Failed, at: now, detail, ..first });
     }
     refused.state = JobState::Failed;

@@ -12,17 +12,20 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
 use super::Options;
+use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
+use super::steps::RunSteps;
 use crate::backend::Backend;
 use crate::decide::{self, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
+use crate::progress_keeper::ProgressKeeper;
 use crate::stop::{Cause, Stop};
 
 /// The wait before the store is asked again, and for what it need not answer.
@@ -43,6 +46,7 @@ pub struct Attempter {
     backend: Backend,
     registry: Registry,
     keeper: LeaseKeeper,
+    progress: ProgressKeeper,
 }
 
 /// An attempt that is over.
@@ -69,6 +73,7 @@ impl Attempter {
     ) -> Self {
         Self {
             keeper,
+            progress: options.progress.clone(),
             pipeline: options.pipeline.clone(),
             version: options.version,
             stage: options.stage.clone(),
@@ -106,6 +111,7 @@ impl Attempter {
             stage: stage.id.clone(),
             attempt: contract.retry_count + 1,
             bus: Arc::clone(&self.backend.bus),
+            progress: self.progress.clone(),
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
@@ -114,13 +120,15 @@ impl Attempter {
             None if decide::passes_by(&definition.pipeline, stage, &contract) => {
                 Err(Outcome::Skipped)
             }
-            None => admit(stage, &delivery, &contract.params).map_err(Outcome::Failed),
+            None => self.admit(stage, &delivery, &contract).await.map_err(Outcome::Failed),
         };
         let outcome = match admitted {
-            Ok(()) => {
-                let context = self.context(&contract, stage, &delivery, reporter.clone());
-                let params = contract.params.clone();
-                let work = execute(handler, context, params, stage, &stop, self.grace);
+            Ok(Input { params, wire }) => {
+                let context = self.context(&contract, stage, wire, reporter.clone());
+                let work = async {
+                    let ended = execute(handler, context, params, stage, &stop, self.grace).await?;
+                    Some(self.put_apart(ended, &definition, stage, &contract).await)
+                };
                 self.tell_if_long(work, &definition, stage, &contract, started_at).await
             }
             Err(outcome) => Some(outcome),
@@ -137,6 +145,33 @@ impl Attempter {
             log: reporter.take_log(),
         };
         Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
+    }
+
+    /// Lets the handler see the job, with every value in its place.
+    async fn admit(
+        &self,
+        stage: &Stage,
+        delivery: &Delivery,
+        contract: &Contract,
+    ) -> Result<Input, Failure> {
+        check_deliveries(stage, delivery)?;
+        let input = offload::read_back(&self.backend, contract, &delivery.body).await?;
+        decide::check_required(stage, &input.params)?;
+        Ok(input)
+    }
+
+    /// Takes out of what was completed what is too large to travel.
+    async fn put_apart(
+        &self,
+        ended: Outcome,
+        definition: &Definition,
+        stage: &Stage,
+        contract: &Contract,
+    ) -> Outcome {
+        let Outcome::Completed(completion) = ended else { return ended };
+        let pipeline = &definition.pipeline;
+        let light = offload::put_apart(&self.backend, pipeline, stage, contract, completion).await;
+        light.map_or_else(Outcome::Failed, Outcome::Completed)
     }
 
     /// Why somebody wants the job aborted. What was announced before the job was tried again was
@@ -245,7 +280,7 @@ impl Attempter {
         &self,
         contract: &Contract,
         stage: &Stage,
-        delivery: &Delivery,
+        wire: Arc<[u8]>,
         reporter: Arc<dyn Reporter>,
     ) -> Context {
         Context {
@@ -256,8 +291,13 @@ impl Attempter {
             attempt: contract.retry_count + 1,
             deadline: stage.timeout.map(|timeout| self.backend.clock.now().plus(timeout)),
             cancellation: CancellationToken::new(),
-            contract: delivery.body.as_slice().into(),
+            contract: wire,
             reporter,
+            steps: Arc::new(Steps::new(RunSteps::new(
+                Arc::clone(&self.backend.store),
+                contract,
+                &stage.id,
+            ))),
             blobs: Blobs::new(
                 self.backend.blobs.clone(),
                 contract.job_id.clone(),
@@ -282,17 +322,17 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
     }
 }
 
-/// Whether the handler may see the job at all.
-fn admit(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<(), Failure> {
-    if delivery.deliveries > stage.max_deliveries {
-        let message = format!(
-            "delivered {} times without an end, more than the {} that stage `{}` allows: its \
-             worker died or lost its lease each time",
-            delivery.deliveries, stage.max_deliveries, stage.id
-        );
-        return Err(Failure::new(ErrorKind::Poison, message));
+/// Whether any handler may see the job.
+fn check_deliveries(stage: &Stage, delivery: &Delivery) -> Result<(), Failure> {
+    if delivery.deliveries <= stage.max_deliveries {
+        return Ok(());
     }
-    decide::check_required(stage, params)
+    let message = format!(
+        "delivered {} times without an end, more than the {} that stage `{}` allows: its \
+         worker died or lost its lease each time",
+        delivery.deliveries, stage.max_deliveries, stage.id
+    );
+    Err(Failure::new(ErrorKind::Poison, message))
 }
 
 /// Runs the handler until it ends, its time is over or it is told to stop. `None` when the lease

@@ -4,7 +4,9 @@
 //! more, lets what runs end), ended (nothing runs and everything is settled).
 
 mod attempt;
+pub(crate) mod offload;
 mod reporter;
+mod steps;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,6 +24,7 @@ use crate::backend::Backend;
 use crate::decide::refused_as_too_large;
 use crate::definition::Registry;
 use crate::lease_keeper::LeaseKeeper;
+use crate::progress_keeper::ProgressKeeper;
 use crate::stop::Stop;
 use attempt::{Attempter, Finished};
 
@@ -47,6 +50,8 @@ pub struct Options {
     pub lease: Duration,
     /// How long an attempt that was told to stop may take to do so.
     pub grace: Duration,
+    /// Keeps how far its attempts are.
+    pub progress: ProgressKeeper,
 }
 
 /// One stage's worker.

@@ -9,6 +9,9 @@ use waystation_core::failure::truncate;
 use waystation_core::handler::Reporter;
 use waystation_core::id::{JobId, StageId};
 use waystation_core::port::{Bus, Signal};
+use waystation_core::progress::Progress;
+
+use crate::progress_keeper::ProgressKeeper;
 
 /// At most one progress signal in this long.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,6 +26,8 @@ pub struct AttemptReporter {
     pub attempt: u32,
     /// Where signals go.
     pub bus: Arc<dyn Bus>,
+    /// Keeps how far it is.
+    pub progress: ProgressKeeper,
     /// Tells when.
     pub clock: Arc<dyn Clock>,
     /// What was said.
@@ -65,10 +70,13 @@ impl Reporter for AttemptReporter {
         }
         said.progress_at = Some(now);
         drop(said);
+        let (percent, at) = (percent.clamp(0.0, 100.0), self.clock.now());
+        let kept = Progress::new(percent, message, self.stage.clone(), self.attempt, at);
+        self.progress.tell(&self.job_id, kept);
         self.bus.publish(Signal::Progress {
             job_id: self.job_id.clone(),
             stage: self.stage.clone(),
-            percent: percent.clamp(0.0, 100.0),
+            percent,
             message: message.to_owned(),
         });
     }

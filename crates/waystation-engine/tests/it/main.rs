@@ -5,6 +5,8 @@ mod attempts;
 mod breaking;
 mod couriers;
 mod flow;
+mod progress;
 mod services;
+mod steps;
 mod stopping;
 mod world;

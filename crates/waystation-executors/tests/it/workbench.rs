@@ -8,7 +8,7 @@ use waystation_core::Params;
 use waystation_core::contract::Contract;
 use waystation_core::event::Level;
 use waystation_core::failure::Failure;
-use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter};
+use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::JobId;
 use waystation_core::pipeline::{Catalog, Executor, Stage};
 use waystation_core::source::Source;
@@ -50,6 +50,7 @@ impl Bench {
             cancellation: self.cancellation.clone(),
             contract: contract.to_bytes().into(),
             reporter: self.log.clone(),
+            steps: Arc::new(Steps::unkept()),
             blobs: Blobs::new(None, contract.job_id.clone(), "stage".into(), 1),
         };
         handler.run(context, params).await

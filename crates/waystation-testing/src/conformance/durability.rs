@@ -6,6 +6,7 @@ use waystation_core::job::Checkpoint;
 use waystation_core::port::Abort;
 use waystation_core::settlement::{Settled, Submitted};
 use waystation_core::state::JobState;
+use waystation_core::step::StepKey;
 
 use super::{Backend, Harness, LEASE, bounded};
 use crate::sample;
@@ -136,4 +137,21 @@ pub async fn pipelines_survive_a_crash(harness: &mut dyn Harness) {
     let first = bounded(backend.store.pipeline(&name, Some(1))).await;
     let first = first.expect("it is looked up").expect("it exists");
     assert_eq!(first.source, "one");
+}
+
+/// What a step gave survives, and is not kept anew.
+pub async fn steps_survive_a_crash(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let step = StepKey {
+        job_id: "a".into(),
+        stage: sample::STAGE.into(),
+        first_visit: 1,
+        name: "fetch".to_owned(),
+    };
+    bounded(backend.store.keep_step(&step, b"1")).await.expect("it is kept");
+
+    let backend = crash(harness, backend).await;
+    let kept = bounded(backend.store.step_result(&step)).await.expect("it is looked up");
+    assert_eq!(kept.as_deref(), Some(&b"1"[..]));
+    assert_eq!(bounded(backend.store.keep_step(&step, b"2")).await.expect("it is kept"), b"1");
 }

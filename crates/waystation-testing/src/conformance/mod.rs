@@ -31,7 +31,9 @@ pub mod limits;
 pub mod listings;
 pub mod model;
 pub mod order;
+pub mod progress;
 pub mod settlements;
+pub mod steps;
 pub mod submission;
 pub mod waiting;
 

@@ -182,6 +182,16 @@ macro_rules! conformance_cases {
                     pipeline_versions_count_changes,
                     live_versions_are_those_of_jobs_that_go_on,
                 }
+                progress::{
+                    last_progress_is_kept_while_it_says_something,
+                    progress_of_an_ended_job_is_not_kept,
+                }
+                steps::{
+                    first_result_of_a_step_holds,
+                    steps_are_apart,
+                    steps_of_ended_jobs_are_forgotten,
+                    steps_are_forgotten_page_by_page,
+                }
         }
     };
 }
@@ -198,6 +208,7 @@ macro_rules! durability_cases {
                     leased_deliveries_return_after_a_crash,
                     abort_mark_survives_a_crash,
                     pipelines_survive_a_crash,
+                    steps_survive_a_crash,
         }
     };
 }
@@ -283,6 +294,8 @@ mod tests {
         include_str!("waiting.rs"),
         include_str!("limits.rs"),
         include_str!("listings.rs"),
+        include_str!("progress.rs"),
+        include_str!("steps.rs"),
         include_str!("durability.rs"),
         include_str!("ledger/mod.rs"),
         include_str!("ledger/abort.rs"),

@@ -102,13 +102,18 @@ async fn list(
         return Ok(Outcome::Done);
     };
     let now = session.backend().clock.now();
-    let mut table = Table::new(["job", "stage", "pipeline", "age", "failure"]);
+    let mut table = Table::new(["job", "stage", "pipeline", "age", "attempt", "failure"]);
     for letter in &letters {
         table.row(vec![
             letter.job_id.as_str().into(),
             letter.stage.as_str().into(),
             letter.pipeline.as_str().into(),
             timing::age(now, letter.at).into(),
+            letter
+                .failure
+                .attempt
+                .map_or_else(|| "–".to_owned(), |number| number.to_string())
+                .into(),
             Cell::from(out::short(&letter.failure.to_string(), 160)),
         ]);
     }

@@ -238,7 +238,9 @@ async fn failing_job_is_tried_again_then_lies_with_the_dead_letters(pair: &Pair)
     let record = app.job(&job).await.expect("known");
     assert_eq!(record.state, JobState::Failed);
     assert_eq!(calls.load(Ordering::SeqCst), 3);
-    assert_eq!(record.failure.expect("a reason").message, "no network at call 3");
+    let failure = record.failure.expect("a reason");
+    assert_eq!(failure.message, "no network at call 3");
+    assert_eq!((failure.stage, failure.attempt), (Some("flaky".into()), Some(3)));
     let letters = app.client().backend().store.dead_letters(Some(&job), 9).await.expect("listed");
     assert_eq!(letters.len(), 1);
 

@@ -161,6 +161,16 @@ impl<'a> Fields<'a> {
         duration
     }
 
+    /// True or false.
+    pub fn boolean(&self, key: &str, problems: &mut Vec<Problem>) -> Option<bool> {
+        let node = self.get(key)?;
+        if let Value::Boolean(value) = node.value {
+            return Some(value);
+        }
+        self.mismatch(key, node, "true or false", problems);
+        None
+    }
+
     /// One of a few words.
     pub fn word<T: Copy>(
         &self,

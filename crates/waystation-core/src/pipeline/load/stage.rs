@@ -8,7 +8,7 @@ use crate::id::QueueName;
 use crate::pipeline::{ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "id",
     "type",
     "settings",
@@ -21,6 +21,7 @@ const KEYS: [&str; 12] = [
     "output_params",
     "params",
     "form",
+    "offload",
 ];
 const RETRY_KEYS: [&str; 4] = ["max_retries", "backoff", "delay_seconds", "delay_max_seconds"];
 
@@ -70,6 +71,9 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     }
     stage.queue = fields.text("queue", problems).map(QueueName::from);
     stage.form = read_form(&fields, problems);
+    if let Some(offload) = fields.boolean("offload", problems) {
+        stage.offload = offload;
+    }
     let settings = fields.get("settings");
     let settings_read = settings.is_none_or(|settings| {
         matches!(settings.value, Value::Mapping(_)) && !settings.is_broken()

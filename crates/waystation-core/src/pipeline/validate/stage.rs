@@ -29,6 +29,13 @@ pub(super) fn check(
             );
             findings.stage(index, "form", Problem::new(message));
         }
+        if kind != StageKind::Worker && stage.offload {
+            let message = format!(
+                "stage `{}` offloads values, but its type `{}` has no output here",
+                stage.id, stage.kind
+            );
+            findings.stage(index, "offload", Problem::new(message));
+        }
         if let Some(problem) = check_queue(pipeline, index, kind) {
             findings.stage(index, "queue", problem);
         }

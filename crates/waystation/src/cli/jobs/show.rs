@@ -97,6 +97,11 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     if let Some(since) = job.running_since {
         fact("running", &format!("since {}", ago(since)));
     }
+    if let Some(said) = &job.progress {
+        let (percent, attempt) = (said.percent.round(), said.attempt);
+        let said = format!("{percent} % {} (attempt {attempt}, {})", said.message, ago(said.at));
+        fact("progress", &out::clean(&said));
+    }
     if job.deliveries > 1 {
         fact("delivered", &format!("{} times to this stage", job.deliveries));
     }
@@ -106,6 +111,9 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     }
     if let Some(failure) = &job.failure {
         fact("failure", &out::clean(&format!("{}: {}", failure.kind, failure.message)));
+        if let (Some(stage), Some(attempt)) = (&failure.stage, failure.attempt) {
+            fact("  at", &out::clean(&format!("stage {stage}, attempt {attempt}")));
+        }
         for cause in &failure.causes {
             fact("  cause", &out::clean(cause));
         }
