@@ -186,3 +186,12 @@ async fn blobs_go_both_ways_and_outlive_a_restart() {
     let doubled: Vec<u32> = world.blobs().get_json(&doubled).await.expect("it is there");
     assert_eq!(doubled, [2, 4]);
 }
+
+#[tokio::test]
+async fn source_that_cannot_work_is_why_the_world_does_not_begin() {
+    let text = "{ name: found, stages: [{ id: find, type: files, \
+                settings: { folder: /nowhere/at/all } }, { id: keep, type: pass }] }";
+    let refused = World::start(App::from_text("found", text)).await;
+    let said = refused.err().expect("there is no such folder").to_string();
+    assert!(said.starts_with("the engine ended: source `find` cannot work"), "{said}");
+}

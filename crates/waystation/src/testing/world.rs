@@ -163,24 +163,21 @@ impl World {
         let engine = self.app.start(options).await?;
         let discovered = tokio::time::timeout(self.wait_max, engine.until_discovered()).await;
         if engine.has_ended() {
-            engine.join().await?;
-            return self.not_in_time("the engine ended at once");
+            // By itself it ends with why: a source that cannot work.
+            return Ok(engine.join().await?);
         }
         self.engine = Some(engine);
-        match discovered {
-            Ok(()) => Ok(()),
-            Err(_) => self.not_in_time("the sources did not end their discovery"),
-        }
+        discovered.map_err(|_| Error::TooLong {
+            what: "the sources did not end their discovery",
+            waited: self.wait_max,
+            stands: Vec::new(),
+        })
     }
 
     async fn end(&mut self) -> Result<(), Error> {
         let Some(engine) = self.engine.take() else { return Ok(()) };
         engine.stop();
         Ok(engine.join().await?)
-    }
-
-    fn not_in_time(&self, what: &'static str) -> Result<(), Error> {
-        Err(Error::TooLong { what, waited: self.wait_max, stands: Vec::new() })
     }
 }
 
