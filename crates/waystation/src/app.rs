@@ -31,6 +31,7 @@ use crate::{Signals, environment};
 pub struct App {
     declared: Declared,
     executors: Executors,
+    values: BTreeMap<String, String>,
     urls: Urls,
 }
 
@@ -107,7 +108,7 @@ impl App {
 
     fn of(declared: Declared) -> Self {
         let urls = Urls::store(backends::DEFAULT_STORE);
-        Self { declared, executors: Executors::standard(), urls }
+        Self { declared, executors: Executors::standard(), values: BTreeMap::new(), urls }
     }
 
     /// Adds a stage: a typed async function, `serde` in and `serde` out. The JSON Schemas of both
@@ -191,6 +192,13 @@ impl App {
         self
     }
 
+    /// Gives a `${NAME}` of the pipeline file its value, before the environment is asked.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.values.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Names the store.
     #[must_use]
     pub fn store(mut self, url: &str) -> Self {
@@ -236,7 +244,7 @@ impl App {
         backend: Backend,
         dress: impl FnOnce(Arc<dyn Catalog>) -> Arc<dyn Catalog>,
     ) -> Result<OpenApp, AppError> {
-        let environment = environment(BTreeMap::new());
+        let environment = environment(self.values);
         let catalog = dress(Arc::new(self.executors));
         let registry = Registry::new(Arc::clone(&backend.store), catalog, environment);
         let (origin, source) = match self.declared {
@@ -335,6 +343,17 @@ mod tests {
         let job = app.submit(json!({ "n": 3 })).await.expect("submitted");
         app.run_until_idle().await.expect("it ends");
         assert_eq!(app.job(&job).await.expect("it is there").params["n"], 12);
+    }
+
+    #[tokio::test]
+    async fn values_that_are_set_go_into_the_file() {
+        let text = "{ name: one, stages: [{ id: say, type: exec, settings: { command: \
+                    [sh, -c, 'echo \"{\\\"said\\\":\\\"$0\\\"}\"', '${word}'] } }] }";
+        let app = App::from_text("one", text).set("word", "hello").store("memory://");
+        let app = app.open().await.expect("every name has a value");
+        let job = app.submit(json!({})).await.expect("submitted");
+        app.run_until_idle().await.expect("it ends");
+        assert_eq!(app.job(&job).await.expect("it is there").params["said"], "hello");
     }
 
     #[test]

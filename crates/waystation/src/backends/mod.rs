@@ -1,6 +1,6 @@
 //! From a URL to a backend. The only place that knows backends by name.
 
-mod blobs;
+pub(crate) mod blobs;
 mod brokers;
 mod stores;
 

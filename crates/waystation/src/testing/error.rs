@@ -39,7 +39,7 @@ pub enum Error {
         stands: String,
     },
     /// A wait came to its limit.
-    #[error("{what} after {waited:?}: {}", .stands.join("; "))]
+    #[error("{what} after {waited:?}{}", told(stands))]
     TooLong {
         /// What did not come.
         what: &'static str,
@@ -48,6 +48,10 @@ pub enum Error {
         /// Where the jobs stand that still move.
         stands: Vec<String>,
     },
+}
+
+fn told(stands: &[String]) -> String {
+    if stands.is_empty() { String::new() } else { format!(": {}", stands.join("; ")) }
 }
 
 impl fmt::Debug for Error {

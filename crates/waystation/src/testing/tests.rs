@@ -12,7 +12,7 @@ use waystation_core::state::JobState;
 use waystation_engine::Submission;
 
 use super::{World, WrongOutput};
-use crate::App;
+use crate::{App, BlobRef};
 
 const REVIEW: &str = "
 name: review
@@ -165,4 +165,33 @@ async fn source_has_discovered_when_the_world_has_begun() {
     world.restart().await.expect("restarted");
     world.rest().await.expect("all is done");
     assert_eq!(world.calls("keep").len(), 2);
+}
+
+#[tokio::test]
+async fn blobs_go_both_ways_and_outlive_a_restart() {
+    let double = |context: Context, params: Value| async move {
+        let given: BlobRef = serde_json::from_value(params["given"].clone())?;
+        let numbers: Vec<u32> = context.blobs.get_json(&given).await?;
+        let doubled: Vec<u32> = numbers.iter().map(|number| number * 2).collect();
+        Ok(json!({ "doubled": context.blobs.put_json("doubled.json", &doubled).await? }))
+    };
+    let app = App::new("numbers").stage("double", double);
+    let mut world = World::start(app).await.expect("started");
+    let given = world.blobs().put_json("given.json", &[1, 2]).await.expect("put");
+    let job = world.submit(json!({ "given": given })).await.expect("submitted");
+    world.rest().await.expect("all is done");
+    world.restart().await.expect("restarted");
+    let params = world.completed(&job).await.expect("completed").params;
+    let doubled = serde_json::from_value(params["doubled"].clone()).expect("a reference");
+    let doubled: Vec<u32> = world.blobs().get_json(&doubled).await.expect("it is there");
+    assert_eq!(doubled, [2, 4]);
+}
+
+#[tokio::test]
+async fn source_that_cannot_work_is_why_the_world_does_not_begin() {
+    let text = "{ name: found, stages: [{ id: find, type: files, \
+                settings: { folder: /nowhere/at/all } }, { id: keep, type: pass }] }";
+    let refused = World::start(App::from_text("found", text)).await;
+    let said = refused.err().expect("there is no such folder").to_string();
+    assert!(said.starts_with("the engine ended: source `find` cannot work"), "{said}");
 }

@@ -8,13 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use waystation_core::Params;
 use waystation_core::failure::Failure;
-use waystation_core::handler::{Context, Handler, typed};
+use waystation_core::handler::{Blobs, Context, Handler, typed};
+use waystation_core::port::BlobStore;
 use waystation_engine::{Backend, Handle, Options, Sources};
 use waystation_memory::Memory;
 
 use super::catalog::ScriptedCatalog;
 use super::script::{Held, Script, Turn};
 use super::{Error, FakeClock};
+use crate::backends::blobs;
 use crate::{App, AppError, OpenApp};
 
 /// No wait is longer, unless the test is more patient.
@@ -31,10 +33,16 @@ pub struct World {
     app: OpenApp,
     /// There is none while one ends and the next begins.
     engine: Option<Handle>,
+    ground: Ground,
+    wait_max: Duration,
+}
+
+/// What stays when one engine ends and the next begins.
+struct Ground {
     memory: Memory,
+    blobs: Arc<dyn BlobStore>,
     clock: FakeClock,
     script: Script,
-    wait_max: Duration,
 }
 
 impl World {
@@ -46,11 +54,9 @@ impl World {
 
     /// The same for stages that take their time: no wait is longer than this.
     pub async fn start_patiently(app: App, wait_max: Duration) -> Result<Self, Error> {
-        let clock = FakeClock::new();
-        let memory = Memory::new(clock.shared());
-        let script = Script::default();
-        let app = open(app, &memory, &clock, &script).await?;
-        let mut world = Self { app, engine: None, memory, clock, script, wait_max };
+        let ground = Ground::new()?;
+        let app = ground.open(app).await?;
+        let mut world = Self { app, engine: None, ground, wait_max };
         world.begin().await?;
         Ok(world)
     }
@@ -66,7 +72,7 @@ impl World {
     /// the program would: a changed pipeline is the next version of it, and jobs stay on theirs.
     pub async fn deploy(&mut self, app: App) -> Result<(), Error> {
         self.end().await?;
-        self.app = open(app, &self.memory, &self.clock, &self.script).await?;
+        self.app = self.ground.open(app).await?;
         self.begin().await
     }
 
@@ -74,8 +80,8 @@ impl World {
     /// without anybody waiting.
     pub async fn advance(&self, by: Duration) -> Result<(), Error> {
         self.rest().await?;
-        self.clock.advance(by);
-        self.memory.clock_moved();
+        self.ground.clock.advance(by);
+        self.ground.memory.clock_moved();
         Ok(())
     }
 
@@ -83,7 +89,7 @@ impl World {
     /// is not run. Panics when no worker stage has this name.
     #[track_caller]
     pub fn fail_next(&self, stage: &str, failure: Failure) {
-        self.script.plan(stage, Turn::Fail(failure));
+        self.ground.script.plan(stage, Turn::Fail(failure));
     }
 
     /// Holds the attempt at a stage that comes after those that were planned before, until the
@@ -91,7 +97,7 @@ impl World {
     #[track_caller]
     pub fn hold_next(&self, stage: &str) -> Held {
         let (held, turn) = Held::new(self.wait_max);
-        self.script.plan(stage, turn);
+        self.ground.script.plan(stage, turn);
         held
     }
 
@@ -106,20 +112,20 @@ impl World {
         Output: Serialize + JsonSchema + Send + 'static,
         Fut: Future<Output = Result<Output, Failure>> + Send + 'static,
     {
-        self.script.stand_in(stage, Arc::new(typed(function)));
+        self.ground.script.stand_in(stage, Arc::new(typed(function)));
     }
 
     /// The same with a handler, which may give a label too.
     #[track_caller]
     pub fn stand_in_handler(&self, stage: &str, handler: Arc<dyn Handler>) {
-        self.script.stand_in(stage, handler);
+        self.ground.script.stand_in(stage, handler);
     }
 
     /// The params that the attempts at a stage were given so far, the planned failures among them.
     /// Panics when no worker stage has this name.
     #[track_caller]
     pub fn calls(&self, stage: &str) -> Vec<Params> {
-        self.script.calls(stage)
+        self.ground.script.calls(stage)
     }
 
     /// The app, for everything else that can be asked.
@@ -129,7 +135,13 @@ impl World {
 
     /// The clock, which stands still. To move it, use [`Self::advance`].
     pub fn clock(&self) -> &FakeClock {
-        &self.clock
+        &self.ground.clock
+    }
+
+    /// Blobs of the test's own, to be named in params; it reads those of any stage by their
+    /// references. They are in memory, whatever place the app names.
+    pub fn blobs(&self) -> Blobs {
+        Blobs::new(Some(Arc::clone(&self.ground.blobs)), "test".into(), "test".into(), 1)
     }
 
     pub(super) fn backend(&self) -> &Backend {
@@ -151,24 +163,21 @@ impl World {
         let engine = self.app.start(options).await?;
         let discovered = tokio::time::timeout(self.wait_max, engine.until_discovered()).await;
         if engine.has_ended() {
-            engine.join().await?;
-            return self.not_in_time("the engine ended at once");
+            // By itself it ends with why: a source that cannot work.
+            return Ok(engine.join().await?);
         }
         self.engine = Some(engine);
-        match discovered {
-            Ok(()) => Ok(()),
-            Err(_) => self.not_in_time("the sources did not end their discovery"),
-        }
+        discovered.map_err(|_| Error::TooLong {
+            what: "the sources did not end their discovery",
+            waited: self.wait_max,
+            stands: Vec::new(),
+        })
     }
 
     async fn end(&mut self) -> Result<(), Error> {
         let Some(engine) = self.engine.take() else { return Ok(()) };
         engine.stop();
         Ok(engine.join().await?)
-    }
-
-    fn not_in_time(&self, what: &'static str) -> Result<(), Error> {
-        Err(Error::TooLong { what, waited: self.wait_max, stands: Vec::new() })
     }
 }
 
@@ -180,13 +189,17 @@ impl Drop for World {
     }
 }
 
-async fn open(
-    app: App,
-    memory: &Memory,
-    clock: &FakeClock,
-    script: &Script,
-) -> Result<OpenApp, AppError> {
-    let backend = Backend::whole(memory.clone(), clock.shared());
-    let script = script.clone();
-    app.open_on(backend, |inner| Arc::new(ScriptedCatalog { inner, script })).await
+impl Ground {
+    fn new() -> Result<Self, AppError> {
+        let clock = FakeClock::new();
+        let memory = Memory::new(clock.shared());
+        Ok(Self { memory, blobs: blobs::open("memory://")?, clock, script: Script::default() })
+    }
+
+    async fn open(&self, app: App) -> Result<OpenApp, AppError> {
+        let backend = Backend::whole(self.memory.clone(), self.clock.shared());
+        let backend = backend.with_blobs(Arc::clone(&self.blobs));
+        let script = self.script.clone();
+        app.open_on(backend, |inner| Arc::new(ScriptedCatalog { inner, script })).await
+    }
 }
