@@ -81,7 +81,7 @@ pub enum AppError {
 /// An app whose store is open.
 pub struct OpenApp {
     client: Client,
-    definition: Arc<Definition>,
+    pub(crate) definition: Arc<Definition>,
 }
 
 impl App {

@@ -12,7 +12,7 @@ use waystation_core::state::JobState;
 use waystation_engine::Submission;
 use waystation_engine::decide::Answer;
 
-use super::rest::{Rest, stands};
+use super::rest::Rest;
 use super::{Error, Events, World};
 use crate::AppError;
 
@@ -122,7 +122,7 @@ impl World {
     }
 
     fn otherwise(&self, job: &JobRecord, wanted: &'static str) -> Error {
-        let stands = stands(job, self.clock().now());
+        let stands = self.stands(job);
         Error::Stands { job_id: job.job_id.clone(), wanted, stands }
     }
 }

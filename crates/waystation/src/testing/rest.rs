@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use waystation_core::clock::{Clock, Timestamp};
-use waystation_core::id::JobId;
+use waystation_core::id::{JobId, StageId};
 use waystation_core::job::{JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::pipeline::StageKind;
 use waystation_core::port;
 use waystation_core::state::JobState;
 
@@ -21,34 +22,20 @@ pub enum Rest {
     Ended,
     /// It waits for a person.
     Person,
+    /// It waits for children, and those rest, too.
+    Family,
     /// It waits for a time that the clock does not show yet.
     Until(Timestamp),
 }
 
 impl Rest {
-    /// Why this job rests; `None` while it moves.
+    /// Why this job rests, which waits for no children; `None` while it moves.
     pub fn of(job: &JobRecord) -> Option<Self> {
         match job.state {
             JobState::Waiting => Some(Self::Person),
             JobState::Retrying | JobState::Delayed => job.not_before.map(Self::Until),
             state => state.is_terminal().then_some(Self::Ended),
         }
-    }
-}
-
-/// Where a job stands, in words that tell what the test can do.
-pub fn stands(job: &JobRecord, now: Timestamp) -> String {
-    let stage = &job.stage;
-    let why = job.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
-    match (job.state, job.not_before) {
-        (JobState::Waiting, _) => {
-            format!("it waits for a person at stage `{stage}` (hint: `World::answer`)")
-        }
-        (state, Some(moment)) => format!(
-            "it is {state} at stage `{stage}`, due in {:?} (hint: `World::advance`)",
-            moment.since(now)
-        ),
-        (state, None) => format!("it is {state} at stage `{stage}`{why}"),
     }
 }
 
@@ -62,13 +49,42 @@ impl World {
         }
     }
 
+    /// Where a job stands, in words that tell what the test can do.
+    pub(super) fn stands(&self, job: &JobRecord) -> String {
+        let stage = &job.stage;
+        let why = job.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+        match (job.state, job.not_before) {
+            (JobState::Waiting, _) if self.is_manual(stage) => {
+                format!("it waits for a person at stage `{stage}` (hint: `World::answer`)")
+            }
+            (JobState::Waiting, _) => {
+                format!("it waits at stage `{stage}` for children, which wait themselves")
+            }
+            (state, Some(moment)) => format!(
+                "it is {state} at stage `{stage}`, due in {:?} (hint: `World::advance`)",
+                moment.since(self.clock().now())
+            ),
+            (state, None) => format!("it is {state} at stage `{stage}`{why}"),
+        }
+    }
+
+    fn is_manual(&self, stage: &StageId) -> bool {
+        self.app().definition.kind(stage) == Some(StageKind::Manual)
+    }
+
     /// Waits until a job rests; gives it as it stands then.
     pub(super) async fn rested(&self, job_id: &JobId) -> Result<(JobRecord, Rest), Error> {
         let store = &self.backend().store;
         let look = async || {
             let job = store.job(job_id).await?;
             let job = job.ok_or_else(|| AppError::UnknownJob(job_id.clone()))?;
-            Ok(Rest::of(&job).map(|rest| (job, rest)))
+            let rest = match Rest::of(&job) {
+                Some(Rest::Person) if store.awaited(job_id).await?.is_some() => {
+                    self.all_rest().await?.then_some(Rest::Family)
+                }
+                rest => rest,
+            };
+            Ok(rest.map(|rest| (job, rest)))
         };
         match self.wait(look).await? {
             Some(rested) => Ok(rested),
@@ -126,8 +142,7 @@ impl World {
             moving.extend(self.jobs_in(state).await?);
         }
         moving.retain(|job| Rest::of(job).is_none());
-        let now = self.clock().now();
-        let told = |job: &JobRecord| format!("job {}: {}", job.job_id, stands(job, now));
+        let told = |job: &JobRecord| format!("job {}: {}", job.job_id, self.stands(job));
         let stands = moving.iter().take(TOLD_MAX).map(told).collect();
         let waited: Duration = self.wait_max();
         Ok(Error::TooLong { what: "jobs still move", waited, stands })

@@ -195,3 +195,29 @@ async fn source_that_cannot_work_is_why_the_world_does_not_begin() {
     let said = refused.err().expect("there is no such folder").to_string();
     assert!(said.starts_with("the engine ended: source `find` cannot work"), "{said}");
 }
+
+const SIGNED: &str = "
+name: signed
+stages:
+  - { id: hand_out, type: pass }
+  - { id: sign, type: manual, form: { name: string } }
+  - { id: archive, type: pass, join: { collect: { names: name } } }
+routes:
+  - { from: hand_out, to: sign, each: pages }
+  - { from: sign, to: archive }
+";
+
+#[tokio::test]
+async fn job_that_waits_for_children_rests_when_they_do() {
+    let world = World::start(App::from_text("signed", SIGNED)).await.expect("a good pipeline");
+    let job = world.submit(json!({ "pages": [1, 2] })).await.expect("submitted");
+    let said = world.finished(&job).await.expect_err("it waits").to_string();
+    let expected = "it waits at stage `archive` for children, which wait themselves";
+    assert!(said.ends_with(expected), "{said}");
+    for (position, name) in ["ann", "bob"].into_iter().enumerate() {
+        let child = format!("{job}.1-{position}").as_str().into();
+        world.answer(&child, json!({ "name": name })).await.expect("answered");
+    }
+    let params = world.completed(&job).await.expect("completed").params;
+    assert_eq!(Value::Object(params), json!({ "names": ["ann", "bob"] }));
+}
