@@ -13,6 +13,7 @@ mod needs;
 mod passage;
 mod problem;
 mod routing;
+mod supply;
 pub mod validate;
 
 pub use catalog::{Catalog, Executor, StageKind};
@@ -23,3 +24,4 @@ pub use join::{Gathering, Join, OnFailure, Rest, Wait};
 pub use model::{ParamsMode, Pipeline, Route, Stage, Target};
 pub use problem::{Position, Problem, Problems};
 pub use routing::{NoRoute, Onward, Traveller, Way};
+pub use supply::Lack;

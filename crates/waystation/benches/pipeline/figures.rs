@@ -28,6 +28,14 @@ pub fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The most memory that this process has held at a time, in MiB.
+pub fn resident_mib() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib / 1024.0)
+}
+
 /// The processor time that this process has used, in seconds.
 pub fn processor_seconds() -> f64 {
     // Fields 14 and 15 are user and system time in ticks of 10 ms, counted behind the name.

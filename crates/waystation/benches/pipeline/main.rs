@@ -4,7 +4,9 @@
 //! On RabbitMQ with a store beside it where `WAYSTATION_TEST_RABBITMQ` names one, beside a bare
 //! relay, and beside that relay while the store's rows are written, too.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq]`. Each round runs the bare
+//! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
+//!
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families]`. Each round runs the bare
 //! statements and the engine one after the other on the same disk; medians and their ratio are
 //! printed.
 
@@ -13,6 +15,7 @@ mod bare_rabbitmq;
 mod bare_sqlite;
 mod brokered;
 mod engine;
+mod families;
 mod figures;
 mod rabbitmq;
 
@@ -23,7 +26,9 @@ const JOBS: usize = 30_000;
 const ROUNDS: usize = 5;
 const LATENCY_SAMPLES: usize = 500;
 /// What an argument may limit the measuring to.
-const STORES: [&str; 3] = ["sqlite", "postgres", "rabbitmq"];
+const STORES: [&str; 4] = ["sqlite", "postgres", "rabbitmq", "families"];
+/// The children of one job.
+const CHILDREN: usize = 10_000;
 /// Names the PostgreSQL server to measure on.
 const SERVER: &str = "WAYSTATION_TEST_POSTGRES";
 /// Names the RabbitMQ broker to measure on.
@@ -38,6 +43,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if only("sqlite") {
         sqlite(jobs, rounds, "full")?;
         sqlite(jobs, rounds, "normal")?;
+    }
+    if only("families") {
+        families(rounds)?;
     }
     match std::env::var(SERVER) {
         Ok(server) if only("postgres") => postgres(jobs, rounds, &server)?,
@@ -66,6 +74,27 @@ fn sqlite(jobs: usize, rounds: usize, synchronous: &str) -> Result<(), Box<dyn s
     }
     let latency = engine::latency(LATENCY_SAMPLES, &store("latency.db"))?;
     report(&format!("sqlite synchronous={synchronous}"), jobs, &mut bare, &mut drained, &latency);
+    Ok(())
+}
+
+fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let store = |name: String| format!("sqlite://{}", folder.path().join(name).display());
+    println!("families on sqlite: one job, {CHILDREN} children of one stage, one join");
+    for round in 0..rounds {
+        // Each after the other in one process: what the second needs more would show as growth.
+        let run = families::run(CHILDREN, &store(format!("family-{round}.db")))?;
+        let plain = families::plain(CHILDREN, &store(format!("plain-{round}.db")))?;
+        let (before, after) = run.resident;
+        println!(
+            "  {:.2} s (as many jobs that nobody made: {plain:.2} s)  list of 50: p50 {:.1} ms  p99 \
+             {:.1} ms ({} looks)  peak RSS {before:.0} -> {after:.0} MiB",
+            run.seconds,
+            run.looks.percentile(0.50),
+            run.looks.percentile(0.99),
+            run.looks.count()
+        );
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `waystation pipelines`: check and draw pipeline files. No store is needed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -56,11 +57,12 @@ fn check(file: &Path, global: &Global) -> Result<Outcome, Error> {
         }
     };
     let entry = pipeline.default_entry(&Executors::standard());
+    let brought = brought(&pipeline);
     let stages: Vec<_> = pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
     if global.json {
         out::json(&json!({
             "ok": true, "pipeline": pipeline.name, "stages": stages,
-            "routes": pipeline.routes.len(), "entry": entry.ok(),
+            "routes": pipeline.routes.len(), "entry": entry.ok(), "brought": brought,
         }));
         return Ok(Outcome::Done);
     }
@@ -78,7 +80,17 @@ fn check(file: &Path, global: &Global) -> Result<Outcome, Error> {
         table.row(vec![stage.id.as_str().into(), Cell::faint(&*stage.kind), leads.into()]);
     }
     table.print();
+    if !brought.is_empty() {
+        out::say(format_args!("jobs must bring: {}", brought.join(", ")));
+    }
     Ok(Outcome::Done)
+}
+
+/// The params that stages require and none before them gives.
+fn brought(pipeline: &Pipeline) -> Vec<String> {
+    let lacks = pipeline.lacks(&Executors::standard()).into_iter();
+    let names: BTreeSet<String> = lacks.map(|lack| lack.param).collect();
+    names.into_iter().collect()
 }
 
 fn problems_as_json(problems: &Problems) -> serde_json::Value {

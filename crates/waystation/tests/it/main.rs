@@ -16,4 +16,5 @@ mod program;
 mod shapes;
 mod signals;
 mod submit;
+mod typed_states;
 mod walk;

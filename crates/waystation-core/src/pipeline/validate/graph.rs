@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Findings, Subject};
 use crate::id::StageId;
-use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind};
+use crate::pipeline::{Catalog, Lack, Pipeline, Problem, Stage, StageKind};
 
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
     check_reachable(pipeline, &pipeline.roots(), findings);
@@ -17,6 +17,7 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
         }
     }
     check_loops(pipeline, catalog, findings);
+    check_supply(pipeline, catalog, findings);
 }
 
 fn check_reachable(pipeline: &Pipeline, roots: &[&Stage], findings: &mut Findings) {
@@ -38,6 +39,21 @@ fn check_reachable(pipeline: &Pipeline, roots: &[&Stage], findings: &mut Finding
             let problem = Problem::new(message).hint("route a stage to it, or remove it");
             findings.add(Subject::Stage(index, None), problem);
         }
+    }
+}
+
+/// Params that a stage requires and that cannot be there, whatever jobs are submitted with.
+fn check_supply(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
+    for Lack { stage, param, .. } in
+        pipeline.lacks(catalog).into_iter().filter(|lack| !lack.can_be_brought)
+    {
+        let index = pipeline.stages.iter().position(|one| one.id == stage).unwrap_or(0);
+        let message = format!(
+            "stage `{stage}` requires `{param}`, which no stage before it gives: what jobs are \
+             submitted with is replaced on every way there"
+        );
+        let hint = "`params: merge` keeps what was there before";
+        findings.stage(index, "required_params", Problem::new(message).hint(hint));
     }
 }
 
