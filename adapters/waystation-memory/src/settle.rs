@@ -47,7 +47,7 @@ impl State {
         else {
             return (settlement, Settled::Applied);
         };
-        if !settlement.next.yields_to_abort() {
+        if !settlement.yields_to_abort() {
             return (settlement, Settled::Applied);
         }
         (settlement.overruled_by_abort(reason, now, message.body.clone()), Settled::Aborted)

@@ -104,6 +104,13 @@ pub struct Event {
 impl Event {
     /// Where the detail of a stage's end tells how many children it made.
     pub const CHILDREN: &str = "children";
+
+    /// Tells of no children: they were not made after all.
+    pub fn forget_children(&mut self) {
+        if let Some(Value::Object(told)) = &mut self.detail {
+            told.shift_remove(Self::CHILDREN);
+        }
+    }
 }
 
 /// How serious a log line is.

@@ -151,6 +151,13 @@ pub enum Settled {
 }
 
 impl Settlement {
+    /// Whether an abort that somebody asked for meanwhile comes first. It does also where the job
+    /// ends, but would make others.
+    pub fn yields_to_abort(&self) -> bool {
+        let ends_well = matches!(self.next, Next::End { failure: None, .. });
+        self.next.yields_to_abort() || (ends_well && !self.children.is_empty())
+    }
+
     /// Why this settlement can mean nothing, if so: only a delivery can be handed back or over,
     /// and only a dead letter can be dropped. Every queue refuses such a batch before it writes.
     pub fn senseless(&self) -> Option<&'static str> {
@@ -173,7 +180,9 @@ impl Settlement {
     /// that was delivered, which a delivery that is handed back keeps.
     #[must_use]
     pub fn overruled_by_abort(mut self, reason: &str, at: Timestamp, held: Vec<u8>) -> Self {
+        let makes_others = !self.children.is_empty();
         let body = match self.next {
+            Next::End { body, failure: None } if makes_others => body,
             Next::End { .. } | Next::Drop | Next::HandOver => return self,
             Next::Enqueue(message) | Next::Await(message, _) => message.body,
             Next::Park(task) => task.body,
@@ -182,9 +191,7 @@ impl Settlement {
         // Neither of the two comes to pass.
         let untrue = [EventKind::Waiting, EventKind::HandedBack];
         self.events.retain(|event| !untrue.contains(&event.kind));
-        for detail in self.events.iter_mut().filter_map(|event| event.detail.as_mut()) {
-            detail.as_object_mut().map(|told| told.shift_remove(Event::CHILDREN));
-        }
+        self.events.iter_mut().for_each(Event::forget_children);
         // The first event is of the attempt itself; later ones may be of the next stage.
         let (visit, attempt) = match self.events.first() {
             Some(first) => {

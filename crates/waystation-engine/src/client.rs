@@ -5,11 +5,13 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, StageId};
-use waystation_core::job::{DeadLetterRecord, Family, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::job::{DeadLetterRecord, JobRecord};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port::{self, Abort, SETTLE_MAX};
 use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
+use waystation_core::state::JobState;
 
+use crate::abort::abort_children;
 use crate::backend::Backend;
 use crate::decide::{self, Answer, Plan, Refusal};
 use crate::definition::{DefinitionError, Registry};
@@ -63,6 +65,17 @@ pub enum SubmitError {
     /// The stage that the job is to end after does not come.
     #[error("a job that begins at stage `{entry}` never comes to its exit stage `{exit}`")]
     Exit {
+        /// Where it begins.
+        entry: StageId,
+        /// After which stage it was to end.
+        exit: StageId,
+    },
+    /// Only children of the job come to the stage that it is to end after.
+    #[error(
+        "a job that begins at stage `{entry}` does not come to its exit stage `{exit}` itself, only \
+         its children do (hint: name the stage before the fan-out, or the join)"
+    )]
+    ExitOfChildren {
         /// Where it begins.
         entry: StageId,
         /// After which stage it was to end.
@@ -220,6 +233,11 @@ impl Client {
         {
             return Err(SubmitError::Exit { entry, exit: exit.clone() });
         }
+        if let Some(exit) = submission.exit.as_ref()
+            && !pipeline.goes_itself(&entry).contains(exit)
+        {
+            return Err(SubmitError::ExitOfChildren { entry, exit: exit.clone() });
+        }
         let plain = submission.priority == 0 && submission.not_before.is_none();
         if !plain && graph.kind(&entry) == Some(StageKind::Manual) {
             return Err(SubmitError::NotAtManual(entry));
@@ -270,27 +288,21 @@ impl Client {
     }
 
     /// Aborts a job that has not ended, and then its children, and theirs. Asked for again of a job
-    /// that was aborted, it goes through the children again.
+    /// that was aborted or failed, it goes through the children again; those of a completed job are
+    /// jobs of their own.
     pub async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, port::Error> {
         let store = &*self.backend.store;
         let answer = store.abort(job_id, reason).await?;
-        let mut open = vec![job_id.clone()];
-        while let Some(parent) = open.pop() {
-            // No child comes after the abort: what is being made is overruled by it.
-            let mut before = None;
-            loop {
-                let family = Family::ChildrenOf(parent.clone());
-                let filter = JobFilter { family, before, limit: PAGE_MAX, ..JobFilter::default() };
-                let page = store.jobs(filter).await?;
-                for child in page.iter().filter(|child| !child.state.is_terminal()) {
-                    store.abort(&child.job_id, reason).await?;
-                    open.push(child.job_id.clone());
-                }
-                match page.last() {
-                    Some(last) if page.len() == PAGE_MAX => before = Some(last.job_id.clone()),
-                    _ => break,
-                }
-            }
+        let its_children = match answer {
+            Abort::Done | Abort::Requested => true,
+            Abort::Unknown => false,
+            Abort::TooLate => store
+                .job(job_id)
+                .await?
+                .is_some_and(|job| matches!(job.state, JobState::Aborted | JobState::Failed)),
+        };
+        if its_children {
+            abort_children(store, job_id, reason).await?;
         }
         Ok(answer)
     }

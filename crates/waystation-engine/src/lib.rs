@@ -6,6 +6,7 @@
 //! make jobs by themselves; manual stages end in the inbox, and [`Client::answer`] goes on from
 //! there.
 
+mod abort;
 mod backend;
 mod broker;
 mod client;

@@ -101,7 +101,8 @@ impl Reader {
         // A body that is no contract is shown as what it is: without params.
         let params = body.and_then(|body| Contract::parse(body).ok()).map(|one| one.params);
         let said: Option<&str> = row.get(16);
-        let said = said.map(|text| serde_json::from_str(text).map_err(|_| self.corrupt(text)));
+        // What cannot be read was only said in passing: the job is shown without it.
+        let said = said.and_then(|text| serde_json::from_str(text).ok());
         let record = JobRecord {
             job_id: JobId::from(row.get::<_, String>(0)),
             pipeline: PipelineName::from(row.get::<_, String>(1)),
@@ -119,7 +120,7 @@ impl Reader {
             params: params.unwrap_or_default(),
             body: body.unwrap_or_default().to_vec(),
         };
-        Ok(record.with_progress(said.transpose()?))
+        Ok(record.with_progress(said))
     }
 
     /// How many jobs stand where. What lives is counted in the queues and the inbox, what has

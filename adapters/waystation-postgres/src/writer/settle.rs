@@ -66,7 +66,7 @@ impl Writer {
         for (place, settlement) in settlements.iter().enumerate() {
             let Some(held) = held[place].as_mut() else { continue };
             answers[place] = Settled::Applied;
-            let yields = settlement.next.yields_to_abort();
+            let yields = settlement.yields_to_abort();
             let Some(reason) = held.abort.take().filter(|_| yields) else { continue };
             answers[place] = Settled::Aborted;
             if let (Ended::Delivery(lease), Next::HandBack) = (&settlement.ended, &settlement.next)

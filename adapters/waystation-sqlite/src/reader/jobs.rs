@@ -8,7 +8,7 @@ use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
 use waystation_core::settlement::Parent;
 use waystation_core::state::JobState;
 
-use super::{corrupt, failure, job_number, nth};
+use super::{failure, job_number, nth};
 use crate::names;
 
 /// A job has a message or a task, and their numbers are apart: `live` is that of either. State
@@ -104,7 +104,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     let body = body.unwrap_or_default();
     let params = Contract::parse(&body).ok().map(|contract| contract.params);
     let said = row.get::<_, Option<String>>(15)?;
-    let said = said.map(|text| serde_json::from_str(&text)).transpose();
+    // What cannot be read was only said in passing: the job is shown without it.
+    let said = said.and_then(|text| serde_json::from_str(&text).ok());
     let record = JobRecord {
         job_id: JobId::from(job_id),
         pipeline: PipelineName::from(pipeline),
@@ -122,7 +123,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         params: params.unwrap_or_default(),
         body,
     };
-    Ok(record.with_progress(said.map_err(|error| corrupt(15, error))?))
+    Ok(record.with_progress(said))
 }
 
 /// The parent that three columns tell of, if there is one.

@@ -27,7 +27,7 @@ impl Writer {
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
         let Some(held) = self.end(settlement)? else { return Ok(Settled::Lost) };
         match held.abort {
-            Some(reason) if settlement.next.yields_to_abort() => {
+            Some(reason) if settlement.yields_to_abort() => {
                 let settlement =
                     settlement.clone().overruled_by_abort(&reason, self.now, held.body);
                 self.drop_handed_back(&settlement.ended)?;

@@ -17,10 +17,6 @@ pub struct ChildOf {
     pub depth: u32,
 }
 
-impl ChildOf {
-    pub(super) const EXPECTED: &str = "an object with `job_id`, `depth` and, if any, `join`";
-}
-
 /// Which children have come together at a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gathered {
@@ -32,8 +28,4 @@ pub struct Gathered {
     /// items of a list have each their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub merge: bool,
-}
-
-impl Gathered {
-    pub(super) const EXPECTED: &str = "an object with the whole numbers `visit` and `children`";
 }

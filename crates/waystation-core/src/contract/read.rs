@@ -108,17 +108,19 @@ pub fn count(field: &'static str, value: Option<Value>) -> Result<Option<u32>, E
     }
 }
 
-/// A field of ours that has parts of its own, or is absent.
+/// A field of ours that has parts of its own, or is absent. One that somebody else gave another
+/// meaning is kept among the others, as it came.
 pub fn parts<T: serde::de::DeserializeOwned>(
-    field: &'static str,
-    expected: &'static str,
+    field: &str,
     value: Option<Value>,
-) -> Result<Option<T>, Error> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
-    match T::deserialize(&value) {
-        Ok(parts) => Ok(Some(parts)),
-        Err(_) => Err(Error::Invalid { field, expected, value }),
+    other: &mut Map<String, Value>,
+) -> Option<T> {
+    let value = value.filter(|value| !value.is_null())?;
+    let parts = T::deserialize(&value).ok();
+    if parts.is_none() {
+        other.insert(field.to_owned(), value);
     }
+    parts
 }
 
 /// The params; none where the field is absent.

@@ -1,5 +1,7 @@
 //! One job becomes several: branches that run side by side, or a child for each item of a list.
 
+use std::collections::HashMap;
+
 use super::model::{Pipeline, Route, Target};
 use crate::id::StageId;
 
@@ -61,62 +63,15 @@ impl Pipeline {
     /// join that all of them come to first. `None` when none of them comes to any: then they are
     /// jobs of their own, and the one that made them is complete.
     pub fn join_of(&self, fan_out: &FanOut) -> Result<Option<StageId>, NoJoin> {
-        self.join_within(fan_out, DEPTH_MAX)
+        Inference { pipeline: self, known: HashMap::new() }.join_of(fan_out)
     }
 
-    fn join_within(&self, fan_out: &FanOut, depth: usize) -> Result<Option<StageId>, NoJoin> {
-        if let Some(join) = &fan_out.join {
-            return Ok(Some(join.clone()));
-        }
-        let mut joins: Vec<Option<StageId>> = Vec::new();
-        for stage in fan_out.stages() {
-            let first = self.first_joins(stage, depth);
-            if first.is_empty() {
-                joins.push(None);
-            }
-            joins.extend(first.into_iter().map(Some));
-        }
-        joins.sort();
-        joins.dedup();
-        match joins.len() {
-            0 => Ok(None),
-            1 => Ok(joins.pop().flatten()),
-            _ => Err(NoJoin::Ambiguous(joins.into_iter().flatten().collect())),
-        }
-    }
-
-    /// The joins that a child comes to first. One that waits for its own children first comes to
-    /// the place where these come together, and goes on from there.
-    fn first_joins(&self, start: &StageId, depth: usize) -> Vec<StageId> {
-        let mut open = vec![start.clone()];
-        let mut seen = open.clone();
-        let mut joins = Vec::new();
-        while let Some(at) = open.pop() {
-            if self.stage(&at).is_some_and(|stage| stage.join.is_some()) {
-                joins.push(at);
-                continue;
-            }
-            for route in self.routes_from(&at) {
-                let next: Vec<StageId> = match &route.to {
-                    Target::FanOut(inner) => self.beyond(inner, depth),
-                    target => target.stages().cloned().collect(),
-                };
-                for stage in next {
-                    if !seen.contains(&stage) {
-                        seen.push(stage.clone());
-                        open.push(stage);
-                    }
-                }
-            }
-        }
-        joins
-    }
-
-    /// Where a job goes on that is fanned out on its own way: from the inner join.
-    fn beyond(&self, inner: &FanOut, depth: usize) -> Vec<StageId> {
-        let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
-        let Ok(Some(join)) = self.join_within(inner, depth) else { return Vec::new() };
-        self.routes_from(&join).flat_map(|route| route.to.stages()).cloned().collect()
+    /// Where the job that takes this route goes itself, when the route makes children that come
+    /// together again.
+    pub fn join_after(&self, route: &Route) -> Option<&StageId> {
+        let Target::FanOut(fan_out) = &route.to else { return None };
+        let join = self.join_of(fan_out).ok().flatten()?;
+        self.stage(&join).map(|stage| &stage.id)
     }
 
     /// The fan-outs whose children come together at this stage.
@@ -127,6 +82,87 @@ impl Pipeline {
             }
             _ => false,
         })
+    }
+}
+
+/// Looks for joins. What was found of a fan-out is remembered, and one that is being looked at is
+/// taken for one without a join: it would lead back to itself.
+struct Inference<'a> {
+    pipeline: &'a Pipeline,
+    known: HashMap<*const FanOut, Result<Option<StageId>, NoJoin>>,
+}
+
+impl Inference<'_> {
+    fn join_of(&mut self, fan_out: &FanOut) -> Result<Option<StageId>, NoJoin> {
+        if let Some(join) = &fan_out.join {
+            return Ok(Some(join.clone()));
+        }
+        let key = std::ptr::from_ref(fan_out);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        self.known.insert(key, Ok(None));
+        let mut joins: Vec<Option<StageId>> = Vec::new();
+        for stage in fan_out.stages() {
+            let first = self.first_joins(stage);
+            if first.is_empty() {
+                joins.push(None);
+            }
+            joins.extend(first.into_iter().map(Some));
+        }
+        joins.sort();
+        joins.dedup();
+        let found = match joins.len() {
+            0 => Ok(None),
+            1 => Ok(joins.pop().flatten()),
+            _ => Err(NoJoin::Ambiguous(joins.into_iter().flatten().collect())),
+        };
+        self.known.insert(key, found.clone());
+        found
+    }
+
+    /// The joins that a child comes to first. One that makes children of its own comes, after they
+    /// have come together, to where that join leads.
+    fn first_joins(&mut self, start: &StageId) -> Vec<StageId> {
+        let mut open = vec![start.clone()];
+        let mut seen = open.clone();
+        let mut joins = Vec::new();
+        while let Some(at) = open.pop() {
+            if self.pipeline.stage(&at).is_some_and(|stage| stage.join.is_some()) {
+                joins.push(at);
+                continue;
+            }
+            for stage in self.own_way(&at) {
+                if !seen.contains(&stage) {
+                    seen.push(stage.clone());
+                    open.push(stage);
+                }
+            }
+        }
+        joins
+    }
+
+    /// Where a job itself goes from a stage, past the joins of its own children.
+    fn own_way(&mut self, from: &StageId) -> Vec<StageId> {
+        let mut way = Vec::new();
+        let mut open = vec![from.clone()];
+        let mut passed = open.clone();
+        while let Some(at) = open.pop() {
+            let pipeline = self.pipeline;
+            for route in pipeline.routes.iter().filter(|route| route.from == at) {
+                match &route.to {
+                    Target::FanOut(inner) => {
+                        let join = self.join_of(inner).ok().flatten();
+                        if let Some(join) = join.filter(|join| !passed.contains(join)) {
+                            passed.push(join.clone());
+                            open.push(join);
+                        }
+                    }
+                    target => way.extend(target.stages().cloned()),
+                }
+            }
+        }
+        way
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::model::Pipeline;
+use super::model::{Pipeline, Target};
 use crate::id::StageId;
 
 impl Pipeline {
@@ -14,6 +14,23 @@ impl Pipeline {
         while let Some(from) = open.pop() {
             for route in self.routes_from(from) {
                 open.extend(route.to.stages().filter(|to| reached.insert(*to)));
+            }
+        }
+        reached
+    }
+
+    /// Every stage that a job which begins at this one can come to itself, this one among them. Where
+    /// it is fanned out, that is the join.
+    pub fn goes_itself<'a>(&'a self, stage: &'a StageId) -> HashSet<&'a StageId> {
+        let mut open = vec![stage];
+        let mut reached = HashSet::from([stage]);
+        while let Some(from) = open.pop() {
+            for route in self.routes_from(from) {
+                let next: Vec<&StageId> = match &route.to {
+                    Target::FanOut(_) => self.join_after(route).into_iter().collect(),
+                    target => target.stages().collect(),
+                };
+                open.extend(next.into_iter().filter(|to| reached.insert(*to)));
             }
         }
         reached

@@ -151,7 +151,7 @@ impl Route {
     /// What a contract counts the route under, where it may be taken a number of times only.
     pub fn loop_key(&self) -> String {
         let to: Vec<_> = self.to.stages().map(StageId::as_str).collect();
-        format!("{}>{}", self.from, to.join("+"))
+        format!("{}>{}{}", self.from, to.join("+"), self.conditions())
     }
 
     /// The route's condition in words, for messages and graphs.
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn goes(pipeline: &Pipeline, params: &Value, taken: u32) -> Result<String, NoRoute> {
-        let loops = BTreeMap::from([("check>improve".to_owned(), taken)]);
+        let loops = BTreeMap::from([("check>improve at most 2 times".to_owned(), taken)]);
         let params = params.as_object().expect("an object");
         let job = Traveller { exit_stage: None, params, loops: &loops };
         let way = pipeline.onward(&"check".into(), &Label::ok(), job)?;

@@ -127,14 +127,17 @@ impl Track {
                 let message = message.clone();
                 Place::Away(Shadow { message, running_since: None, told_at, abort })
             }
-            Next::Park(Task { body, .. }) | Next::Await(Message { body, .. }, _)
-                if let Some(reason) = abort =>
+            Next::Park(Task { body, .. })
+            | Next::Await(Message { body, .. }, _)
+            | Next::End { body, failure: None }
+                if let Some(reason) = &abort
+                    && (!matches!(next, Next::End { .. }) || !entry.children.is_empty()) =>
             {
                 let failure = Some(Failure::new(ErrorKind::Aborted, reason.as_str()));
                 self.put(Place::End { body: body.clone(), failure });
                 let aborted = transition(JobState::Running, Step::Abort);
                 self.go_on(aborted.unwrap_or(JobState::Aborted), &entry.step.stage);
-                return Some(reason);
+                return abort;
             }
             Next::Park(task) => Place::Inbox(task.clone()),
             Next::Await(message, quorum) => Place::Held(message.clone(), *quorum),
@@ -201,7 +204,11 @@ impl Track {
         for event in told.chain(&aborted) {
             let key = (event.stage.clone(), event.visit, event.attempt, event.kind);
             if known.events.insert(key) {
-                self.effect.events.push(event.clone());
+                let mut event = event.clone();
+                if aborted.is_some() {
+                    event.forget_children();
+                }
+                self.effect.events.push(event);
             }
         }
         if verdict != Verdict::Note && matches!(entry.change, Change::Landed { .. }) {

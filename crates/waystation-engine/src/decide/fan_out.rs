@@ -1,5 +1,6 @@
 //! Makes the children of a job, and has it wait for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -48,6 +49,21 @@ pub enum NoFanOut {
         /// The stage that ended.
         stage: StageId,
     },
+    /// One of them would be larger than the queue takes.
+    #[error(
+        "the contract of child {child} of stage `{stage}` would be {bytes} bytes, more than the \
+         {bytes_max} allowed (hint: put the payload into a blob and its reference into the item)"
+    )]
+    ChildTooLarge {
+        /// The stage that ended.
+        stage: StageId,
+        /// The child.
+        child: JobId,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// There are fewer than are waited for.
     #[error("stage `{stage}` made {children} children, fewer than join `{join}` waits for")]
     TooFew {
@@ -59,7 +75,7 @@ pub enum NoFanOut {
         join: StageId,
     },
     /// Children of children of children …
-    #[error("stage `{stage}` would make children {DEPTH_MAX} deep, as deep as they may go")]
+    #[error("stage `{stage}` would make children more than {DEPTH_MAX} deep")]
     TooDeep {
         /// The stage that ended.
         stage: StageId,
@@ -89,7 +105,7 @@ pub fn take_on(leaving: Leaving<'_>, over: &FanOut, mut contract: Contract) -> R
     let join = pipeline.join_of(over).map_err(no_join)?;
     let births = births(stage, over, &mut contract)?;
     let family = Family::of(leaving, &contract, join.clone())?;
-    let children = family.bear(leaving.graph, births)?;
+    let children = family.bear(leaving.graph, births.each(&contract.params))?;
     let Some(join) = join else { return leaving.end(&contract, children) };
     let merge = matches!(over.over, Over::Branches(_));
     let rule = pipeline.stage(&join).and_then(|stage| stage.join.clone()).unwrap_or_default();
@@ -144,44 +160,61 @@ pub struct Descent {
 /// Makes a child that goes through another pipeline, with the params of the job, which waits for it
 /// where it is.
 pub fn descend(leaving: Leaving<'_>, descent: &Descent, contract: Contract) -> Result<Gone, NoWay> {
-    let through = Contract { exit_stage: None, ..contract.clone() };
+    let through = Contract { exit_stage: None, loops: BTreeMap::new(), ..contract.clone() };
     let family = Family::of(leaving, &through, None)?;
     let Descent { graph, entry } = descent;
-    let name = graph.pipeline.name.as_str();
-    let child = family.child(graph, name, 0, entry, contract.params.clone());
-    wait(leaving, contract, leaving.stage, &Join::default(), true, vec![child])
+    let name = graph.pipeline.name.to_string();
+    let birth = Birth { name, stage: entry.clone(), params: contract.params.clone() };
+    let children = family.bear(graph, std::iter::once(birth))?;
+    wait(leaving, contract, leaving.stage, &Join::default(), true, children)
 }
 
-/// Which children there are to be. A list of items does not stay with the job.
-fn births(stage: &StageId, over: &FanOut, contract: &mut Contract) -> Result<Vec<Birth>, NoFanOut> {
-    let (to, list, item) = match &over.over {
-        Over::Branches(stages) => {
-            let birth = |stage: &StageId| Birth {
+/// Which children there are to be. A list of items does not stay with the job. They are made one
+/// by one, so that no more is held than the limit allows.
+fn births<'a>(
+    stage: &StageId,
+    over: &'a FanOut,
+    contract: &mut Contract,
+) -> Result<Births<'a>, NoFanOut> {
+    match &over.over {
+        Over::Branches(stages) => Ok(Births::Branches(stages)),
+        Over::Items { to, list, item } => match contract.params.shift_remove(list) {
+            Some(Value::Array(items)) if items.len() > CHILDREN_MAX => {
+                Err(NoFanOut::TooMany { stage: stage.clone(), children: items.len() })
+            }
+            Some(Value::Array(items)) => Ok(Births::Items { to, item, items }),
+            other => {
+                let found = other.as_ref().map_or("absent", kind_of);
+                Err(NoFanOut::NoList { stage: stage.clone(), list: list.clone(), found })
+            }
+        },
+    }
+}
+
+/// Children to be.
+enum Births<'a> {
+    Branches(&'a [StageId]),
+    Items { to: &'a StageId, item: &'a str, items: Vec<Value> },
+}
+
+impl<'a> Births<'a> {
+    fn each(self, params: &'a Params) -> Box<dyn Iterator<Item = Birth> + 'a> {
+        match self {
+            Self::Branches(stages) => Box::new(stages.iter().map(|stage| Birth {
                 name: stage.to_string(),
                 stage: stage.clone(),
-                params: contract.params.clone(),
-            };
-            return Ok(stages.iter().map(birth).collect());
+                params: params.clone(),
+            })),
+            Self::Items { to, item, items } => {
+                let birth = move |(position, value): (usize, Value)| {
+                    let mut params = params.clone();
+                    params.insert(item.to_owned(), value);
+                    Birth { name: position.to_string(), stage: to.clone(), params }
+                };
+                Box::new(items.into_iter().enumerate().map(birth))
+            }
         }
-        Over::Items { to, list, item } => (to, list, item),
-    };
-    let items = match contract.params.shift_remove(list) {
-        Some(Value::Array(items)) => items,
-        other => {
-            let found = other.as_ref().map_or("absent", kind_of);
-            return Err(NoFanOut::NoList { stage: stage.clone(), list: list.clone(), found });
-        }
-    };
-    let children = items.len();
-    if children > CHILDREN_MAX {
-        return Err(NoFanOut::TooMany { stage: stage.clone(), children });
     }
-    let birth = |(position, value): (usize, Value)| {
-        let mut params = contract.params.clone();
-        params.insert(item.clone(), value);
-        Birth { name: position.to_string(), stage: to.clone(), params }
-    };
-    Ok(items.into_iter().enumerate().map(birth).collect())
 }
 
 /// What children have of the job that makes them.
@@ -206,51 +239,61 @@ impl<'a> Family<'a> {
         Ok(Self { leaving, contract, child_of })
     }
 
-    fn bear(&self, graph: &Graph, births: Vec<Birth>) -> Result<Vec<NewJob>, NoFanOut> {
-        let mut children = Vec::with_capacity(births.len());
-        let mut bytes = 0;
-        for Birth { name, stage, params } in births {
+    fn bear(
+        &self,
+        graph: &Graph,
+        births: impl Iterator<Item = Birth>,
+    ) -> Result<Vec<NewJob>, NoFanOut> {
+        let mut children = Vec::new();
+        let mut room = CHILDREN_BYTES_MAX;
+        for birth in births {
             let position = children.len() as u32;
-            let child = self.child(graph, &name, position, &stage, params);
-            bytes += match &child.start {
-                Start::Queue(message) => message.body.len(),
-                Start::Inbox(task) => task.body.len(),
-            };
-            if bytes > CHILDREN_BYTES_MAX {
-                return Err(NoFanOut::TooLarge { stage: self.leaving.stage.clone() });
-            }
+            let child = self.child(graph, birth, position);
+            let bytes = self.check_size(&child)?;
+            let too_large = || NoFanOut::TooLarge { stage: self.leaving.stage.clone() };
+            room = room.checked_sub(bytes).ok_or_else(too_large)?;
             children.push(child);
         }
         Ok(children)
     }
 
+    /// The size of a child's contract, which the queue must take.
+    fn check_size(&self, child: &NewJob) -> Result<usize, NoFanOut> {
+        let bytes = match &child.start {
+            Start::Queue(message) => message.body.len(),
+            Start::Inbox(task) => task.body.len(),
+        };
+        let bytes_max = self.leaving.bytes_max;
+        if bytes <= bytes_max {
+            return Ok(bytes);
+        }
+        let (stage, child) = (self.leaving.stage.clone(), child.job_id.clone());
+        Err(NoFanOut::ChildTooLarge { stage, child, bytes, bytes_max })
+    }
+
     /// One child, in the graph of its pipeline. Its id is the same however often it is made: that
     /// of the job, the stage run, and its name.
-    fn child(
-        &self,
-        graph: &Graph,
-        name: &str,
-        position: u32,
-        stage: &StageId,
-        params: Params,
-    ) -> NewJob {
-        let Contract { job_id, visit, exit_stage, other, .. } = self.contract;
+    fn child(&self, graph: &Graph, birth: Birth, position: u32) -> NewJob {
+        let Birth { name, stage, params } = birth;
+        let Contract { job_id, visit, exit_stage, loops, other, .. } = self.contract;
         let child_id = JobId::new(format!("{job_id}.{visit}-{name}"));
         let mut contract = Contract {
             exit_stage: exit_stage.clone(),
             pipeline: Some(graph.pipeline.name.clone()),
             pipeline_version: Some(graph.version),
             parent: Some(self.child_of.clone()),
+            // What was used up is used up, also for those that come round again.
+            loops: loops.clone(),
             other: other.clone(),
             ..Contract::new(child_id.clone(), params)
         };
         contract.forget_epochs();
-        let (_, next) = hand_to(graph, stage, contract.to_bytes(), self.leaving.priority);
+        let (_, next) = hand_to(graph, &stage, contract.to_bytes(), self.leaving.priority);
         let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
         let created = Event {
             job_id: child_id.clone(),
             kind: EventKind::Created,
-            stage: stage.clone(),
+            stage,
             visit: 1,
             attempt: 1,
             at: self.leaving.at,

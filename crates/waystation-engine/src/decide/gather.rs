@@ -31,6 +31,8 @@ pub struct Gatherer<'a> {
     /// What branches gave, and which of them.
     merged: HashMap<String, (JobId, Value)>,
     conflict: Option<Failure>,
+    /// How many bytes may still be taken from children.
+    room: usize,
 }
 
 /// What comes of them.
@@ -45,8 +47,15 @@ pub enum Together {
 }
 
 impl<'a> Gatherer<'a> {
-    /// For a job with these params at this join.
-    pub fn new(join: &'a Join, stage: &'a StageId, gathered: Gathered, params: &'a Params) -> Self {
+    /// For a job with these params at this join. `bytes_max` is the largest contract that the queue
+    /// takes.
+    pub fn new(
+        join: &'a Join,
+        stage: &'a StageId,
+        gathered: Gathered,
+        params: &'a Params,
+        bytes_max: usize,
+    ) -> Self {
         Self {
             join,
             gathered,
@@ -60,6 +69,7 @@ impl<'a> Gatherer<'a> {
             failures: Vec::new(),
             merged: HashMap::new(),
             conflict: None,
+            room: bytes_max,
         }
     }
 
@@ -144,30 +154,50 @@ impl<'a> Gatherer<'a> {
         if self.gathered.merge {
             self.merge(&child.job_id, &params);
         }
-        for ((_, param), values) in self.join.collect.iter().zip(&mut self.collected) {
-            values.push(params.get_mut(param).map_or(Value::Null, Value::take));
+        for place in 0..self.join.collect.len() {
+            let (_, param) = &self.join.collect[place];
+            let value = params.get_mut(param).map_or(Value::Null, Value::take);
+            if self.has_room(&value) {
+                self.collected[place].push(value);
+            }
         }
+    }
+
+    /// Whether a value may still be taken. No more is held than a contract could.
+    fn has_room(&mut self, value: &Value) -> bool {
+        let bytes = serde_json::to_vec(value).map_or(0, |json| json.len());
+        if let Some(room) = self.room.checked_sub(bytes) {
+            self.room = room;
+            return true;
+        }
+        let message = format!(
+            "the children of stage `{}` give more than a contract can hold (hint: let them put \
+             payloads into blobs, or collect less)",
+            self.stage
+        );
+        self.conflict.get_or_insert_with(|| Failure::new(ErrorKind::Contract, message));
+        false
     }
 
     /// Takes what a branch has otherwise than the job had it when it was fanned out.
     fn merge(&mut self, child: &JobId, params: &Params) {
-        for (name, value) in
-            params.iter().filter(|(name, value)| self.params.get(*name) != Some(*value))
-        {
-            match self.merged.get(name) {
-                Some((other, theirs)) if theirs != value => {
-                    let message = format!(
-                        "children {other} and {child} of stage `{}` both give param `{name}`, and \
-                         not the same (hint: let each branch give params of its own)",
-                        self.stage
-                    );
-                    let conflict = Failure::new(ErrorKind::Contract, message);
-                    self.conflict.get_or_insert(conflict);
-                }
-                Some(_) => {}
-                None => {
+        let changed: Vec<_> =
+            params.iter().filter(|(name, value)| self.params.get(*name) != Some(*value)).collect();
+        for (name, value) in changed {
+            let Some((other, theirs)) = self.merged.get(name) else {
+                if self.has_room(value) {
                     self.merged.insert(name.clone(), (child.clone(), value.clone()));
                 }
+                continue;
+            };
+            if theirs != value {
+                let message = format!(
+                    "children {other} and {child} of stage `{}` both give param `{name}`, and \
+                     not the same (hint: let each branch give params of its own)",
+                    self.stage
+                );
+                let conflict = Failure::new(ErrorKind::Contract, message);
+                self.conflict.get_or_insert(conflict);
             }
         }
     }
@@ -199,7 +229,7 @@ mod tests {
         let params = json!({"image": "x"});
         let stage = "count".into();
         let mut gatherer =
-            Gatherer::new(join, &stage, gathered, params.as_object().expect("an object"));
+            Gatherer::new(join, &stage, gathered, params.as_object().expect("an object"), 1_000);
         children.iter().for_each(|child| gatherer.add(child));
         gatherer.finish()
     }
@@ -233,6 +263,19 @@ mod tests {
             panic!("they contradict each other");
         };
         assert!(failure.message.contains("both give param `text`"), "{failure}");
+    }
+
+    #[test]
+    fn no_more_is_taken_than_a_contract_holds() {
+        let join = Join { collect: vec![("all".into(), "text".into())], ..Join::default() };
+        let text = "x".repeat(400);
+        let children = [0, 1, 2]
+            .map(|position| child(position, JobState::Completed, &json!({ "text": text })));
+        let Together::Failed(failure) = gather(&join, false, &children) else {
+            panic!("1,200 bytes do not fit into 1,000");
+        };
+        assert!(failure.message.contains("give more than a contract can hold"), "{failure}");
+        assert!(matches!(gather(&join, false, &children[..2]), Together::Complete(..)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! sees the reference.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 use waystation_core::Params;
@@ -70,10 +71,76 @@ pub fn refer(completion: &mut Completion, apart: &[Apart]) {
     }
 }
 
-/// The params whose values lie apart, and where.
-pub fn offloaded(params: &Params) -> Vec<(String, BlobKey)> {
-    let keys = params.iter().filter_map(|(name, value)| Some((name.clone(), key_of(value)?)));
-    keys.collect()
+/// Where a value belongs that lies apart: it is a param, or stands in the list that a param is, as a
+/// join collects them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The param.
+    pub name: String,
+    /// Its place in the list.
+    pub index: Option<usize>,
+}
+
+impl Place {
+    /// Puts the value where it belongs.
+    pub fn put(&self, params: &mut Params, value: Value) {
+        let param = params.get_mut(&self.name);
+        let slot = match self.index {
+            None => param,
+            Some(index) => param.and_then(|list| list.get_mut(index)),
+        };
+        if let Some(slot) = slot {
+            *slot = value;
+        }
+    }
+}
+
+/// The values that lie apart: where they belong, and where they are.
+pub fn offloaded(params: &Params) -> Vec<(Place, BlobKey)> {
+    let mut found = Vec::new();
+    for (name, value) in params {
+        let place = |index| Place { name: name.clone(), index };
+        found.extend(key_of(value).map(|key| (place(None), key)));
+        let items = value.as_array().into_iter().flatten().enumerate();
+        found.extend(items.filter_map(|(at, item)| Some((place(Some(at)), key_of(item)?))));
+    }
+    found
+}
+
+/// A param whose value lies apart: its reference, and what tells its value from others.
+pub struct Known {
+    name: String,
+    reference: Value,
+    hash: u64,
+}
+
+/// The params of a contract that lie apart, with what they are in the whole.
+pub fn known(params: &Params, whole: &Params) -> Vec<Known> {
+    let apart = params.iter().filter(|(_, value)| key_of(value).is_some());
+    let known = apart.filter_map(|(name, reference)| {
+        let hash = hash_of(whole.get(name)?);
+        Some(Known { name: name.clone(), reference: reference.clone(), hash })
+    });
+    known.collect()
+}
+
+/// Puts the old reference where a handler gives back what lay apart as it was, so that it is not
+/// put apart a second time, and branches that leave it alone do not contradict each other.
+pub fn recognise(completion: &mut Completion, known: &[Known]) {
+    for Known { name, reference, hash } in known {
+        if let Some(value) = completion.output.get_mut(name)
+            && hash_of(value) == *hash
+        {
+            *value = reference.clone();
+        }
+    }
+}
+
+/// Within one attempt only: it need not be the same in another program.
+fn hash_of(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The problems of a pipeline that wants to offload where blobs have no place.
@@ -167,6 +234,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_handler_leaves_alone_keeps_its_reference() {
+        let key = BlobKey::parse("jobs/j/scan/1/$params/a").expect("a key");
+        let apart = Apart { name: "a".into(), key, bytes: vec![b'1'; 9_000] };
+        let params = Params::from_iter([("a".to_owned(), reference(&apart))]);
+        let whole = Params::from_iter([("a".to_owned(), json!("long"))]);
+        let known = known(&params, &whole);
+        for (given, expected) in [("long", reference(&apart)), ("other", json!("other"))] {
+            let output = Params::from_iter([("a".to_owned(), json!(given))]);
+            let mut completion = Completion::ok(output);
+            recognise(&mut completion, &known);
+            assert_eq!(completion.output["a"], expected);
+        }
+    }
+
+    #[test]
     fn references_are_known_again_and_not_moved_twice() {
         let key = BlobKey::parse("jobs/j/scan/1/$params/a").expect("a key");
         let apart = Apart { name: "a".into(), key: key.clone(), bytes: vec![b'1'; 9_000] };
@@ -174,6 +256,14 @@ mod tests {
         refer(&mut completion, &[apart]);
         let by_hand = json!({ "$blob": "jobs/j/scan/1/b", "bytes": 3 });
         completion.output.insert("b".into(), by_hand);
-        assert_eq!(offloaded(&completion.output), [("a".to_owned(), key)]);
+        let list = json!([7, completion.output["a"].clone()]);
+        completion.output.insert("all".into(), list);
+        let found = offloaded(&completion.output);
+        let place = |name: &str, index| Place { name: name.to_owned(), index };
+        assert_eq!(found, [(place("a", None), key.clone()), (place("all", Some(1)), key)]);
+        for (place, _) in found {
+            place.put(&mut completion.output, json!("back"));
+        }
+        assert_eq!(completion.output["all"], json!([7, "back"]));
     }
 }

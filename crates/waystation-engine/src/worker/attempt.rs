@@ -35,7 +35,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// An attempt that takes longer than this is told of while it runs.
 const TOLD_AFTER: Duration = Duration::from_millis(250);
 /// How long a job waits that was tried again while its children still go on.
-const GATHERED_AGAIN: Duration = Duration::from_secs(5);
+const GATHERED_AGAIN: Duration = Duration::from_secs(30);
 /// How long a delivery is left to other processes.
 const POSTPONED: Duration = Duration::from_secs(30);
 
@@ -137,13 +137,13 @@ impl Attempter {
         });
         let admitted = self.admit(&definition, stage, &delivery, &mut contract, &stop).await;
         let outcome = match admitted {
-            Ok(Input { params, wire }) => match work {
+            Ok(Input { params, wire, apart }) => match work {
                 Executor::Worker(handler) => {
                     let context = self.context(&contract, stage, wire, reporter.clone());
                     let work = async {
                         let ended =
                             execute(handler, context, params, stage, &stop, self.grace).await?;
-                        Some(self.put_apart(ended, &definition, stage, &contract).await)
+                        Some(self.put_apart(ended, &definition, stage, &contract, &apart).await)
                     };
                     self.tell_if_long(work, &definition, stage, &contract, started_at).await
                 }
@@ -184,7 +184,7 @@ impl Attempter {
         if let Some(reason) = self.wanted_abort(&contract.job_id).await {
             return Err(Outcome::Aborted(reason).into());
         }
-        if decide::ends_at(contract, &stage.id) {
+        if contract.gathered.is_none() && decide::ends_at(contract, &stage.id) {
             return Err(Outcome::Arrived.into());
         }
         if decide::passes_by(&definition.pipeline, stage, contract) {
@@ -220,10 +220,12 @@ impl Attempter {
         definition: &Definition,
         stage: &Stage,
         contract: &Contract,
+        known: &[decide::offload::Known],
     ) -> Outcome {
         let Outcome::Completed(completion) = ended else { return ended };
         let pipeline = &definition.pipeline;
-        let light = offload::put_apart(&self.backend, pipeline, stage, contract, completion).await;
+        let light =
+            offload::put_apart(&self.backend, pipeline, stage, contract, known, completion).await;
         light.map_or_else(Outcome::Failed, Outcome::Completed)
     }
 

@@ -6,16 +6,19 @@ use waystation_core::Params;
 use waystation_core::contract::{Contract, Gathered};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::JobId;
-use waystation_core::job::{ChildRecord, PAGE_MAX};
+use waystation_core::job::ChildRecord;
 use waystation_core::pipeline::Stage;
 use waystation_core::port::{self, Store};
 
+use crate::abort::abort_children;
 use crate::backend::Backend;
 use crate::decide::{Gatherer, Together};
 use crate::stop::{Cause, Stop};
 
 /// The wait before the store is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How many children are read at a time: each may be as large as a contract.
+const PAGE: usize = 200;
 /// Why children are aborted that nobody waits for any longer.
 const NOT_NEEDED: &str = "enough of its siblings have ended";
 
@@ -39,7 +42,9 @@ pub async fn gather(
     stop: &Stop,
 ) -> Result<Params, Apart> {
     let join = stage.join.clone().unwrap_or_default();
-    let mut gatherer = Gatherer::new(&join, &stage.id, gathered, &contract.params);
+    let bytes_max = backend.queue.capabilities().payload_bytes_max;
+    let params = &contract.params;
+    let mut gatherer = Gatherer::new(&join, &stage.id, gathered, params, bytes_max);
     let store = &*backend.store;
     let mut from = 0;
     loop {
@@ -48,7 +53,7 @@ pub async fn gather(
             gatherer.add(child);
         }
         match page.last() {
-            Some(last) if page.len() == PAGE_MAX => from = last.position + 1,
+            Some(last) if page.len() == PAGE => from = last.position + 1,
             _ => break,
         }
     }
@@ -59,6 +64,7 @@ pub async fn gather(
     };
     for child in &rest {
         ask(stop, || store.abort(child, NOT_NEEDED)).await?;
+        ask(stop, || abort_children(store, child, NOT_NEEDED)).await?;
     }
     Ok(params)
 }
@@ -69,7 +75,7 @@ async fn children(
     gathered: Gathered,
     from: u32,
 ) -> Result<Vec<ChildRecord>, port::Error> {
-    store.children(job_id, gathered.visit, from, PAGE_MAX).await
+    store.children(job_id, gathered.visit, from, PAGE).await
 }
 
 /// Asks the store until it answers.

@@ -19,6 +19,8 @@ pub struct Input {
     pub params: Params,
     /// The contract's wire form with these params.
     pub wire: Arc<[u8]>,
+    /// What lay apart, to be known again where a handler gives it back as it was.
+    pub apart: Vec<offload::Known>,
 }
 
 /// Reads back every value that lies apart. `body` is the contract as it came.
@@ -28,10 +30,14 @@ pub async fn read_back(
     body: &[u8],
 ) -> Result<Input, Failure> {
     match whole(backend, &contract.params).await? {
-        None => Ok(Input { params: contract.params.clone(), wire: body.into() }),
+        None => {
+            let apart = Vec::new();
+            Ok(Input { params: contract.params.clone(), wire: body.into(), apart })
+        }
         Some(params) => {
+            let apart = offload::known(&contract.params, &params);
             let whole = Contract { params, ..contract.clone() };
-            Ok(Input { wire: whole.to_bytes().into(), params: whole.params })
+            Ok(Input { wire: whole.to_bytes().into(), params: whole.params, apart })
         }
     }
 }
@@ -45,14 +51,15 @@ pub async fn whole(backend: &Backend, params: &Params) -> Result<Option<Params>,
     let blobs = store(backend)?;
     let mut whole = params.clone();
     let mut room = BLOB_BYTES_MAX;
-    for (name, key) in apart {
+    for (place, key) in apart {
+        let name = &place.name;
         let bytes = blobs.get(&key, room).await.map_err(BlobError::into_failure)?;
         room -= bytes.len() as u64;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("blob `{key}` is not the JSON of param `{name}`: {error}");
             Failure::new(ErrorKind::InvalidParam, message)
         })?;
-        whole.insert(name, value);
+        place.put(&mut whole, value);
     }
     Ok(Some(whole))
 }
@@ -63,8 +70,10 @@ pub async fn put_apart(
     pipeline: &Pipeline,
     stage: &Stage,
     contract: &Contract,
+    known: &[offload::Known],
     mut completion: Completion,
 ) -> Result<Completion, Failure> {
+    offload::recognise(&mut completion, known);
     if !stage.offload {
         return Ok(completion);
     }

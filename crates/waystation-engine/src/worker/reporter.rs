@@ -62,6 +62,8 @@ impl AttemptReporter {
 
 impl Reporter for AttemptReporter {
     fn progress(&self, percent: f64, message: &str) {
+        // No share of the work, as where there is nothing to do: nought by nought.
+        let percent = if percent.is_finite() { percent } else { 0.0 };
         let now = Instant::now();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = said.progress_at.is_some_and(|at| now - at < PROGRESS_INTERVAL);

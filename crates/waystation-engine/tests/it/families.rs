@@ -337,6 +337,80 @@ async fn pipelines_that_descend_into_themselves_come_to_an_end() {
     let engine = world.start().await;
     let job = world.reach(&job_id, JobState::Failed).await;
     let failure = job.failure.expect("it tells why").to_string();
-    assert!(failure.contains("children 8 deep, as deep as they may go"), "{failure}");
+    assert!(failure.contains("would make children more than 8 deep"), "{failure}");
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn item_that_no_queue_takes_fails_its_job_and_nothing_else() {
+    let pipeline = TILES.replace("JOIN", "all");
+    let cut = does(|params| {
+        let large = params.contains_key("large");
+        Ok(json!({ "tiles": [if large { json!("x".repeat(300 * 1024)) } else { json!(1) }] }))
+    });
+    let pipeline = pipeline.replace("id: cut, type: nothing", "id: cut, type: cut");
+    let handlers =
+        [("cut", cut), ("nothing", nothing()), ("measure", measure()), ("total", total())];
+    let world = World::new(&pipeline, handlers).await;
+    let job_id = world.submit(json!({ "large": true })).await;
+    let engine = world.start().await;
+    let job = world.reach(&job_id, JobState::Failed).await;
+    let failure = job.failure.expect("it tells why");
+    let part = format!("the contract of child {job_id}.1-0 of stage `cut` would be 307");
+    assert!(failure.message.starts_with(&part), "{failure}");
+    let other = world.submit(json!({})).await;
+    world.reach(&other, JobState::Completed).await;
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exit_that_only_children_come_to_is_refused() {
+    let world = tiles("all").await;
+    let submit = |exit: &str| {
+        let params = json!({ "tiles": [1] }).as_object().expect("an object").clone();
+        let exit = Some(exit.into());
+        vec![Submission { exit, params, ..Submission::default() }]
+    };
+    let refused = world.client.submit(&world.definition, submit("measure")).await;
+    let message = refused.expect_err("refused").to_string();
+    assert!(message.contains("does not come to its exit stage `measure` itself"), "{message}");
+    world.client.submit(&world.definition, submit("count")).await.expect("the join will do");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn abort_reaches_the_children_of_children_that_failed() {
+    let pipeline = NESTED.replace("id: read, type: read", "id: read, type: manual");
+    let lines = does(|params| Ok(json!({ "lines": params["page"] })));
+    let world = World::new(&pipeline, [("nothing", nothing()), ("lines", lines)]).await;
+    let job_id = world.submit(json!({ "pages": [["a", "b"]] })).await;
+    let engine = world.start().await;
+    let id = |tail: &str| format!("{job_id}.1-0{tail}").as_str().into();
+    for waiting in [job_id.clone(), id(""), id(".1-1")] {
+        world.reach(&waiting, JobState::Waiting).await;
+    }
+    // The inner parent fails by the abort of one of its children; the other child goes on.
+    world.client.abort(&id(".1-0"), "not wanted").await.expect("aborted");
+    world.reach(&id(""), JobState::Failed).await;
+    world.reach(&job_id, JobState::Failed).await;
+    assert_eq!(world.job(&id(".1-1")).await.state, JobState::Waiting);
+    world.client.abort(&job_id, "not wanted").await.expect("looked at");
+    assert_eq!(world.job(&id(".1-1")).await.state, JobState::Aborted);
+    end(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn abort_of_a_completed_job_leaves_the_jobs_alone_that_it_made() {
+    let pipeline = "
+name: test
+stages: [{ id: unpack, type: nothing }, { id: ask, type: manual }]
+routes: [{ from: unpack, to: ask, each: files }]
+";
+    let world = World::new(pipeline, [("nothing", nothing())]).await;
+    let job_id = world.submit(json!({ "files": [1] })).await;
+    let engine = world.start().await;
+    world.reach(&job_id, JobState::Completed).await;
+    world.client.abort(&job_id, "not wanted").await.expect("too late");
+    let child = format!("{job_id}.1-0").as_str().into();
+    assert_eq!(world.job(&child).await.state, JobState::Waiting);
     end(engine).await;
 }

@@ -84,7 +84,9 @@ impl World {
                 }
                 rest => rest,
             };
-            Ok(rest.map(|rest| (job, rest)))
+            // What went on while we looked is looked at again.
+            let same = store.job(job_id).await?.is_some_and(|now| now == job);
+            Ok(rest.filter(|_| same).map(|rest| (job, rest)))
         };
         match self.wait(look).await? {
             Some(rested) => Ok(rested),

@@ -187,6 +187,14 @@ impl WireEvent {
             Some(mut job) => {
                 log = std::mem::take(&mut job.log);
                 children = job.take_children();
+                let strange = |child: &&NewJob| {
+                    let parent = child.parent.as_ref();
+                    parent.is_none_or(|parent| parent.job_id.as_str() != self.job_id)
+                };
+                if let Some(child) = children.iter().find(strange) {
+                    let child = child.job_id.as_str();
+                    return Err(refuse("job.children", child, "a child of the event's job"));
+                }
                 job.into_change(&self.job_id)?
             }
             None if kind == EventKind::Started => Change::Running,

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::Findings;
 use crate::id::StageId;
 use crate::pipeline::{
-    CHILDREN_MAX, Catalog, FanOut, NoJoin, Over, Pipeline, Problem, Route, StageKind, Target, Wait,
+    CHILDREN_MAX, Catalog, Executor, FanOut, NoJoin, Over, Pipeline, Problem, Route, StageKind,
+    Target, Wait,
 };
 
 pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findings) {
@@ -31,6 +32,12 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
             };
             let problem = Problem::new(format!("stage `{id}` is a join, but {what} its work"))
                 .hint("put a stage of type `pass` with the `join` before it");
+            findings.stage(index, "join", problem);
+        }
+        if matches!(catalog.build(stage), Ok(Executor::Pipeline(_))) {
+            let message = format!("stage `{id}` is a join, but another pipeline does its work");
+            let problem =
+                Problem::new(message).hint("put a stage of type `pass` with the `join` before it");
             findings.stage(index, "join", problem);
         }
         let mut fan_outs = pipeline.gathered_at(id).peekable();
@@ -99,7 +106,42 @@ fn check_fan_out(
             return Err(("to", Problem::new(message).hint(hint)));
         }
     };
-    check_join(pipeline, route, fan_out, &join)
+    check_join(pipeline, route, fan_out, &join)?;
+    match inner_with_same_join(pipeline, fan_out, &join) {
+        None => Ok(()),
+        Some(inner) => {
+            let message = format!(
+                "children of `{from}` and children of `{inner}`, which are made of them, come \
+                 together at the same join `{join}`"
+            );
+            let problem = Problem::new(message).hint("give each fan-out a join of its own");
+            Err(("to", problem))
+        }
+    }
+}
+
+/// The stage where a child of this fan-out is fanned out again, to the same join.
+fn inner_with_same_join<'a>(
+    pipeline: &'a Pipeline,
+    fan_out: &'a FanOut,
+    join: &StageId,
+) -> Option<&'a StageId> {
+    let mut open: Vec<&StageId> = fan_out.stages().collect();
+    let mut seen: HashSet<&StageId> = open.iter().copied().collect();
+    while let Some(at) = open.pop() {
+        if at == join {
+            continue;
+        }
+        for inner in pipeline.routes.iter().filter(|inner| inner.from == *at) {
+            if let Target::FanOut(again) = &inner.to
+                && pipeline.join_of(again).ok().flatten().as_ref() == Some(join)
+            {
+                return Some(&inner.from);
+            }
+            open.extend(inner.to.stages().filter(|stage| seen.insert(*stage)));
+        }
+    }
+    None
 }
 
 fn check_join(

@@ -68,6 +68,10 @@ fn check_loops(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut Findin
         if route.at_most.is_none() && !people.contains(route.from.as_str()) {
             let to = route.to.stages().map(|stage| (stage.as_str(), index));
             onward.entry(route.from.as_str()).or_default().extend(to);
+            // The job itself goes to where its children come together.
+            if let Some(join) = pipeline.join_after(route) {
+                onward.entry(route.from.as_str()).or_default().push((join.as_str(), index));
+            }
         }
     }
     let mut seen: HashSet<&str> = HashSet::new();

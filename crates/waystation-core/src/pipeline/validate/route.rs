@@ -20,6 +20,17 @@ pub(super) fn check(pipeline: &Pipeline, catalog: &dyn Catalog, findings: &mut F
     for (index, route) in pipeline.routes.iter().enumerate() {
         sound &= ends.check_from(index, route, findings);
         sound &= ends.check_to(index, route, findings);
+        if let (Some(_), Some(Some(kind @ (StageKind::Foreign | StageKind::Source)))) =
+            (route.at_most, ends.kinds.get(route.from.as_str()))
+        {
+            let what = if *kind == StageKind::Source { "source" } else { "foreign" };
+            let message = format!(
+                "the route from the {what} stage `{}` has a bound, which nobody counts there",
+                route.from
+            );
+            let problem = Problem::new(message).hint("put it on another route of the circle");
+            findings.route(index, "at_most", problem);
+        }
         if route.at_most == Some(0) {
             let message = format!("the route from `{}` is taken at most 0 times", route.from);
             findings.route(index, "at_most", Problem::new(message));
@@ -82,7 +93,12 @@ impl Ends<'_> {
         }
         let mut known = true;
         for to in route.to.stages() {
-            if !self.kinds.contains_key(to.as_str()) {
+            if to.as_str() == Target::DONE {
+                let message = format!("the fan-out from `{from}` leads to `done`, where jobs end");
+                let hint = "name stages only: a child that comes to a last stage ends by itself";
+                findings.route(index, "to", Problem::new(message).hint(hint));
+                known = false;
+            } else if !self.kinds.contains_key(to.as_str()) {
                 findings.route(index, "to", self.unknown("to", to.as_str()));
                 known = false;
             } else if self.kind(to.as_str()) == Some(StageKind::Source) {

@@ -166,6 +166,12 @@ fn families_that_cannot() {
         ),
         ("a b", &["a > b+b"], &["the fan-out from `a` names `b` twice"]),
         (
+            "a b join",
+            &["a > b*x", "b > join ! 5", "b > done", "join > a"],
+            &["a job could go round for ever: `a` → `join` → `a`"],
+        ),
+        ("a b", &["a > b+done"], &["the fan-out from `a` leads to `done`, where jobs end"]),
+        (
             "src a b",
             &["src > a+b"],
             &["the source stage `src` cannot make children (hint: route it to a stage of type"],
@@ -174,6 +180,21 @@ fn families_that_cannot() {
     for (stages, routes, expected) in cases {
         check(stages, routes, expected);
     }
+}
+
+#[test]
+fn families_within_families_need_joins_of_their_own() {
+    let routes = ["a > b+c", "b > d*x", "d > join", "c > join"];
+    let mut pipeline = pipeline("a b c d join", &routes);
+    for route in &mut pipeline.routes {
+        if let Target::FanOut(fan_out) = &mut route.to {
+            fan_out.join = Some("join".into());
+        }
+    }
+    let problems: Vec<_> = pipeline.check(&Fake).iter().map(ToString::to_string).collect();
+    let expected = "children of `a` and children of `b`, which are made of them, come together at \
+                    the same join `join` (hint: give each fan-out a join of its own)";
+    assert_eq!(problems, [expected]);
 }
 
 #[test]
