@@ -72,8 +72,8 @@ pub enum SubmitError {
     },
     /// Only children of the job come to the stage that it is to end after.
     #[error(
-        "a job that begins at stage `{entry}` does not come to its exit stage `{exit}` itself, only \
-         its children do (hint: name the stage before the fan-out, or the join)"
+        "a job that begins at stage `{entry}` does not come to its exit stage `{exit}` itself, \
+         only its children do (hint: name the stage before the fan-out, or the join)"
     )]
     ExitOfChildren {
         /// Where it begins.

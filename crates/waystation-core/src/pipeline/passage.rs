@@ -19,8 +19,8 @@ impl Pipeline {
         reached
     }
 
-    /// Every stage that a job which begins at this one can come to itself, this one among them. Where
-    /// it is fanned out, that is the join.
+    /// Every stage that a job which begins at this one can come to itself, this one among them.
+    /// Where it is fanned out, that is the join.
     pub fn goes_itself<'a>(&'a self, stage: &'a StageId) -> HashSet<&'a StageId> {
         let mut open = vec![stage];
         let mut reached = HashSet::from([stage]);

@@ -71,8 +71,8 @@ pub fn refer(completion: &mut Completion, apart: &[Apart]) {
     }
 }
 
-/// Where a value belongs that lies apart: it is a param, or stands in the list that a param is, as a
-/// join collects them.
+/// Where a value belongs that lies apart: it is a param, or stands in the list that a param is, as
+/// a join collects them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The param.

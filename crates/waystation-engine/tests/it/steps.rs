@@ -79,7 +79,8 @@ async fn dead_letter_that_is_tried_again_goes_on_with_its_steps() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loop_that_comes_to_the_stage_anew_does_its_steps_anew() {
     let pipeline = "name: test\nstages: [{ id: work, type: work }]\nroutes:\n  \
-                    - { from: work, to: work, when: rounds < 3, at_most: 9 }\n  - { from: work, to: done }\n";
+                    - { from: work, to: work, when: rounds < 3, at_most: 9 }\n  \
+                    - { from: work, to: done }\n";
     let handler = TwoSteps::new(0);
     let world = World::new(pipeline, [("work", handler.clone() as _)]).await;
     let job_id = world.submit(json!({})).await;
