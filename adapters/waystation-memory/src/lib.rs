@@ -9,6 +9,7 @@
 
 mod abort;
 mod bus;
+mod dedupe;
 mod family;
 mod lease;
 mod ledger;

@@ -36,9 +36,15 @@ impl Queue for Memory {
         checkpoint: Option<Checkpoint>,
     ) -> Result<Vec<Submitted>, Error> {
         check_jobs(&jobs, self.payload_bytes_max)?;
-        let submitted = self.visit(|state, now| state.submit(jobs, checkpoint, now));
-        if submitted.iter().any(|answer| matches!(answer, Submitted::Created(_))) {
+        let (submitted, marked) = self.visit(|state, now| {
+            let submitted = state.submit(jobs, checkpoint, now);
+            (submitted, std::mem::take(&mut state.marked))
+        });
+        if submitted.iter().any(Submitted::is_new) {
             self.publish(Signal::Changed);
+        }
+        for (job_id, reason) in marked {
+            self.publish(Signal::Abort { job_id, reason });
         }
         Ok(submitted)
     }

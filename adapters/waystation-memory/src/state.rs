@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub steps: BTreeMap<StepKey, Vec<u8>>,
     /// What the jobs' attempts said last.
     pub progress: HashMap<JobId, Progress>,
+    /// Running jobs that were replaced in this visit, with the reason: their workers are told.
+    pub marked: Vec<(JobId, String)>,
     last_id: i64,
     last_token: u64,
 }

@@ -18,19 +18,13 @@ impl State {
         if let Some(checkpoint) = checkpoint {
             self.checkpoints.insert(checkpoint.source, checkpoint.value);
         }
-        jobs.into_iter().map(|job| self.create(job, now)).collect()
+        jobs.into_iter().map(|job| self.let_in(job, now)).collect()
     }
 
+    /// Creates a job, unless it is there already, whatever its key.
     pub fn create(&mut self, new: NewJob, now: Timestamp) -> Submitted {
         if self.jobs.contains_key(&new.job_id) {
             return Submitted::Duplicate(new.job_id);
-        }
-        if let Some(key) = new.dedupe_key {
-            let key = (new.pipeline.clone(), key);
-            if let Some(job_id) = self.dedupe_keys.get(&key) {
-                return Submitted::Duplicate(job_id.clone());
-            }
-            self.dedupe_keys.insert(key, new.job_id.clone());
         }
         let state = first_state(&new.start, now);
         let (entry, place) = match new.start {

@@ -4,6 +4,8 @@
 //! carry it out in the safe order.
 
 mod family;
+pub mod priority;
+mod submitting;
 
 use serde_json::json;
 
@@ -14,9 +16,8 @@ use crate::id::{JobId, PipelineName, QueueName, StageId};
 use crate::state::JobState;
 
 pub use family::{Parent, Quorum, Tally};
-
-/// Higher runs first among what waits in one queue; equal ones run in the order they came.
-pub type Priority = i16;
+pub use priority::Priority;
+pub use submitting::{Admission, Dedupe, OnDuplicate, Rejected, Submitted};
 
 /// A contract on its way into a stage's queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,8 +226,8 @@ pub struct NewJob {
     pub pipeline: PipelineName,
     /// The version that it stays on.
     pub pipeline_version: u32,
-    /// Jobs of one pipeline with the same key are one job: a second one is not created.
-    pub dedupe_key: Option<String>,
+    /// What makes it one with other jobs of its pipeline, if anything does beside its id.
+    pub dedupe: Option<Dedupe>,
     /// Whose child it is, when it came of a fan-out.
     pub parent: Option<Parent>,
     /// Where it starts.
@@ -242,13 +243,4 @@ pub enum Start {
     Queue(Message),
     /// In the inbox, because its first stage is manual.
     Inbox(Task),
-}
-
-/// What came of a new job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Submitted {
-    /// It exists, durably.
-    Created(JobId),
-    /// It is this job already, by its id or its dedupe key. Nothing was written.
-    Duplicate(JobId),
 }

@@ -1,14 +1,14 @@
 //! What people and programs ask of a backend: submit, answer, abort, try again, drop.
 
+mod submission;
+
 use waystation_core::Params;
-use waystation_core::clock::Timestamp;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::JobId;
 use waystation_core::job::{DeadLetterRecord, JobRecord};
-use waystation_core::pipeline::StageKind;
 use waystation_core::port::{self, Abort, SETTLE_MAX};
-use waystation_core::settlement::{Priority, Settled, Settlement, Submitted};
+use waystation_core::settlement::{Dedupe, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
 
 use crate::abort::abort_children;
@@ -18,102 +18,13 @@ use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::worker::offload;
 
+pub use submission::{Submission, SubmitError};
+
 /// Asks things of a backend.
 #[derive(Clone)]
 pub struct Client {
     backend: Backend,
     registry: Registry,
-}
-
-/// The longest job id that is taken from outside.
-const JOB_ID_BYTES_MAX: usize = 200;
-
-/// A job to be.
-#[derive(Clone, Debug, Default)]
-pub struct Submission {
-    /// Its id; a new one unless given.
-    pub job_id: Option<JobId>,
-    /// Its params.
-    pub params: Params,
-    /// Where it starts; where the pipeline starts unless given.
-    pub entry: Option<StageId>,
-    /// After which stage it ends early.
-    pub exit: Option<StageId>,
-    /// Jobs of one pipeline with the same key are one job.
-    pub dedupe_key: Option<String>,
-    /// Higher runs first.
-    pub priority: Priority,
-    /// Not before this moment.
-    pub not_before: Option<Timestamp>,
-}
-
-/// Why a job was not submitted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// A stage that was named is not in the pipeline.
-    #[error("pipeline `{pipeline}` has no {role} stage `{stage}` (its stages: {known})")]
-    UnknownStage {
-        /// The pipeline.
-        pipeline: String,
-        /// `entry` or `exit`.
-        role: &'static str,
-        /// What was named.
-        stage: StageId,
-        /// What there is.
-        known: String,
-    },
-    /// The stage that the job is to end after does not come.
-    #[error("a job that begins at stage `{entry}` never comes to its exit stage `{exit}`")]
-    Exit {
-        /// Where it begins.
-        entry: StageId,
-        /// After which stage it was to end.
-        exit: StageId,
-    },
-    /// Only children of the job come to the stage that it is to end after.
-    #[error(
-        "a job that begins at stage `{entry}` does not come to its exit stage `{exit}` itself, \
-         only its children do (hint: name the stage before the fan-out, or the join)"
-    )]
-    ExitOfChildren {
-        /// Where it begins.
-        entry: StageId,
-        /// After which stage it was to end.
-        exit: StageId,
-    },
-    /// It is not said where the job starts.
-    #[error(transparent)]
-    Entry(#[from] waystation_core::pipeline::EntryError),
-    /// The id is not one that people can read and paste.
-    #[error(
-        "`{}` is no job id: 1 to {JOB_ID_BYTES_MAX} bytes without control characters",
-        .0.as_str().escape_debug()
-    )]
-    JobId(JobId),
-    /// A task in the inbox has neither a priority nor a time before which it is hidden.
-    #[error(
-        "stage `{0}` is manual: its tasks cannot be delayed or given a priority \
-         (hint: leave both out)"
-    )]
-    NotAtManual(StageId),
-    /// The params are not what the first stage takes.
-    #[error("{0}")]
-    Params(Failure),
-    /// The params are more than the queue takes.
-    #[error("{0} (hint: put large values into files or blobs, and where they are into the params)")]
-    TooLarge(port::Error),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(port::Error),
-}
-
-impl From<port::Error> for SubmitError {
-    fn from(error: port::Error) -> Self {
-        match error {
-            port::Error::TooLarge { .. } => Self::TooLarge(error),
-            other => Self::Store(other),
-        }
-    }
 }
 
 /// Why a task was not answered.
@@ -179,6 +90,10 @@ impl Client {
     /// Submits jobs, by transactions of at most [`SETTLE_MAX`]. None of them is written when one
     /// cannot be: only an error of the store may leave the first transactions without the rest.
     /// Whoever wants to ask again after such an error gives each job its own id or dedupe key.
+    ///
+    /// Each job stands alone where another one has its dedupe key: the answers, in the order of
+    /// the submissions, tell what was created and what was not. The children of a job that was
+    /// replaced are aborted after it.
     pub async fn submit(
         &self,
         graph: &Graph,
@@ -187,7 +102,7 @@ impl Client {
         let now = self.backend.clock.now();
         let plans: Vec<Plan> = submissions
             .into_iter()
-            .map(|submission| self.plan(graph, submission))
+            .map(|submission| submission.plan(graph, &self.registry))
             .collect::<Result<_, _>>()?;
         let mut jobs: Vec<_> =
             plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();
@@ -195,71 +110,24 @@ impl Client {
         while !jobs.is_empty() {
             let rest = jobs.split_off(jobs.len().min(SETTLE_MAX));
             let batch = std::mem::replace(&mut jobs, rest);
-            submitted.extend(self.backend.queue.submit(batch, None).await?);
+            let answers = self.backend.queue.submit(batch, None).await?;
+            for answer in &answers {
+                self.abort_children_of_replaced(answer).await;
+            }
+            submitted.extend(answers);
         }
         Ok(submitted)
     }
 
-    fn plan(&self, graph: &Graph, submission: Submission) -> Result<Plan, SubmitError> {
-        let pipeline = &graph.pipeline;
-        let unknown = |role, stage: &StageId| SubmitError::UnknownStage {
-            pipeline: pipeline.name.to_string(),
-            role,
-            stage: stage.clone(),
-            known: pipeline.stages.iter().map(|s| s.id.as_str()).collect::<Vec<_>>().join(", "),
-        };
-        for (role, stage) in [("entry", &submission.entry), ("exit", &submission.exit)] {
-            if let Some(stage) = stage {
-                let kind = graph.kind(stage);
-                if kind.is_none() || kind == Some(StageKind::Source) {
-                    return Err(unknown(role, stage));
-                }
-            }
+    /// What was submitted stays submitted, also where the children cannot be reached: they end
+    /// without anybody who waits for them.
+    async fn abort_children_of_replaced(&self, answer: &Submitted) {
+        let Submitted::Replaced { job_id, replaced } = answer else { return };
+        let store = &*self.backend.store;
+        let aborted = abort_children(store, replaced, &Dedupe::replaced_by(job_id)).await;
+        if let Err(error) = aborted {
+            tracing::warn!(job = %replaced, %error, "children of a replaced job go on");
         }
-        if let Some(job_id) = &submission.job_id {
-            let text = job_id.as_str();
-            let fits = (1..=JOB_ID_BYTES_MAX).contains(&text.len());
-            if !fits || text.chars().any(char::is_control) {
-                return Err(SubmitError::JobId(job_id.clone()));
-            }
-        }
-        let entry_is_explicit = submission.entry.is_some();
-        let entry = match submission.entry {
-            Some(entry) => entry,
-            None => pipeline.default_entry(self.registry.catalog())?,
-        };
-        if let Some(exit) = submission.exit.as_ref().filter(|exit| **exit != entry)
-            && !pipeline.reached_from(&entry).contains(exit)
-        {
-            return Err(SubmitError::Exit { entry, exit: exit.clone() });
-        }
-        if let Some(exit) = submission.exit.as_ref()
-            && !pipeline.goes_itself(&entry).contains(exit)
-        {
-            return Err(SubmitError::ExitOfChildren { entry, exit: exit.clone() });
-        }
-        let plain = submission.priority == 0 && submission.not_before.is_none();
-        if !plain && graph.kind(&entry) == Some(StageKind::Manual) {
-            return Err(SubmitError::NotAtManual(entry));
-        }
-        if let Some(stage) = pipeline.stage(&entry) {
-            decide::check_required(stage, &submission.params).map_err(SubmitError::Params)?;
-        }
-        // Where the code of the stages is at hand, it says what it takes.
-        let ready = self.registry.known(&pipeline.name, graph.version);
-        if let Some(input) = ready.as_ref().and_then(|definition| definition.input(&entry)) {
-            input.check(&submission.params).map_err(SubmitError::Params)?;
-        }
-        Ok(Plan {
-            job_id: submission.job_id.unwrap_or_else(JobId::generate),
-            params: submission.params,
-            entry,
-            entry_is_explicit,
-            exit: submission.exit,
-            dedupe_key: submission.dedupe_key,
-            priority: submission.priority,
-            not_before: submission.not_before,
-        })
     }
 
     /// The params of a job as its handlers see them: with every value in its place that lies

@@ -9,7 +9,7 @@ use waystation_core::id::{JobId, StageId};
 use waystation_core::job::Checkpoint;
 use waystation_core::pipeline::{Onward, Stage, Traveller};
 use waystation_core::port::Error;
-use waystation_core::settlement::{NewJob, Submitted};
+use waystation_core::settlement::{Dedupe, NewJob};
 use waystation_core::source::{BATCH_MAX, Discovery, Source};
 
 use crate::backend::Backend;
@@ -134,8 +134,7 @@ impl SourceWorker {
         loop {
             match self.backend.queue.submit(jobs.clone(), checkpoint.clone()).await {
                 Ok(submitted) => {
-                    let created = |one: &&Submitted| matches!(one, Submitted::Created(_));
-                    return Ok(submitted.iter().filter(created).count());
+                    return Ok(submitted.iter().filter(|one| one.is_new()).count());
                 }
                 Err(error) if error.retryable() => {
                     tracing::warn!(source = name, %error, "found items not stored, trying on");
@@ -144,7 +143,8 @@ impl SourceWorker {
                 Err(Error::TooLarge { job_id, bytes, bytes_max }) => {
                     let large = |job: &NewJob| job.job_id.as_str() == job_id;
                     let item =
-                        jobs.iter().find(|job| large(job)).and_then(|j| j.dedupe_key.clone());
+                        jobs.iter().find(|job| large(job)).and_then(|job| job.dedupe.clone());
+                    let item = item.map(|dedupe| dedupe.key);
                     tracing::error!(source = name, ?item, bytes, bytes_max, "item is too large");
                     jobs.retain(|job| !large(job));
                 }
@@ -170,7 +170,7 @@ impl SourceWorker {
             entry: entry.clone(),
             entry_is_explicit: false,
             exit: None,
-            dedupe_key: Some(format!("{}/{}", self.stage, item.id)),
+            dedupe: Some(Dedupe::new(format!("{}/{}", self.stage, item.id))),
             priority: 0,
             not_before: None,
         };

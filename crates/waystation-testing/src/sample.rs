@@ -17,8 +17,8 @@ use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
 use waystation_core::journal::{self, Change, Entry};
 use waystation_core::settlement::{
-    Delivery, Ended, Lease, Message, NewJob, Next, Parent, Priority, Quorum, Settlement, Start,
-    Task,
+    Dedupe, Delivery, Ended, Lease, Message, NewJob, Next, OnDuplicate, Parent, Priority, Quorum,
+    Settlement, Start, Task,
 };
 use waystation_core::state::{JobState, Step, transition};
 
@@ -47,7 +47,7 @@ pub fn job(job_id: &str) -> Sample {
         manual: false,
         priority: 0,
         not_before: None,
-        dedupe_key: None,
+        dedupe: None,
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Sample {
     manual: bool,
     priority: Priority,
     not_before: Option<Timestamp>,
-    dedupe_key: Option<String>,
+    dedupe: Option<Dedupe>,
 }
 
 impl Sample {
@@ -111,7 +111,14 @@ impl Sample {
     /// Jobs of its pipeline with the same key are one job.
     #[must_use]
     pub fn dedupe_key(mut self, key: &str) -> Self {
-        self.dedupe_key = Some(key.to_owned());
+        self.dedupe = Some(Dedupe::new(key));
+        self
+    }
+
+    /// This becomes of it when another job has its dedupe key.
+    #[must_use]
+    pub fn on_duplicate(mut self, policy: OnDuplicate) -> Self {
+        self.dedupe = self.dedupe.map(|dedupe| dedupe.on_duplicate(policy));
         self
     }
 
@@ -157,7 +164,7 @@ impl Sample {
             job_id: self.contract.job_id,
             pipeline,
             pipeline_version: self.contract.pipeline_version.unwrap_or(1),
-            dedupe_key: self.dedupe_key,
+            dedupe: self.dedupe,
             parent: None,
             start,
             events: vec![created],

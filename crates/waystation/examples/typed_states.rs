@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use waystation::core::job::TaskRecord;
-use waystation::core::port::Store;
 use waystation::engine::decide::Answer;
 use waystation::{App, AppError, Context, Failure, JsonSchema, OpenApp};
 

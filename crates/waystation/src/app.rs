@@ -16,7 +16,7 @@ use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
 use waystation_core::pipeline::Catalog;
 use waystation_core::port;
-use waystation_core::settlement::Submitted;
+use waystation_core::settlement::{Rejected, Submitted};
 use waystation_engine::{
     Backend, Client, Definition, DefinitionError, Engine, EngineError, Handle, Options, Registry,
     Sources, Submission, SubmitError,
@@ -61,6 +61,9 @@ pub enum AppError {
     /// A job was not taken.
     #[error(transparent)]
     Submit(#[from] SubmitError),
+    /// Another job has its dedupe key.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// The engine ended.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -269,16 +272,24 @@ impl OpenApp {
     }
 
     /// Submits a job with all that can be said of it: its id, where it begins, not before when.
-    /// Gives the job that is there already where it is the same.
+    /// Gives the job that is there already where it is the same. It is an error that another job
+    /// has its dedupe key where that was to be [`Reject`](crate::OnDuplicate::Reject)ed.
     pub async fn submit_as(&self, submission: Submission) -> Result<JobId, AppError> {
-        let submitted = self.client.submit(&self.definition, vec![submission]).await?;
-        match submitted.into_iter().next() {
-            Some(Submitted::Created(job_id) | Submitted::Duplicate(job_id)) => Ok(job_id),
-            None => Err(AppError::Store(port::Error::Broken {
-                name: "submit".into(),
-                message: "one job, no answer".into(),
-            })),
-        }
+        let submitted = self.submit_all(vec![submission]).await?.into_iter().next();
+        let answer = submitted.ok_or_else(|| port::Error::Broken {
+            name: "submit".into(),
+            message: "one job, no answer".into(),
+        })?;
+        Ok(answer.accepted()?)
+    }
+
+    /// Submits many jobs at once. What came of each stands in their order; one that is rejected
+    /// keeps no other from being created.
+    pub async fn submit_all(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Submitted>, AppError> {
+        Ok(self.client.submit(&self.definition, submissions).await?)
     }
 
     /// A job as it stands.

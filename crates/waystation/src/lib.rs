@@ -51,6 +51,7 @@ pub use waystation_core::handler::{
 };
 pub use waystation_core::id::{JobId, PipelineName, StageId};
 pub use waystation_core::job::JobRecord;
+pub use waystation_core::settlement::{Dedupe, OnDuplicate, Rejected, Submitted, priority};
 pub use waystation_engine::{
     AnswerError, Backend, Client, Definition, Engine, EngineError, Handle, Options, Registry,
     Sources, Submission,

@@ -11,6 +11,7 @@ mod arrivals;
 mod batch;
 mod claim;
 mod command;
+mod dedupe;
 mod due;
 mod family;
 mod floors;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use waystation_core::id::{JobId, PipelineName};
+use waystation_core::id::JobId;
 use waystation_core::job::Checkpoint;
-use waystation_core::settlement::{NewJob, Start, Submitted};
+use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::arrivals::Arrivals;
@@ -34,94 +34,68 @@ impl Writer {
             let value = checkpoint.value.to_string();
             self.link.send(sql, &[&checkpoint.source, &value, &self.now.0]).await?;
         }
-        let all: Vec<&NewJob> = jobs.iter().collect();
-        let created = self.create(&all).await?;
+        let admissions = self.admit(jobs).await?;
+        let let_in =
+            |(_, admission): &(&NewJob, &Admission)| !matches!(admission, Admission::Refused(_));
+        let fresh: Vec<&NewJob> =
+            jobs.iter().zip(&admissions).filter(let_in).map(|(job, _)| job).collect();
+        let created = self.create(&fresh).await?;
         let mut arrivals = Arrivals::default();
-        for (job, created) in jobs.iter().zip(&created) {
+        for (job, created) in fresh.iter().zip(&created) {
             if let Created::New(number) = created {
                 arrivals.begin(*number, job);
             }
         }
         self.insert_arrivals(&arrivals).await?;
         self.insert_events(&arrivals.events).await?;
-        let answers = jobs.iter().zip(created).map(|(job, created)| match created {
-            Created::New(_) => Submitted::Created(job.job_id.clone()),
-            Created::Known(known) => Submitted::Duplicate(known),
-        });
-        Ok(answers.collect())
+        self.answer(jobs, admissions, created).await
     }
 
-    /// Creates those jobs that are not there yet, without what they start with.
+    /// What came of each job. Those that others take the place of are aborted now: they may have
+    /// come in the same batch.
+    async fn answer(
+        &mut self,
+        jobs: &[NewJob],
+        admissions: Vec<Admission>,
+        created: Vec<Created>,
+    ) -> Result<Vec<Submitted>> {
+        let mut created = created.into_iter();
+        let mut answers = Vec::with_capacity(jobs.len());
+        for (job, admission) in jobs.iter().zip(admissions) {
+            let holder = match admission {
+                Admission::Refused(answer) => {
+                    answers.push(answer);
+                    continue;
+                }
+                Admission::Free => None,
+                Admission::InPlaceOf(holder) => Some(holder),
+            };
+            answers.push(match (created.next(), holder) {
+                (Some(Created::Known(known)), _) => Submitted::Duplicate(known),
+                (_, None) => Submitted::Created(job.job_id.clone()),
+                (_, Some(holder)) => {
+                    let replaced = self.replace(holder, &job.job_id).await?;
+                    Submitted::made(job.job_id.clone(), replaced)
+                }
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Creates those jobs that are not there yet, without what they start with. Their keys have
+    /// been looked at.
     pub(super) async fn create(&mut self, jobs: &[&NewJob]) -> Result<Vec<Created>> {
-        let doubles = self.claim_keys(jobs).await?;
-        let fresh: Vec<usize> = (0..jobs.len()).filter(|place| doubles[*place].is_none()).collect();
-        let numbers: HashMap<usize, i64> =
-            self.insert_jobs(jobs, &fresh).await?.into_iter().collect();
-        let created = doubles.into_iter().enumerate().map(|(place, double)| {
-            match (double, numbers.get(&place)) {
-                (Some(known), _) => Created::Known(known),
-                (None, Some(number)) => Created::New(*number),
-                (None, None) => Created::Known(jobs[place].job_id.clone()),
-            }
+        let numbers: HashMap<usize, i64> = self.insert_jobs(jobs).await?.into_iter().collect();
+        let created = jobs.iter().enumerate().map(|(place, job)| match numbers.get(&place) {
+            Some(number) => Created::New(*number),
+            None => Created::Known(job.job_id.clone()),
         });
         Ok(created.collect())
     }
 
-    /// Takes the dedupe keys; tells for each job whose its key is already, if somebody's.
-    async fn claim_keys(&mut self, jobs: &[&NewJob]) -> Result<Vec<Option<JobId>>> {
-        let mut doubles = vec![None; jobs.len()];
-        let mut first: HashMap<(&PipelineName, &str), usize> = HashMap::new();
-        for (place, job) in jobs.iter().enumerate() {
-            let Some(key) = &job.dedupe_key else { continue };
-            match first.get(&(&job.pipeline, key.as_str())) {
-                Some(earlier) => doubles[place] = Some(jobs[*earlier].job_id.clone()),
-                None => {
-                    first.insert((&job.pipeline, key), place);
-                }
-            }
-        }
-        if first.is_empty() {
-            return Ok(doubles);
-        }
-        let places: Vec<usize> = first.into_values().collect();
-        let of = |place: &usize| jobs[*place];
-        let pipelines: Vec<&str> = places.iter().map(|p| of(p).pipeline.as_str()).collect();
-        let keys: Vec<Option<&str>> = places.iter().map(|p| of(p).dedupe_key.as_deref()).collect();
-        let ids: Vec<&str> = places.iter().map(|p| of(p).job_id.as_str()).collect();
-        // Ordered, so that two processes that take the same keys wait for each other, not both.
-        let insert = "INSERT INTO dedupe (pipeline, key, job_id) \
-             SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2 \
-             ON CONFLICT (pipeline, key) DO NOTHING";
-        self.link.send(insert, &[&pipelines, &keys, &ids]).await?;
-        let select = "SELECT place, dedupe.job_id FROM unnest($1::text[], $2::text[]) \
-             WITH ORDINALITY AS asked (pipeline, key, place) JOIN dedupe USING (pipeline, key)";
-        for row in self.link.rows(select, &[&pipelines, &keys]).await? {
-            let place = places[row.get::<_, i64>(0) as usize - 1];
-            let owner = JobId::from(row.get::<_, String>(1));
-            if owner != jobs[place].job_id {
-                doubles[place] = Some(owner);
-            }
-        }
-        // Later ones of this batch follow the first one's owner.
-        let owners: HashMap<JobId, JobId> = places
-            .iter()
-            .filter_map(|p| Some((of(p).job_id.clone(), doubles[*p].clone()?)))
-            .collect();
-        for double in doubles.iter_mut().flatten() {
-            if let Some(owner) = owners.get(double) {
-                *double = owner.clone();
-            }
-        }
-        Ok(doubles)
-    }
-
-    /// Inserts the jobs at these places; gives the numbers of those that were not there yet.
-    async fn insert_jobs(
-        &mut self,
-        jobs: &[&NewJob],
-        fresh: &[usize],
-    ) -> Result<Vec<(usize, i64)>> {
-        if fresh.is_empty() {
+    /// Inserts jobs; gives the places and numbers of those that were not there yet.
+    async fn insert_jobs(&mut self, jobs: &[&NewJob]) -> Result<Vec<(usize, i64)>> {
+        if jobs.is_empty() {
             return Ok(Vec::new());
         }
         let now = self.now;
@@ -136,15 +110,13 @@ impl Writer {
             // The steps out of `ready` are all allowed.
             (transition(JobState::Ready, step).unwrap_or(JobState::Ready), stage)
         };
-        let begins: Vec<_> = fresh.iter().map(|place| begin(jobs[*place])).collect();
-        let ids: Vec<&str> = fresh.iter().map(|place| jobs[*place].job_id.as_str()).collect();
-        let pipelines: Vec<&str> =
-            fresh.iter().map(|place| jobs[*place].pipeline.as_str()).collect();
-        let versions: Vec<i32> =
-            fresh.iter().map(|place| jobs[*place].pipeline_version as i32).collect();
+        let begins: Vec<_> = jobs.iter().map(|job| begin(job)).collect();
+        let ids: Vec<&str> = jobs.iter().map(|job| job.job_id.as_str()).collect();
+        let pipelines: Vec<&str> = jobs.iter().map(|job| job.pipeline.as_str()).collect();
+        let versions: Vec<i32> = jobs.iter().map(|job| job.pipeline_version as i32).collect();
         let states: Vec<i16> = begins.iter().map(|(state, _)| state_number(*state)).collect();
         let stages: Vec<&str> = begins.iter().map(|(_, stage)| stage.as_str()).collect();
-        let families = || fresh.iter().map(|place| jobs[*place].parent.as_ref());
+        let families = || jobs.iter().map(|job| job.parent.as_ref());
         let parents: Vec<_> = families().map(|one| one.map(|one| one.job_id.as_str())).collect();
         let visits: Vec<_> = families().map(|one| one.map(|one| one.visit as i32)).collect();
         let positions: Vec<_> =
@@ -162,8 +134,8 @@ impl Writer {
         let mut numbers: HashMap<String, i64> =
             rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         // The first of a batch that has the id is the one that was inserted.
-        let created = fresh.iter().filter_map(|place| {
-            numbers.remove(jobs[*place].job_id.as_str()).map(|number| (*place, number))
+        let created = jobs.iter().enumerate().filter_map(|(place, job)| {
+            numbers.remove(job.job_id.as_str()).map(|number| (place, number))
         });
         Ok(created.collect())
     }

@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod conformance;
+mod dedupe;
 mod families;
 mod faults;
 mod inspection;

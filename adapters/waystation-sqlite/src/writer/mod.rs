@@ -8,6 +8,7 @@ mod abort;
 mod batch;
 mod claim;
 mod command;
+mod dedupe;
 mod due;
 mod family;
 mod ledger;

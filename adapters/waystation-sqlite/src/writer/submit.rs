@@ -1,9 +1,8 @@
 //! Creating jobs.
 
-use rusqlite::{OptionalExtension, params};
-use waystation_core::id::JobId;
+use rusqlite::params;
 use waystation_core::job::Checkpoint;
-use waystation_core::settlement::{NewJob, Start, Submitted};
+use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::batch::Writer;
@@ -32,11 +31,11 @@ impl Writer {
     /// Creates a job, unless it is there already.
     pub(super) fn create(&mut self, job: &NewJob) -> rusqlite::Result<Submitted> {
         let pipeline = self.names.number(&self.connection, job.pipeline.as_str())?;
-        if let Some(key) = &job.dedupe_key
-            && let Some(known) = self.job_of_key(pipeline, key)?
-        {
-            return Ok(Submitted::Duplicate(known));
-        }
+        let replaced = match self.admit(pipeline, job)? {
+            Admission::Refused(answer) => return Ok(answer),
+            Admission::Free => None,
+            Admission::InPlaceOf(holder) => self.replace(holder, &job.job_id)?,
+        };
         let (step, stage) = match &job.start {
             Start::Inbox(task) => (Step::Park, &task.stage),
             Start::Queue(message) => {
@@ -85,20 +84,8 @@ impl Writer {
                 self.move_job(number, state, stage, task)?;
             }
         }
-        if let Some(key) = &job.dedupe_key {
-            self.connection
-                .prepare_cached("INSERT INTO dedupe (pipeline, key, job_id) VALUES (?1, ?2, ?3)")?
-                .execute(params![pipeline, key, job.job_id.as_str()])?;
-        }
+        self.keep_key(pipeline, job)?;
         self.insert_events(number, &job.events)?;
-        Ok(Submitted::Created(job.job_id.clone()))
-    }
-
-    fn job_of_key(&self, pipeline: i64, key: &str) -> rusqlite::Result<Option<JobId>> {
-        self.connection
-            .prepare_cached("SELECT job_id FROM dedupe WHERE pipeline = ?1 AND key = ?2")?
-            .query_row(params![pipeline, key], |row| row.get::<_, String>(0))
-            .optional()
-            .map(|found| found.map(JobId::from))
+        Ok(Submitted::made(job.job_id.clone(), replaced))
     }
 }

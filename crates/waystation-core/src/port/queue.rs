@@ -97,9 +97,14 @@ pub trait Queue: Send + Sync {
     /// Creates jobs: their records as far as this backend is a store too, their first messages
     /// or tasks, their events, and the source's checkpoint, all or none.
     ///
-    /// Durable when it returns. Idempotent by job id and by dedupe key: a job that exists is
-    /// answered as [`Submitted::Duplicate`] and left alone. Answers stand in the jobs' order.
-    /// If the call is dropped, all may or may not have been created.
+    /// Durable when it returns. Idempotent by job id: a job that exists is answered as
+    /// [`Submitted::Duplicate`] and left alone, whatever its dedupe key. Where another job has the
+    /// key, the new one's [`OnDuplicate`](crate::settlement::OnDuplicate) decides; a replaced job
+    /// is aborted as [`Store::abort`](super::Store::abort) would, in the same transaction.
+    ///
+    /// Jobs are taken one after the other, so that a later one of a batch finds an earlier one's
+    /// key taken, and each stands alone: what is not created keeps no other from being so. Answers
+    /// stand in the jobs' order. If the call is dropped, all may or may not have been created.
     async fn submit(
         &self,
         jobs: Vec<NewJob>,

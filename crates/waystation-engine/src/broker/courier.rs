@@ -109,7 +109,7 @@ impl Courier {
             job_id: job_id_of(delivery),
             pipeline: self.graph.pipeline.name.clone(),
             pipeline_version: self.graph.version,
-            dedupe_key: None,
+            dedupe: None,
             parent: None,
             start: Start::Queue(Message {
                 queue: self.queue.clone(),

@@ -313,7 +313,7 @@ impl<'a> Family<'a> {
             job_id: child_id,
             pipeline: graph.pipeline.name.clone(),
             pipeline_version: graph.version,
-            dedupe_key: None,
+            dedupe: None,
             parent: Some(parent),
             start,
             events,

@@ -6,7 +6,7 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::id::{JobId, StageId};
 use waystation_core::pipeline::StageKind;
-use waystation_core::settlement::{NewJob, Next, Priority, Start};
+use waystation_core::settlement::{Dedupe, NewJob, Next, Priority, Start};
 
 use super::hand_to;
 use crate::graph::Graph;
@@ -23,8 +23,8 @@ pub struct Plan {
     pub entry_is_explicit: bool,
     /// After which stage it ends early.
     pub exit: Option<StageId>,
-    /// Jobs with the same key are one job.
-    pub dedupe_key: Option<String>,
+    /// What makes it one with other jobs.
+    pub dedupe: Option<Dedupe>,
     /// Higher runs first.
     pub priority: Priority,
     /// Not before this moment.
@@ -47,7 +47,10 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         visit: 1,
         attempt: 1,
         at: now,
-        detail: source.map(|stage| json!({ "source": stage, "item": plan.dedupe_key })),
+        detail: source.map(|stage| {
+            let key = plan.dedupe.as_ref().map(|dedupe| &dedupe.key);
+            json!({ "source": stage, "item": key })
+        }),
     };
     let mut events = vec![created.clone()];
     if plan.entry_is_explicit {
@@ -71,7 +74,7 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         job_id: plan.job_id,
         pipeline: pipeline.name.clone(),
         pipeline_version: graph.version,
-        dedupe_key: plan.dedupe_key,
+        dedupe: plan.dedupe,
         parent: None,
         start,
         events,

@@ -10,4 +10,5 @@ mod progress;
 mod services;
 mod steps;
 mod stopping;
+mod submitting;
 mod world;

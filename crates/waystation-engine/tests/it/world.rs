@@ -115,7 +115,7 @@ impl World {
         let answers = self.client.submit(&self.definition, vec![submission]).await;
         match answers.expect("submitted").remove(0) {
             Submitted::Created(job_id) => job_id,
-            Submitted::Duplicate(job_id) => panic!("{job_id} is there already"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -126,7 +126,7 @@ impl World {
             job_id: job_id.clone(),
             pipeline: self.definition.pipeline.name.clone(),
             pipeline_version: self.definition.version,
-            dedupe_key: None,
+            dedupe: None,
             parent: None,
             start: Start::Queue(Message { queue, stage, priority: 0, not_before: None, body }),
             events: Vec::new(),

@@ -22,6 +22,7 @@ mod volatile;
 
 pub mod abort;
 pub mod dead_letters;
+pub mod dedupe;
 pub mod delivery;
 pub mod durability;
 pub mod family;

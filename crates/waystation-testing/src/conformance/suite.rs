@@ -133,6 +133,14 @@ macro_rules! conformance_cases {
                     job_may_start_in_the_inbox,
                     checkpoint_stands_and_falls_with_the_jobs,
                 }
+                dedupe::{
+                    duplicate_is_rejected_alone,
+                    id_goes_before_the_key,
+                    waiting_job_gives_way_at_once,
+                    running_job_gives_way_at_its_settlement,
+                    ended_job_is_followed,
+                    jobs_of_a_batch_give_way_to_each_other,
+                }
                 inbox::{
                     park_opens_a_task,
                     task_is_answered_exactly_once,
@@ -249,6 +257,7 @@ macro_rules! ledger_cases {
                     requeue_opens_a_new_stage_run,
                     unreadable_delivery_of_a_broker_is_a_dead_letter,
                     abort_of_a_handed_over_job_is_a_mark,
+                    replaced_job_that_was_handed_over_is_marked,
                     marked_delivery_is_handed_over_with_its_mark,
                     marked_job_does_not_come_to_the_inbox,
                     hand_over_after_the_journal_is_lost,
@@ -305,6 +314,7 @@ mod tests {
         include_str!("leases.rs"),
         include_str!("settlements.rs"),
         include_str!("submission.rs"),
+        include_str!("dedupe.rs"),
         include_str!("inbox.rs"),
         include_str!("dead_letters.rs"),
         include_str!("abort.rs"),

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waystation::core::id::{JobId, PipelineName};
 use waystation::core::port::SETTLE_MAX;
-use waystation::core::settlement::Submitted;
+use waystation::core::settlement::Priority;
 use waystation::engine::Graph;
-use waystation::{Client, Submission};
+use waystation::{Client, Dedupe, OnDuplicate, Rejected, Submission, Submitted, priority};
 
 use super::exit::{Error, Outcome};
 use super::input::Objects;
@@ -34,11 +34,15 @@ pub struct Arguments {
     #[arg(long, value_name = "STAGE")]
     exit: Option<String>,
     /// Jobs of one pipeline with the same key are one job
-    #[arg(long, value_name = "DEDUPE")]
-    key: Option<String>,
-    /// Higher runs first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
-    priority: i16,
+    #[arg(long, value_name = "KEY", alias = "key")]
+    dedupe_key: Option<String>,
+    /// What to do when another job has the key
+    #[arg(long, value_enum, default_value_t, requires = "dedupe_key")]
+    on_duplicate: Policy,
+    /// low, normal, high, critical, or a number: higher runs first
+    #[arg(long, value_name = "NAME|N", default_value = "normal", allow_hyphen_values = true)]
+    #[arg(value_parser = priority::parse)]
+    priority: Priority,
     /// Not before so many seconds
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=DELAY_SECONDS_MAX))]
@@ -51,12 +55,25 @@ pub struct Arguments {
     watch: bool,
 }
 
+/// What to do when another job has the key.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Policy {
+    /// Submit nothing, and fail
+    Reject,
+    /// Submit nothing, and give the other job's id
+    #[default]
+    ReturnExisting,
+    /// Abort the other job, unless it has ended
+    Replace,
+}
+
 /// Submits the jobs, in batches.
 pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error> {
     let mut objects = Objects::open("--params", &arguments.params)?;
     let (client, graph) = pipeline(&arguments.pipeline, global).await?;
     let mut job_ids = Vec::new();
     let mut submitted = 0;
+    let mut outcome = Outcome::Done;
     loop {
         let batch = next_batch(&mut objects, &arguments, &client);
         let batch = batch.map_err(|error| after(error, submitted))?;
@@ -66,20 +83,22 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         let answers = client.submit(&graph, batch).await;
         let answers = answers.map_err(|error| after(error.into(), submitted))?;
         submitted += answers.len();
-        for answer in &answers {
-            let job_id = tell(answer, global);
-            if arguments.watch {
-                job_ids.push(job_id.clone());
+        for answer in answers {
+            tell(&answer, global);
+            match answer.accepted() {
+                Ok(job_id) if arguments.watch => job_ids.push(job_id),
+                Ok(_) => {}
+                Err(_) => outcome = Outcome::NotAll,
             }
         }
     }
     if submitted == 0 {
         return Err(Error::usage("--params holds no object: nothing was submitted"));
     }
-    if arguments.watch {
-        return watch::follow(client.backend(), &job_ids, global).await;
+    if !job_ids.is_empty() {
+        return Ok(outcome.and(watch::follow(client.backend(), &job_ids, global).await?));
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 /// The pipeline, installed when it is a file.
@@ -116,13 +135,13 @@ fn next_batch(
             params,
             entry: arguments.entry.as_deref().map(Into::into),
             exit: arguments.exit.as_deref().map(Into::into),
-            dedupe_key: arguments.key.clone(),
+            dedupe: arguments.dedupe(),
             priority: arguments.priority,
             not_before: delay.map(|delay| now.plus(delay)),
         });
     }
-    if batch.len() > 1 && (arguments.job_id.is_some() || arguments.key.is_some()) {
-        let option = if arguments.job_id.is_some() { "--job-id" } else { "--key" };
+    if batch.len() > 1 && (arguments.job_id.is_some() || arguments.dedupe_key.is_some()) {
+        let option = if arguments.job_id.is_some() { "--job-id" } else { "--dedupe-key" };
         let message = format!("{option} is for one job, but --params holds several objects");
         return Err(Error::usage(message));
     }
@@ -140,18 +159,47 @@ fn after(error: Error, submitted: usize) -> Error {
     }
 }
 
-fn tell<'a>(answer: &'a Submitted, global: &Global) -> &'a JobId {
-    let (job_id, word) = match answer {
-        Submitted::Created(job_id) => (job_id, "created"),
-        Submitted::Duplicate(job_id) => (job_id, "duplicate"),
-    };
-    match (global.json, answer) {
-        (true, _) => out::json(&json!({ "job_id": job_id, "submitted": word })),
-        (false, Submitted::Created(_)) => out::line(job_id),
-        (false, Submitted::Duplicate(_)) => {
+/// Says what came of a job: its id, or that of the one that stands for it, in a line of its own.
+fn tell(answer: &Submitted, global: &Global) {
+    if global.json {
+        return out::json(&object(answer));
+    }
+    match answer {
+        Submitted::Created(job_id) => out::line(job_id),
+        Submitted::Replaced { job_id, replaced } => {
+            out::line(job_id);
+            out::hint(format_args!("it takes the place of job {replaced}, which is aborted"));
+        }
+        Submitted::Duplicate(job_id) => {
             out::line(job_id);
             out::hint(format_args!("job {job_id} is there already: nothing was submitted"));
         }
+        Submitted::Rejected(rejected) => {
+            out::say(format_args!("{}: {rejected}", out::error_word()));
+        }
     }
-    job_id
+}
+
+fn object(answer: &Submitted) -> Value {
+    match answer {
+        Submitted::Created(job_id) => json!({ "job_id": job_id, "submitted": "created" }),
+        Submitted::Replaced { job_id, replaced } => {
+            json!({ "job_id": job_id, "submitted": "replaced", "replaced": replaced })
+        }
+        Submitted::Duplicate(job_id) => json!({ "job_id": job_id, "submitted": "duplicate" }),
+        Submitted::Rejected(Rejected { key, job_id }) => {
+            json!({ "job_id": job_id, "submitted": "rejected", "dedupe_key": key })
+        }
+    }
+}
+
+impl Arguments {
+    fn dedupe(&self) -> Option<Dedupe> {
+        let policy = match self.on_duplicate {
+            Policy::Reject => OnDuplicate::Reject,
+            Policy::ReturnExisting => OnDuplicate::ReturnExisting,
+            Policy::Replace => OnDuplicate::Replace,
+        };
+        self.dedupe_key.as_ref().map(|key| Dedupe::new(key).on_duplicate(policy))
+    }
 }

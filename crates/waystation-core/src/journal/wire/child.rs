@@ -67,7 +67,7 @@ impl Child {
             job_id: self.job_id,
             pipeline: self.pipeline,
             pipeline_version: self.pipeline_version,
-            dedupe_key: None,
+            dedupe: None,
             parent: self.parent,
             start,
             events: self.events,

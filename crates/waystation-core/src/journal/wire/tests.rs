@@ -111,7 +111,7 @@ fn fanned_out() -> Entry {
         job_id: format!("a.2-{position}").into(),
         pipeline: "scans".into(),
         pipeline_version: 4,
-        dedupe_key: None,
+        dedupe: None,
         parent: Some(Parent { job_id: "a".into(), visit: 2, position }),
         start,
         events: vec![event(EventKind::Created, None)],

@@ -3,7 +3,7 @@
 use waystation_core::event::EventKind;
 use waystation_core::failure::ErrorKind;
 use waystation_core::port::{Abort, Projected, Signal};
-use waystation_core::settlement::Settled;
+use waystation_core::settlement::{OnDuplicate, Settled, Submitted};
 use waystation_core::state::JobState;
 
 use super::{at, forwarded, submit_and_hand_over};
@@ -60,6 +60,24 @@ pub async fn abort_of_a_handed_over_job_is_a_mark(harness: &mut dyn Harness) {
     assert_eq!((job.state, job.params["kept"].clone()), (JobState::Aborted, true.into()));
     assert_eq!(backend.abort_marks().await, ["b: not wanted"]);
     assert_eq!(backend.abort("a").await, Abort::TooLate);
+}
+
+/// A job whose place another takes is marked while a broker has it, as by an abort.
+pub async fn replaced_job_that_was_handed_over_is_marked(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let job = |id: &str| sample::job(id).dedupe_key("file-1").on_duplicate(OnDuplicate::Replace);
+    backend.submit(job("a")).await;
+    let carried = backend.take_one(sample::STAGE).await;
+    backend.settle(sample::end(&carried).hand_over()).await;
+    let answer = backend.submit(job("b")).await;
+    assert_eq!(answer, Submitted::Replaced { job_id: "b".into(), replaced: "a".into() });
+    assert_eq!(backend.state("a").await, JobState::Queued);
+    assert_eq!(backend.abort_marks().await, ["a: replaced by job b"]);
+    let first = sample::on_broker(sample::STAGE, &carried.body);
+    let aborted = sample::end(&first).happening_at(at(1)).abort("replaced by job b");
+    assert_eq!(backend.project(vec![sample::journal(&aborted)]).await, [Projected::Applied]);
+    assert_eq!(backend.state("a").await, JobState::Aborted);
+    assert!(backend.abort_marks().await.is_empty());
 }
 
 /// What the courier holds may be marked meanwhile: it is handed over, and the mark stays.

@@ -23,7 +23,7 @@ use crate::{FakeClock, sample};
 
 pub use abort::{
     abort_of_a_handed_over_job_is_a_mark, marked_delivery_is_handed_over_with_its_mark,
-    marked_job_does_not_come_to_the_inbox,
+    marked_job_does_not_come_to_the_inbox, replaced_job_that_was_handed_over_is_marked,
 };
 pub use family::{
     child_that_fails_on_the_broker_is_counted,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use waystation_core::job::Checkpoint;
 use waystation_core::port::{Purpose, Receive};
-use waystation_core::settlement::{Delivery, NewJob};
+use waystation_core::settlement::{Delivery, NewJob, OnDuplicate};
 
 use super::ends::{End, shape};
 use super::world::{STAGES, World, agree, agree_but_for, remember};
@@ -13,6 +13,8 @@ use crate::conformance::LEASE;
 use crate::sample;
 
 const PIPELINES: [&str; 3] = [sample::PIPELINE, sample::PIPELINE, "others"];
+const POLICIES: [OnDuplicate; 3] =
+    [OnDuplicate::Reject, OnDuplicate::ReturnExisting, OnDuplicate::Replace];
 
 impl World {
     /// Takes one random step.
@@ -64,9 +66,10 @@ impl World {
             let wait = Duration::from_secs(self.random.u64(..60));
             job = job.not_before(self.now().plus(wait));
         }
-        // A job that exists keeps out of it: which of two duplicates is named is not promised.
+        // A job that exists keeps out of it: it is one by its id, and its key says nothing.
         if !again && self.chance(20) {
-            job = job.dedupe_key(self.pick(&["red", "green", "blue", "white", "black"]));
+            let key = self.pick(&["red", "green", "blue", "white", "black"]);
+            job = job.dedupe_key(key).on_duplicate(self.pick(&POLICIES));
         }
         if self.chance(2) {
             job = job.body(vec![b' '; self.payload_bytes_max + 1]);
