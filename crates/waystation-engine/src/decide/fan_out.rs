@@ -234,13 +234,14 @@ impl<'a> Family<'a> {
         stage: &StageId,
         params: Params,
     ) -> NewJob {
-        let Contract { job_id, visit, exit_stage, other, .. } = self.contract;
+        let Contract { job_id, visit, exit_stage, deadline, other, .. } = self.contract;
         let child_id = JobId::new(format!("{job_id}.{visit}-{name}"));
         let mut contract = Contract {
             exit_stage: exit_stage.clone(),
             pipeline: Some(graph.pipeline.name.clone()),
             pipeline_version: Some(graph.version),
             parent: Some(self.child_of.clone()),
+            deadline: *deadline,
             other: other.clone(),
             ..Contract::new(child_id.clone(), params)
         };
