@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::Params;
+use crate::clock::Timestamp;
 use crate::id::{JobId, PipelineName, StageId};
 
 pub use family::{ChildOf, Gathered};
@@ -44,6 +45,9 @@ pub struct Contract {
     pub gathered: Option<Gathered>,
     /// How often the job took the routes that it may take a number of times only, by the route.
     pub loops: BTreeMap<String, u32>,
+    /// When the job is to have ended: no attempt begins at this moment or later, none runs beyond
+    /// it. Children have that of the job that makes them.
+    pub deadline: Option<Timestamp>,
     /// Every other field, as it came.
     pub other: Map<String, Value>,
 }
@@ -87,6 +91,7 @@ impl Contract {
             parent: None,
             gathered: None,
             loops: BTreeMap::new(),
+            deadline: None,
             other: Map::new(),
         }
     }
@@ -119,6 +124,7 @@ impl Contract {
             parent,
             gathered,
             loops: loops.unwrap_or_default(),
+            deadline: read::moment("deadline", fields.deadline)?,
             other: fields.other,
         })
     }
@@ -172,6 +178,9 @@ impl serde::Serialize for Contract {
         }
         if !self.loops.is_empty() {
             map.serialize_entry("loops", &self.loops)?;
+        }
+        if let Some(deadline) = self.deadline {
+            map.serialize_entry("deadline", &deadline.to_string())?;
         }
         for (name, value) in &self.other {
             map.serialize_entry(name, value)?;
@@ -243,6 +252,19 @@ mod tests {
     }
 
     #[test]
+    fn deadlines_survive_as_the_moment_that_they_name() {
+        let contract = |deadline: &str| {
+            json!({
+                "job_id": "j", "entry_stage": null, "exit_stage": null, "retry_count": 0,
+                "params": {}, "deadline": deadline
+            })
+        };
+        let expected = contract("2026-11-14T22:13:20.123Z");
+        assert_eq!(round_trip(&expected), expected);
+        assert_eq!(round_trip(&contract("2026-11-14T23:13:20.123+01:00")), expected);
+    }
+
+    #[test]
     fn the_awaited_attempt_is_read_alone() {
         let awaited = |text: &str| Contract::awaited(text.as_bytes());
         assert_eq!(awaited(r#"{"job_id":"j","retry_count":2,"visit":3,"a":[{}]}"#), Some((3, 3)));
@@ -261,6 +283,8 @@ mod tests {
             (r#"{"job_id":"j","params":[]}"#, "`params` must be an object, not []"),
             (r#"{"job_id":"j","retry_count":-1}"#, "must be a whole number from 0, not -1"),
             (r#"{"job_id":7}"#, "`job_id` must be a text, not 7"),
+            (r#"{"job_id":"j","deadline":"soon"}"#, "`deadline` must be a moment of RFC 3339"),
+            (r#"{"job_id":"j","deadline":1700000000}"#, "`deadline` must be a moment of RFC 3339"),
         ];
         for (input, expected) in cases {
             let error = Contract::parse(input.as_bytes()).expect_err(input).to_string();

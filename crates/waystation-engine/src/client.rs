@@ -102,7 +102,7 @@ impl Client {
         let now = self.backend.clock.now();
         let plans: Vec<Plan> = submissions
             .into_iter()
-            .map(|submission| submission.plan(graph, &self.registry))
+            .map(|submission| submission.plan(graph, &self.registry, now))
             .collect::<Result<_, _>>()?;
         let mut jobs: Vec<_> =
             plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();

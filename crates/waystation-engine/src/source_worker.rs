@@ -173,6 +173,7 @@ impl SourceWorker {
             dedupe: Some(Dedupe::new(format!("{}/{}", self.stage, item.id))),
             priority: 0,
             not_before: None,
+            deadline: None,
         };
         Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
     }

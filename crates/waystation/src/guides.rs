@@ -13,6 +13,9 @@ struct FirstStage;
 #[doc = include_str!("../../../docs/guides/retries_and_errors.md")]
 struct RetriesAndErrors;
 
+#[doc = include_str!("../../../docs/guides/submitting.md")]
+struct Submitting;
+
 #[cfg(feature = "testing")]
 #[doc = include_str!("../../../docs/guides/testing.md")]
 struct Testing;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Error, kind_of};
 use crate::Params;
+use crate::clock::Timestamp;
 
 /// What an object has of the fields that we know, and the rest in its order.
 #[derive(Default)]
@@ -22,6 +23,7 @@ pub struct Fields {
     pub parent: Option<Value>,
     pub gathered: Option<Value>,
     pub loops: Option<Value>,
+    pub deadline: Option<Value>,
     pub other: Map<String, Value>,
 }
 
@@ -39,6 +41,7 @@ enum Field {
     Parent,
     Gathered,
     Loops,
+    Deadline,
     Other(String),
 }
 
@@ -67,6 +70,7 @@ impl<'de> Visitor<'de> for Object {
                 Field::Parent => &mut fields.parent,
                 Field::Gathered => &mut fields.gathered,
                 Field::Loops => &mut fields.loops,
+                Field::Deadline => &mut fields.deadline,
                 Field::Other(name) => {
                     fields.other.insert(name, value);
                     continue;
@@ -105,6 +109,15 @@ pub fn count(field: &'static str, value: Option<Value>) -> Result<Option<u32>, E
     match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
         Some(count) => Ok(Some(count)),
         None => Err(Error::Invalid { field, expected: "a whole number from 0", value }),
+    }
+}
+
+/// A field that names a moment, or is absent.
+pub fn moment(field: &'static str, value: Option<Value>) -> Result<Option<Timestamp>, Error> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    match value.as_str().and_then(Timestamp::parse) {
+        Some(moment) => Ok(Some(moment)),
+        None => Err(Error::Invalid { field, expected: "a moment of RFC 3339", value }),
     }
 }
 

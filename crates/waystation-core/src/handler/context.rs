@@ -30,7 +30,8 @@ pub struct Context {
     pub visit: u32,
     /// Which attempt this is, counted from 1.
     pub attempt: u32,
-    /// When the attempt will be ended as timed out.
+    /// When the attempt will be ended as timed out: when its stage's timeout is over, or at the
+    /// job's deadline if that is earlier.
     pub deadline: Option<Timestamp>,
     /// Cancelled when the attempt must stop: aborted, timed out, lease lost, shutdown.
     pub cancellation: CancellationToken,

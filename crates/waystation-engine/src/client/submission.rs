@@ -34,6 +34,9 @@ pub struct Submission {
     pub priority: Priority,
     /// Not before this moment.
     pub not_before: Option<Timestamp>,
+    /// When it is to have ended. No attempt begins at this moment or later, none runs beyond it;
+    /// a job that comes too late, or would be tried again too late, fails.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Why a job was not submitted.
@@ -91,6 +94,17 @@ pub enum SubmitError {
          (hint: leave both out)"
     )]
     NotAtManual(StageId),
+    /// There is no time to do it in.
+    #[error("deadline {deadline} is not after the moment at which the job can begin, {begin}")]
+    Deadline {
+        /// When it was to have ended.
+        deadline: Timestamp,
+        /// When it can begin at the earliest.
+        begin: Timestamp,
+    },
+    /// The deadline lies so far off that RFC 3339 has no words for it.
+    #[error("deadline {0} cannot be written as a date (hint: leave it out)")]
+    NoDate(Timestamp),
     /// The params are not what the first stage takes.
     #[error("{0}")]
     Params(Failure),
@@ -113,9 +127,15 @@ impl From<port::Error> for SubmitError {
 
 impl Submission {
     /// What is to be done, held against the pipeline and what its code says it takes.
-    pub(super) fn plan(self, graph: &Graph, registry: &Registry) -> Result<Plan, SubmitError> {
+    pub(super) fn plan(
+        self,
+        graph: &Graph,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> Result<Plan, SubmitError> {
         self.check_stages(graph)?;
         self.check_names()?;
+        self.check_deadline(now)?;
         let pipeline = &graph.pipeline;
         let entry_is_explicit = self.entry.is_some();
         let entry = match self.entry {
@@ -153,6 +173,7 @@ impl Submission {
             dedupe: self.dedupe,
             priority: self.priority,
             not_before: self.not_before,
+            deadline: self.deadline,
         })
     }
 
@@ -189,6 +210,19 @@ impl Submission {
                 Err(SubmitError::DedupeKey(key.clone()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// It can begin before it is to have ended.
+    fn check_deadline(&self, now: Timestamp) -> Result<(), SubmitError> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
+        let begin = self.not_before.map_or(now, |moment| moment.max(now));
+        if deadline <= begin {
+            return Err(SubmitError::Deadline { deadline, begin });
+        }
+        match Timestamp::parse(&deadline.to_string()) {
+            Some(_) => Ok(()),
+            None => Err(SubmitError::NoDate(deadline)),
         }
     }
 }

@@ -275,7 +275,7 @@ impl<'a> Family<'a> {
     /// of the job, the stage run, and its name.
     fn child(&self, graph: &Graph, birth: Birth, position: u32) -> NewJob {
         let Birth { name, stage, params } = birth;
-        let Contract { job_id, visit, exit_stage, loops, other, .. } = self.contract;
+        let Contract { job_id, visit, exit_stage, loops, deadline, other, .. } = self.contract;
         let child_id = JobId::new(format!("{job_id}.{visit}-{name}"));
         let mut contract = Contract {
             exit_stage: exit_stage.clone(),
@@ -284,6 +284,7 @@ impl<'a> Family<'a> {
             parent: Some(self.child_of.clone()),
             // What was used up is used up, also for those that come round again.
             loops: loops.clone(),
+            deadline: *deadline,
             other: other.clone(),
             ..Contract::new(child_id.clone(), params)
         };

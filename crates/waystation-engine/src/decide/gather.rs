@@ -230,7 +230,9 @@ mod tests {
         let stage = "count".into();
         let mut gatherer =
             Gatherer::new(join, &stage, gathered, params.as_object().expect("an object"), 1_000);
-        children.iter().for_each(|child| gatherer.add(child));
+        for child in children {
+            gatherer.add(child);
+        }
         gatherer.finish()
     }
 

@@ -29,6 +29,8 @@ pub struct Plan {
     pub priority: Priority,
     /// Not before this moment.
     pub not_before: Option<Timestamp>,
+    /// When it is to have ended.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Makes the new job. `source` is the stage that found it, when one did.
@@ -39,6 +41,7 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
     contract.pipeline_version = Some(graph.version);
     contract.entry_stage = plan.entry_is_explicit.then(|| plan.entry.clone());
     contract.exit_stage = plan.exit;
+    contract.deadline = plan.deadline;
     let (_, next) = hand_to(graph, &plan.entry, contract.to_bytes(), plan.priority);
     let created = Event {
         job_id: plan.job_id.clone(),

@@ -1,6 +1,7 @@
 //! What is to be done, as values. Nothing here waits, writes or reads a clock.
 
 mod answer;
+mod deadline;
 mod fan_out;
 mod gather;
 mod input;
@@ -19,6 +20,7 @@ use waystation_core::state::Step;
 use crate::graph::Graph;
 
 pub use answer::{Answer, Refusal, settle_answer};
+pub use deadline::{Limit, check_deadline};
 pub use fan_out::Descent;
 pub use gather::{Gatherer, Together};
 pub use input::Input;

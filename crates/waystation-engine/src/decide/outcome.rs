@@ -15,6 +15,7 @@ use waystation_core::pipeline::{ParamsMode, Pipeline, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
+use super::deadline::no_time_left;
 use super::fan_out::{self, Descent};
 use super::onward::{Gone, Leaving};
 use crate::definition::Definition;
@@ -70,12 +71,12 @@ pub fn settle_outcome(
         Outcome::Completed(completion) => complete(attempt, completion, bytes_max),
         Outcome::Failed(failure) => {
             let policy = &attempt.stage.retry;
-            match policy.next_delay(&failure, attempt.contract.retry_count, random) {
-                Some(delay) => {
-                    let not_before = attempt.ended_at.plus(delay);
-                    retry(attempt, failure, not_before, bytes_max)
-                }
-                None => fail(attempt, failure),
+            let delay = policy.next_delay(&failure, attempt.contract.retry_count, random);
+            let Some(delay) = delay else { return fail(attempt, failure) };
+            let not_before = attempt.ended_at.plus(delay);
+            match no_time_left(&attempt.contract, &failure, not_before) {
+                Some(failure) => fail(attempt, failure),
+                None => retry(attempt, failure, not_before, bytes_max),
             }
         }
         Outcome::Aborted(reason) => abort(attempt, reason),

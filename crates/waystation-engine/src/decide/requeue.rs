@@ -12,7 +12,8 @@ use crate::graph::Graph;
 
 /// Tries the job again at the stage where it failed: a new epoch of attempts, which is a new stage
 /// run, so that no attempt of the old one is taken for one of the new. It goes on with the steps of
-/// the one that failed.
+/// the one that failed. A deadline that has come holds no longer: whoever wants the job tried again
+/// knows that it is late.
 pub fn settle_requeue(
     graph: &Graph,
     letter: &DeadLetterRecord,
@@ -21,6 +22,7 @@ pub fn settle_requeue(
     let mut contract = Contract::parse(&letter.body)?;
     let requeued = event(letter, &contract, EventKind::Requeued, now);
     contract.open_epoch();
+    contract.deadline = contract.deadline.filter(|deadline| *deadline > now);
     let (step, next) = hand_to(graph, &letter.stage, contract.to_bytes(), 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };

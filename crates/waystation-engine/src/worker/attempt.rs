@@ -24,7 +24,7 @@ use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
 use super::steps::RunSteps;
 use crate::backend::Backend;
-use crate::decide::{self, Outcome, Unready};
+use crate::decide::{self, Limit, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
@@ -139,10 +139,11 @@ impl Attempter {
         let outcome = match admitted {
             Ok(Input { params, wire, apart }) => match work {
                 Executor::Worker(handler) => {
-                    let context = self.context(&contract, stage, wire, reporter.clone());
+                    let limit = Limit::of(stage, &contract, self.backend.clock.now());
+                    let context = self.context(&contract, stage, wire, limit, reporter.clone());
                     let work = async {
                         let ended =
-                            execute(handler, context, params, stage, &stop, self.grace).await?;
+                            execute(handler, context, params, limit, &stop, self.grace).await?;
                         Some(self.put_apart(ended, &definition, stage, &contract, &apart).await)
                     };
                     self.tell_if_long(work, &definition, stage, &contract, started_at).await
@@ -190,6 +191,8 @@ impl Attempter {
         if decide::passes_by(&definition.pipeline, stage, contract) {
             return Err(Outcome::Skipped.into());
         }
+        decide::check_deadline(contract, &stage.id, self.backend.clock.now())
+            .map_err(Outcome::Failed)?;
         check_deliveries(stage, delivery).map_err(Outcome::Failed)?;
         if let Some(gathered) = contract.gathered {
             let together = gather(&self.backend, stage, gathered, contract, stop).await;
@@ -336,6 +339,7 @@ impl Attempter {
         contract: &Contract,
         stage: &Stage,
         wire: Arc<[u8]>,
+        limit: Option<Limit>,
         reporter: Arc<dyn Reporter>,
     ) -> Context {
         Context {
@@ -344,7 +348,7 @@ impl Attempter {
             stage: stage.id.clone(),
             visit: contract.visit,
             attempt: contract.retry_count + 1,
-            deadline: stage.timeout.map(|timeout| self.backend.clock.now().plus(timeout)),
+            deadline: limit.map(|limit| limit.until),
             cancellation: CancellationToken::new(),
             contract: wire,
             reporter,
@@ -400,10 +404,11 @@ async fn execute(
     handler: &Arc<dyn Handler>,
     context: Context,
     params: Params,
-    stage: &Stage,
+    limit: Option<Limit>,
     stop: &Stop,
     grace: Duration,
 ) -> Option<Outcome> {
+    let stage = context.stage.clone();
     let cancellation = context.cancellation.clone();
     let work = async { handler.run(context, params).await };
     let work = AssertUnwindSafe(work).catch_unwind();
@@ -411,28 +416,35 @@ async fn execute(
     let cause = tokio::select! {
         biased;
         ended = &mut work => return Some(outcome_of(ended)),
-        cause = stop.stopped() => Some(cause),
-        () = time_over(stage.timeout) => None,
+        cause = stop.stopped() => Over::Stopped(cause),
+        limit = time_over(limit) => Over::Limit(limit),
     };
     cancellation.cancel();
     let ended = tokio::time::timeout(grace, &mut work).await;
     match (cause, ended) {
-        (Some(Cause::LeaseLost), _) => None,
-        (Some(Cause::Abort(reason)), _) => Some(Outcome::Aborted(reason)),
+        (Over::Stopped(Cause::LeaseLost), _) => None,
+        (Over::Stopped(Cause::Abort(reason)), _) => Some(Outcome::Aborted(reason)),
         // Work that was finished after all is kept.
         (_, Ok(Ok(Ok(completion)))) => Some(Outcome::Completed(completion)),
-        (Some(Cause::Shutdown), _) => Some(Outcome::HandedBack),
-        (None, _) => {
-            let limit = stage.timeout.unwrap_or_default();
-            let message = format!("stage `{}` took longer than {limit:?}", stage.id);
-            Some(Outcome::Failed(Failure::new(ErrorKind::Timeout, message)))
-        }
+        (Over::Stopped(Cause::Shutdown), _) => Some(Outcome::HandedBack),
+        (Over::Limit(limit), _) => Some(Outcome::Failed(limit.exceeded(&stage))),
     }
 }
 
-async fn time_over(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => tokio::time::sleep(timeout).await,
+/// Why a handler is not let go on.
+enum Over {
+    /// It is to stop.
+    Stopped(Cause),
+    /// Its time is over.
+    Limit(Limit),
+}
+
+async fn time_over(limit: Option<Limit>) -> Limit {
+    match limit {
+        Some(limit) => {
+            tokio::time::sleep(limit.length).await;
+            limit
+        }
         None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 mod attempts;
 mod breaking;
 mod couriers;
+mod deadlines;
 mod families;
 mod flow;
 mod progress;

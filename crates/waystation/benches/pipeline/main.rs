@@ -6,8 +6,8 @@
 //!
 //! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families]`. Each round runs the bare
-//! statements and the engine one after the other on the same disk; medians and their ratio are
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families]`. Each round runs the
+//! bare statements and the engine one after the other on the same disk; medians and their ratio are
 //! printed.
 
 mod bare_postgres;
@@ -87,8 +87,8 @@ fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
         let plain = families::plain(CHILDREN, &store(format!("plain-{round}.db")))?;
         let (before, after) = run.resident;
         println!(
-            "  {:.2} s (as many jobs that nobody made: {plain:.2} s)  list of 50: p50 {:.1} ms  p99 \
-             {:.1} ms ({} looks)  peak RSS {before:.0} -> {after:.0} MiB",
+            "  {:.2} s (as many jobs that nobody made: {plain:.2} s)  list of 50: p50 {:.1} ms  \
+             p99 {:.1} ms ({} looks)  peak RSS {before:.0} -> {after:.0} MiB",
             run.seconds,
             run.looks.percentile(0.50),
             run.looks.percentile(0.99),

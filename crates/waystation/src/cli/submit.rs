@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waystation::core::clock::Timestamp;
 use waystation::core::id::{JobId, PipelineName};
 use waystation::core::port::SETTLE_MAX;
 use waystation::core::settlement::Priority;
@@ -47,12 +48,20 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=DELAY_SECONDS_MAX))]
     delay_seconds: Option<u64>,
+    /// The moment at which it is to have ended, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    deadline: Option<Timestamp>,
     /// The job's id, instead of a new one
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     job_id: Option<String>,
     /// Follow the jobs to their end
     #[arg(long)]
     watch: bool,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let no_moment = || format!("`{text}` is no moment (hint: 2026-01-31T12:00:00Z, or +01:00)");
+    Timestamp::parse(text).ok_or_else(no_moment)
 }
 
 /// What to do when another job has the key.
@@ -138,6 +147,7 @@ fn next_batch(
             dedupe: arguments.dedupe(),
             priority: arguments.priority,
             not_before: delay.map(|delay| now.plus(delay)),
+            deadline: arguments.deadline,
         });
     }
     if batch.len() > 1 && (arguments.job_id.is_some() || arguments.dedupe_key.is_some()) {

@@ -28,16 +28,18 @@ fn lines_of_stdin_become_jobs_in_batches() {
 #[test]
 fn same_key_or_id_is_one_job() {
     let place = Place::with_pipeline(TWO);
-    for option in ["--key", "--job-id"] {
-        let submit = ["submit", "pipeline.yaml", option, "same"];
+    for option in ["--dedupe-key", "--key", "--job-id"] {
+        let submit = ["submit", "pipeline.yaml", option, &format!("same{option}")];
         let first = place.run(&submit).exits(0).word();
         let second = place.run(&submit).exits(0);
         assert_eq!(second.word(), first, "a script gets the id either way");
         second.says("is there already");
     }
     place.write("many.json", "{} {}");
-    let many = ["submit", "two", "--key", "k", "--params", "@many.json"];
-    place.run(&many).exits(2).says("--key is for one job");
+    let many = ["submit", "two", "--dedupe-key", "k", "--params", "@many.json"];
+    place.run(&many).exits(2).says("--dedupe-key is for one job");
+    let policy = ["submit", "two", "--on-duplicate", "reject"];
+    place.run(&policy).exits(2).says("--dedupe-key");
 }
 
 #[test]
@@ -61,4 +63,61 @@ fn delayed_job_tells_until_when() {
     let submit = ["submit", "pipeline.yaml", "--delay-seconds", "3600", "--entry", "second"];
     let job = place.run(&submit).exits(0).word();
     place.run(&["jobs", "show", &job]).exits(0).says("delayed at stage second").says("not before");
+}
+
+#[test]
+fn duplicate_is_rejected_or_replaces_where_that_is_wanted() {
+    let place = Place::with_pipeline(TWO);
+    let submit = |policy: &str, more: &[&str]| {
+        let arguments =
+            ["submit", "pipeline.yaml", "--dedupe-key", "scan-7", "--on-duplicate", policy];
+        place.run(&[&arguments, more].concat())
+    };
+    let first = submit("reject", &[]).exits(0).word();
+    let rejected = submit("reject", &[]).exits(1);
+    assert_eq!(rejected.stdout, "", "no id of a job that was not submitted");
+    rejected.says(&format!("error: dedupe key `scan-7` is that of job {first} already"));
+    let told = submit("reject", &["--json"]).exits(1).objects().remove(0);
+    let expected = json!({ "job_id": first, "submitted": "rejected", "dedupe_key": "scan-7" });
+    assert_eq!(told, expected);
+    assert_eq!(submit("return-existing", &[]).exits(0).word(), first);
+
+    let second = submit("replace", &[]).exits(0).says("it takes the place of job");
+    let second = second.word();
+    assert_eq!(place.show(&first)["job"]["state"], json!("aborted"));
+    place.run(&["jobs", "show", &first]).says(&format!("replaced by job {second}"));
+    let told = submit("replace", &["--json"]).exits(0).objects().remove(0);
+    assert_eq!((&told["submitted"], &told["replaced"]), (&json!("replaced"), &json!(second)));
+}
+
+#[test]
+fn priorities_have_names() {
+    let place = Place::with_pipeline(&TWO.replace("id: first,", "id: first, concurrency: 1,"));
+    let submit = |priority: &str| {
+        place.run(&["submit", "pipeline.yaml", "--exit", "first", "--priority", priority])
+    };
+    let ids =
+        ["low", "5", "-5", "critical", "high", "normal"].map(|one| submit(one).exits(0).word());
+    place.run(&["run", "pipeline.yaml", "--until-idle"]).exits(0);
+    let started = |id: &String| {
+        let events = place.show(id)["events"].clone();
+        let events = events.as_array().cloned().expect("events");
+        let started = events.iter().position(|event| event["kind"] == "started");
+        events[started.expect("it ran")]["at"].as_i64().expect("a moment")
+    };
+    let [low, five, minus_five, critical, high, normal] = ids.each_ref().map(started);
+    let order = [critical, high, five, normal, minus_five, low];
+    assert!(order.is_sorted(), "{order:?}");
+    let message = "`urgent` is no priority: low, normal, high, critical, or a whole number from";
+    submit("urgent").exits(2).says(message);
+}
+
+#[test]
+fn deadline_is_kept_and_one_in_the_past_is_refused() {
+    let place = Place::with_pipeline(TWO);
+    let submit = |deadline: &str| place.run(&["submit", "pipeline.yaml", "--deadline", deadline]);
+    let job = submit("2199-01-31T12:00:00+01:00").exits(0).word();
+    place.run(&["jobs", "show", &job]).exits(0).says("deadline   2199-01-31");
+    submit("2020-01-31T12:00:00Z").exits(2).says("deadline 2020-01-31T12:00:00.000Z is not after");
+    submit("tomorrow").exits(2).says("`tomorrow` is no moment (hint: 2026-01-31T12:00:00Z");
 }

@@ -1,6 +1,8 @@
 //! `waystation jobs show`.
 
 use serde_json::json;
+use waystation::core::clock::Timestamp;
+use waystation::core::contract::Contract;
 use waystation::core::event::{Event, LogLine};
 use waystation::core::id::{JobId, QueueName};
 use waystation::core::job::{Awaited, JobRecord, TaskRecord};
@@ -124,6 +126,9 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
         let wait = timing::lasted(at.since(now));
         fact("not before", &format!("{} (in {wait})", timing::moment(at)));
     }
+    if let Some(deadline) = deadline(job) {
+        fact("deadline", &timing::moment(deadline));
+    }
     if let Some(failure) = &job.failure {
         fact("failure", &out::clean(&format!("{}: {}", failure.kind, failure.message)));
         if let (Some(stage), Some(attempt)) = (&failure.stage, failure.attempt) {
@@ -140,6 +145,11 @@ fn print_facts(known: &Known, session: &Session, global: &Global) {
     if let Some(next) = next_step(known, global) {
         fact("next", &next);
     }
+}
+
+/// When the job is to have ended, as its contract says.
+fn deadline(job: &JobRecord) -> Option<Timestamp> {
+    Contract::parse(&job.body).ok()?.deadline
 }
 
 /// How many children the stage run made that the job waits for.
