@@ -16,7 +16,7 @@ fn bad_submissions_are_refused() {
         (&["--exit", "nowhere"], "no exit stage `nowhere`"),
         (&[], "stage `detect` requires params: `image` is absent"),
         (&["--params", r#"{"image": ""}"#], "`image` is an empty text"),
-        (&["--priority", "high"], "invalid value 'high'"),
+        (&["--priority", "urgent"], "invalid value 'urgent'"),
         (&["--store", "nosql://x"], "unknown scheme `nosql` (known: sqlite, postgres, memory)"),
         (&["--store", "x.db"], "has no scheme (hint: sqlite://waystation.db)"),
         (&["--store", "sqlite://no/such/folder/x.db"], "there is no folder no/such/folder"),
