@@ -32,7 +32,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Two retries (three attempts), waiting about one and two seconds.
+    /// Two retries (three attempts, as with mda-common), waiting about one and two seconds.
     fn default() -> Self {
         Self {
             max_retries: 2,

@@ -1,4 +1,5 @@
-//! Code behind a source stage: finds items and makes a job of each.
+//! Code behind a source stage: finds items and makes a job of each. ContentFlow's source workers
+//! crawl so; here the checkpoint is written together with the jobs, so that nothing is lost.
 
 use async_trait::async_trait;
 use serde_json::Value;

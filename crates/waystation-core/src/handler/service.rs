@@ -8,7 +8,8 @@ use crate::Params;
 use crate::failure::{ErrorKind, Failure};
 
 /// A stage: what it needs, what it gives, and the work. Retries, routes, events and forwarding
-/// are the engine's.
+/// are the engine's. The shape is that of mda-common's `BaseWorker`, and so are its rules: every
+/// required param is validated before the work, and the returned keys are those declared.
 #[async_trait]
 pub trait Service: Send + Sync {
     /// The stage's name.

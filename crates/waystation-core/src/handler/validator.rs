@@ -15,8 +15,7 @@ pub trait Validator: Send + Sync {
     async fn validate(&self, value: &Value) -> Result<(), Failure>;
 }
 
-/// Present, not null, not an empty text. Blanks are a text (chapter 1 of the systems that this
-/// follows: "not empty").
+/// Present, not null, not an empty text: mda-common's default validator. Blanks are a text.
 pub fn required() -> impl Validator + 'static {
     check(|value| {
         let why = match value {

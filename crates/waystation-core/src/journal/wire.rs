@@ -1,5 +1,8 @@
 //! The wire form of the journal: JSON events that a foreign program can read and write.
 //!
+//! The queue's name, `job_events`, and the kinds `started`, `completed`, `failed` and `skipped` are
+//! mda-common's.
+//!
 //! `event`, `job_id`, `stage`, `timestamp`, `attempt`, and `response` or `error` are common to all
 //! who speak it. The rest is ours, optional and additive: `visit`, `pipeline`, `pipeline_version`,
 //! `detail`, and, with the last event of a settlement, `job`: what became of the job.

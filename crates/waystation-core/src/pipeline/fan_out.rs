@@ -1,4 +1,5 @@
 //! One job becomes several: branches that run side by side, or a child for each item of a list.
+//! ContentFlow's `parallel` edges are branches; its `for_each_content` is a list's children.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! How a job waits for its children, and what it takes from them.
+//! How a job waits for its children, and what it takes from them. ContentFlow's `join` edges wait
+//! for all.
 
 use crate::settlement::{Quorum, Tally};
 

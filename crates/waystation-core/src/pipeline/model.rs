@@ -36,7 +36,8 @@ pub struct Stage {
     pub settings: Params,
     /// The params that must be there before an attempt: present, not null, not an empty text.
     pub required_params: Vec<String>,
-    /// Exactly the keys that the handler must return, when they are declared.
+    /// Exactly the keys that the handler must return, when they are declared: missing and further
+    /// ones are a breach of contract, as with mda-common.
     pub output_params: Option<Vec<String>>,
     /// What becomes of the params when the handler returns some.
     pub params: ParamsMode,
@@ -79,7 +80,8 @@ pub struct Route {
     pub on: Option<Label>,
     /// Only when this holds over the params.
     pub when: Option<Condition>,
-    /// Only for a state of one of these types. Of all of them when none is named.
+    /// Only for a state of one of these types, of any when none is named. Pipeteer's routing: in
+    /// the order of declaration, the first match; a state that matches nowhere is an error here.
     pub on_type: Vec<String>,
     /// Only so often for one job; after that the next route is tried.
     pub at_most: Option<u32>,

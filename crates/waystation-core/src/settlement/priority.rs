@@ -1,4 +1,4 @@
-//! Who goes first.
+//! Who goes first. The four names are those of ContentFlow's tasks.
 
 /// Higher runs first among what waits in one queue; equal ones run in the order they came.
 ///
