@@ -1,9 +1,9 @@
 //! The contract: the JSON object that travels from stage to stage.
 //!
-//! Five fields are fixed by the wire form that foreign stages speak, mda-common's (`job_id`, `entry_stage`,
-//! `exit_stage`, `retry_count`, `params`). Ours are optional and additive, and every field that
-//! we do not know survives each hop. Numbers survive as JSON's own do here: whole ones of 64 bits
-//! and floating-point ones of 64 bits exactly, others as the nearest of these.
+//! Five fields are fixed by the wire form that foreign stages speak, mda-common's (`job_id`,
+//! `entry_stage`, `exit_stage`, `retry_count`, `params`). Ours are optional and additive, and
+//! every field that we do not know survives each hop. Numbers survive as JSON's own do here: whole
+//! ones of 64 bits and floating-point ones of 64 bits exactly, others as the nearest of these.
 
 mod epoch;
 mod family;

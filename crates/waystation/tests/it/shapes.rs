@@ -67,7 +67,7 @@ fn check(seed: u64, open: impl Fn() -> Backend) {
         let last = life == LIVES;
         let pause = Duration::from_millis(random.u64(5..60));
         let mut aborts = random.fork();
-        runtime.block_on(async {
+        let killed = runtime.block_on(async {
             let world = World::new(seed, open(), &pipeline).await;
             if life == 0 {
                 world.submit().await;
@@ -82,13 +82,15 @@ fn check(seed: u64, open: impl Fn() -> Backend) {
                 world.look().await;
                 engine.stop();
                 engine.join().await.expect("it ends as it should");
+                None
             } else {
                 tokio::time::sleep(pause).await;
                 // Not stopped: killed with its runtime.
-                std::mem::forget(engine);
+                Some(engine)
             }
         });
         runtime.shutdown_background();
+        drop(killed);
     }
 }
 

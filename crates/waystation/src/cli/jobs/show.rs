@@ -4,6 +4,7 @@ use serde_json::json;
 use waystation::core::clock::Timestamp;
 use waystation::core::contract::Contract;
 use waystation::core::event::{Event, LogLine};
+use waystation::core::failure::ErrorKind;
 use waystation::core::id::{JobId, QueueName};
 use waystation::core::job::{Awaited, JobRecord, TaskRecord};
 use waystation::core::port::Depth;
@@ -152,6 +153,10 @@ fn deadline(job: &JobRecord) -> Option<Timestamp> {
     Contract::parse(&job.body).ok()?.deadline
 }
 
+fn failed_by_a_child(job: &JobRecord) -> bool {
+    job.failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::Child)
+}
+
 /// How many children the stage run made that the job waits for.
 fn children_made(events: &[Event], awaited: Option<Awaited>) -> Option<u64> {
     let visit = awaited?.visit;
@@ -174,6 +179,11 @@ fn next_step(known: &Known, global: &Global) -> Option<String> {
             }
             None => format!("a person answers: `{}`", global.command("inbox list")),
         }),
+        JobState::Failed if failed_by_a_child(job) => {
+            let list = format!("jobs list --children-of {} --state failed", job.job_id);
+            let (list, retry) = (global.command(&list), global.command("jobs retry JOB"));
+            Some(format!("`{list}` names the children: `{retry}` for each, and then for this job"))
+        }
         JobState::Failed => {
             let command = global.command(&format!("jobs retry {}", job.job_id));
             Some(format!("`{command}` tries it again at {}", job.stage))
