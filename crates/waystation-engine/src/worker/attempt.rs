@@ -18,6 +18,7 @@ use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
 
 use super::Options;
+use super::ask::{Unanswered, ask, stopped};
 use super::descend::descend;
 use super::gather::{Apart, gather};
 use super::offload::{self, Input};
@@ -30,7 +31,7 @@ use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
 use crate::stop::{Cause, Stop};
 
-/// The wait before the store is asked again, and for what it need not answer.
+/// The wait for what the store need not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// An attempt that takes longer than this is told of while it runs.
 const TOLD_AFTER: Duration = Duration::from_millis(250);
@@ -203,11 +204,10 @@ impl Attempter {
                     let until = unready.now.plus(GATHERED_AGAIN);
                     Refused::Settled(Finished::settle(unready.postpone(&why, until)))
                 }
-                Apart::Stopped(Cause::LeaseLost) => {
-                    Refused::Settled(Finished::LeaseLost(delivery.lease.clone()))
-                }
-                Apart::Stopped(Cause::Abort(reason)) => Refused::Outcome(Outcome::Aborted(reason)),
-                Apart::Stopped(Cause::Shutdown) => Refused::Outcome(Outcome::HandedBack),
+                Apart::Stopped(cause) => match stopped(cause) {
+                    Some(outcome) => Refused::Outcome(outcome),
+                    None => Refused::Settled(Finished::LeaseLost(delivery.lease.clone())),
+                },
             })?;
         }
         let input = offload::read_back(&self.backend, contract, &delivery.body).await;
@@ -286,37 +286,31 @@ impl Attempter {
         stop: &Stop,
     ) -> Result<Arc<Definition>, Finished> {
         let version = contract.pipeline_version.unwrap_or(self.version);
-        loop {
-            if let Some(known) = self.registry.known(&self.pipeline, version) {
-                return Ok(known);
-            }
-            let error = match self.registry.version(&self.pipeline, version).await {
-                Ok(definition) => return Ok(definition),
-                Err(error) => error,
-            };
-            let unready = self.unready(delivery, Some(contract));
-            let why = format!("job is on version {version} of its pipeline: {error}");
-            match error {
-                DefinitionError::Store(error) if error.retryable() => {
-                    tracing::warn!(job = %contract.job_id, %error, "pipeline not read, trying on");
-                    tokio::select! {
-                        () = tokio::time::sleep(STORE_PAUSE) => {}
-                        cause = stop.stopped() => return Err(match cause {
-                            Cause::LeaseLost => Finished::LeaseLost(delivery.lease.clone()),
-                            _ => Finished::settle(unready.hand_back()),
-                        }),
-                    }
-                }
-                DefinitionError::UnknownVersion { .. } | DefinitionError::Unknown(_) => {
-                    return Err(Finished::settle(unready.fail(why)));
-                }
-                DefinitionError::Problems(_) | DefinitionError::Store(_) => {
-                    tracing::error!(job = %contract.job_id, why, "left to another process");
-                    let until = unready.now.plus(POSTPONED);
-                    return Err(Finished::settle(unready.postpone(&why, until)));
-                }
-            }
+        if let Some(known) = self.registry.known(&self.pipeline, version) {
+            return Ok(known);
         }
+        let error = match ask(stop, || self.registry.version(&self.pipeline, version)).await {
+            Ok(definition) => return Ok(definition),
+            Err(Unanswered::Refused(error)) => error,
+            Err(Unanswered::Stopped(Cause::LeaseLost)) => {
+                return Err(Finished::LeaseLost(delivery.lease.clone()));
+            }
+            Err(Unanswered::Stopped(Cause::Abort(_) | Cause::Shutdown)) => {
+                let unready = self.unready(delivery, Some(contract));
+                return Err(Finished::settle(unready.hand_back()));
+            }
+        };
+        let unready = self.unready(delivery, Some(contract));
+        let why = format!("job is on version {version} of its pipeline: {error}");
+        Err(Finished::settle(match error {
+            DefinitionError::UnknownVersion { .. } | DefinitionError::Unknown(_) => {
+                unready.fail(why)
+            }
+            DefinitionError::Problems(_) | DefinitionError::Store(_) => {
+                tracing::error!(job = %contract.job_id, why, "left to another process");
+                unready.postpone(&why, unready.now.plus(POSTPONED))
+            }
+        }))
     }
 
     fn unready<'a>(

@@ -1,7 +1,5 @@
 //! A stage whose work another pipeline does.
 
-use std::time::Duration;
-
 use waystation_core::Params;
 use waystation_core::contract::Contract;
 use waystation_core::failure::{ErrorKind, Failure};
@@ -9,12 +7,10 @@ use waystation_core::handler::Completion;
 use waystation_core::id::PipelineName;
 use waystation_core::pipeline::Stage;
 
+use super::ask::{Unanswered, ask, stopped};
 use crate::decide::{Descent, Outcome};
 use crate::definition::{DefinitionError, Registry};
-use crate::stop::{Cause, Stop};
-
-/// The wait before the store is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+use crate::stop::Stop;
 
 /// The job's child goes through the newest version of the pipeline; once it came through, what it
 /// gave is among the params already. `None` when the lease was lost.
@@ -28,33 +24,24 @@ pub async fn descend(
     if contract.gathered.is_some() {
         return Some(Outcome::Completed(Completion::ok(declared(stage, &contract.params))));
     }
-    loop {
-        let error = match registry.graph_to_act_on(name, None).await {
-            Ok(graph) => {
-                return Some(match graph.pipeline.default_entry(registry.catalog()) {
-                    Ok(entry) => Outcome::Descends(Descent { graph, entry }),
-                    Err(error) => Outcome::Failed(Failure::from_error(ErrorKind::Contract, &error)),
-                });
-            }
-            Err(error) => error,
-        };
-        match error {
-            DefinitionError::Store(error) if error.retryable() => {
-                tracing::warn!(job = %contract.job_id, %error, "pipeline not read, trying on");
-            }
-            error => {
-                return Some(Outcome::Failed(Failure::from_error(ErrorKind::NotFound, &error)));
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(STORE_PAUSE) => {}
-            cause = stop.stopped() => return match cause {
-                Cause::LeaseLost => None,
-                Cause::Abort(reason) => Some(Outcome::Aborted(reason)),
-                Cause::Shutdown => Some(Outcome::HandedBack),
-            },
-        }
-    }
+    let graph = match ask(stop, || registry.graph_to_act_on(name, None)).await {
+        Ok(graph) => graph,
+        Err(Unanswered::Refused(error)) => return Some(Outcome::Failed(refused(&error))),
+        Err(Unanswered::Stopped(cause)) => return stopped(cause),
+    };
+    Some(match graph.pipeline.default_entry(registry.catalog()) {
+        Ok(entry) => Outcome::Descends(Descent { graph, entry }),
+        Err(error) => Outcome::Failed(Failure::from_error(ErrorKind::Contract, &error)),
+    })
+}
+
+fn refused(error: &DefinitionError) -> Failure {
+    let kind = match error {
+        DefinitionError::Unknown(_) | DefinitionError::UnknownVersion { .. } => ErrorKind::NotFound,
+        DefinitionError::Problems(_) => ErrorKind::Contract,
+        DefinitionError::Store(_) => ErrorKind::Transient,
+    };
+    Failure::from_error(kind, error)
 }
 
 /// Those of the params that the stage declares to give.

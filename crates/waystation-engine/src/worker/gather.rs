@@ -1,7 +1,5 @@
 //! Reads what the children of a job gave, at the stage where they come together.
 
-use std::time::Duration;
-
 use waystation_core::Params;
 use waystation_core::contract::{Contract, Gathered};
 use waystation_core::failure::{ErrorKind, Failure};
@@ -10,13 +8,12 @@ use waystation_core::job::ChildRecord;
 use waystation_core::pipeline::Stage;
 use waystation_core::port::{self, Store};
 
+use super::ask::{Unanswered, ask};
 use crate::abort::abort_children;
 use crate::backend::Backend;
 use crate::decide::{Gatherer, Together};
 use crate::stop::{Cause, Stop};
 
-/// The wait before the store is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How many children are read at a time: each may be as large as a contract.
 const PAGE: usize = 200;
 /// Why children are aborted that nobody waits for any longer.
@@ -30,6 +27,17 @@ pub enum Apart {
     Open(String),
     /// The attempt must stop.
     Stopped(Cause),
+}
+
+impl From<Unanswered<port::Error>> for Apart {
+    fn from(unanswered: Unanswered<port::Error>) -> Self {
+        match unanswered {
+            Unanswered::Refused(error) => {
+                Self::Failed(Failure::from_error(ErrorKind::Transient, &error))
+            }
+            Unanswered::Stopped(cause) => Self::Stopped(cause),
+        }
+    }
 }
 
 /// The params of a job with what its children gave. Children that are not waited for any longer
@@ -76,27 +84,4 @@ async fn children(
     from: u32,
 ) -> Result<Vec<ChildRecord>, port::Error> {
     store.children(job_id, gathered.visit, from, PAGE).await
-}
-
-/// Asks the store until it answers.
-async fn ask<T, Asked: Future<Output = Result<T, port::Error>>>(
-    stop: &Stop,
-    question: impl Fn() -> Asked,
-) -> Result<T, Apart> {
-    loop {
-        match question().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) if error.retryable() => {
-                tracing::warn!(%error, "children not read, trying on");
-            }
-            Err(error) => {
-                let failure = Failure::from_error(ErrorKind::Transient, &error);
-                return Err(Apart::Failed(failure));
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(STORE_PAUSE) => {}
-            cause = stop.stopped() => return Err(Apart::Stopped(cause)),
-        }
-    }
 }

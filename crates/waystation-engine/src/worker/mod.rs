@@ -3,6 +3,7 @@
 //! States: *working* (receives whenever there is free capacity), *draining* (receives nothing
 //! more, lets what runs end), ended (nothing runs and everything is settled).
 
+mod ask;
 mod attempt;
 mod descend;
 mod gather;
