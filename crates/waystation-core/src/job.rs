@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::Params;
 use crate::clock::Timestamp;
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
 use crate::progress::Progress;
@@ -34,6 +35,9 @@ pub struct JobRecord {
     /// Since when a worker has it, while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running_since: Option<Timestamp>,
+    /// Until when its worker has it unless it says that it goes on, while it runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased_until: Option<Timestamp>,
     /// How often the present stage run was delivered to a worker.
     pub deliveries: u32,
     /// Why it failed, when it did.
@@ -65,9 +69,78 @@ pub struct TaskRecord {
     pub stage: StageId,
     /// Since when it waits.
     pub created_at: Timestamp,
+    /// Whose it is, if it is anybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Until when it is theirs, where they claimed it for a while. It is nobody's from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Timestamp>,
+    /// When it is to be answered at the latest. Nothing happens then but that it is overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     /// The contract, as it came to the stage.
     #[serde(skip)]
     pub body: Vec<u8>,
+}
+
+impl TaskRecord {
+    /// Whose it is at this moment.
+    pub fn holder(&self, now: Timestamp) -> Option<&str> {
+        let lasts = self.claimed_until.is_none_or(|until| until > now);
+        self.assignee.as_deref().filter(|_| lasts)
+    }
+}
+
+/// Which tasks a listing shows, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Only of this pipeline.
+    pub pipeline: Option<PipelineName>,
+    /// Only at this stage.
+    pub stage: Option<StageId>,
+    /// Only of this job.
+    pub job_id: Option<JobId>,
+    /// Whose they are.
+    pub holder: Holder,
+    /// Only those that were to be answered before this moment.
+    pub due_before: Option<Timestamp>,
+    /// Only behind this task: the cursor of the next page.
+    pub after: Option<i64>,
+    /// At most this many, and never more than [`PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// Which tasks a listing shows, by whose they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Holder {
+    /// All of them.
+    #[default]
+    Any,
+    /// Those that are nobody's.
+    Nobody,
+    /// Those of one person.
+    Person(String),
+    /// Those of one person, and those that are nobody's.
+    PersonOrNobody(String),
+}
+
+impl TaskFilter {
+    /// Whether the filter lets a task through, the cursor aside.
+    pub fn has(&self, task: &TaskRecord, now: Timestamp) -> bool {
+        let holder = task.holder(now);
+        let holder_fits = match &self.holder {
+            Holder::Any => true,
+            Holder::Nobody => holder.is_none(),
+            Holder::Person(person) => holder == Some(person),
+            Holder::PersonOrNobody(person) => holder.is_none_or(|holder| holder == person),
+        };
+        let is_due = |moment| task.due_at.is_some_and(|due| due < moment);
+        holder_fits
+            && self.pipeline.as_ref().is_none_or(|name| task.pipeline == *name)
+            && self.stage.as_ref().is_none_or(|stage| task.stage == *stage)
+            && self.job_id.as_ref().is_none_or(|job_id| task.job_id == *job_id)
+            && self.due_before.is_none_or(is_due)
+    }
 }
 
 /// A job that nobody will try again until a person says so.
@@ -88,6 +161,21 @@ pub struct DeadLetterRecord {
     /// The message as it was when it failed.
     #[serde(skip)]
     pub body: Vec<u8>,
+}
+
+/// Which dead letters a listing shows, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DeadLetterFilter {
+    /// Only of this pipeline.
+    pub pipeline: Option<PipelineName>,
+    /// Only of jobs that failed at this stage.
+    pub stage: Option<StageId>,
+    /// Only of this job.
+    pub job_id: Option<JobId>,
+    /// Only before this letter: the cursor of the next page.
+    pub before: Option<i64>,
+    /// At most this many, and never more than [`PAGE_MAX`].
+    pub limit: usize,
 }
 
 /// A child of a job, as far as its parent wants to know of it.
@@ -121,6 +209,8 @@ pub struct Awaited {
 /// How many jobs of a pipeline stand at a stage in a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
+    /// The pipeline.
+    pub pipeline: PipelineName,
     /// The stage.
     pub stage: StageId,
     /// The state.
@@ -145,16 +235,46 @@ pub struct PipelineRecord {
 pub struct JobFilter {
     /// Only of this pipeline.
     pub pipeline: Option<PipelineName>,
-    /// Only in this state.
-    pub state: Option<JobState>,
+    /// Only in one of these states. In any, when there is none.
+    pub states: Vec<JobState>,
     /// Only at this stage.
     pub stage: Option<StageId>,
+    /// Only those that were submitted at this moment or later.
+    pub created_from: Option<Timestamp>,
+    /// Only those that were submitted before this moment.
+    pub created_before: Option<Timestamp>,
+    /// Only those whose id, or whose contract as it stands now, has this text in it, in any case of
+    /// its letters. It is looked for in the JSON as it is kept.
+    pub text: Option<String>,
     /// Whose children. Jobs that are nobody's child alone, where it is [`Family::Parents`].
     pub family: Family,
     /// Only older than this job: the cursor of the next page.
     pub before: Option<JobId>,
     /// At most this many, and never more than [`PAGE_MAX`].
     pub limit: usize,
+}
+
+/// A page of jobs, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobPage {
+    /// The jobs that were found.
+    pub jobs: Vec<JobRecord>,
+    /// Behind which job to look on, if there may be more. Also after fewer jobs than were asked
+    /// for, and after none: a search gives what it found among the jobs that it had time to look
+    /// at.
+    pub next: Option<JobId>,
+}
+
+/// The most jobs that a store looks at for one page, where no index leads to those that are wanted.
+pub const LOOKED_AT_MAX: usize = 20_000;
+
+/// A page of the feed of events: those of all jobs, in the order in which stores wrote them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Feed {
+    /// What happened, with the pipeline of the job.
+    pub events: Vec<(PipelineName, Event)>,
+    /// Behind which place to read on: also when there was nothing yet.
+    pub next: u64,
 }
 
 /// Which jobs a listing shows, by whose children they are.

@@ -23,6 +23,7 @@ pub mod retry;
 pub mod settlement;
 pub mod source;
 pub mod state;
+pub mod statistics;
 pub mod step;
 
 /// A job's shared state: the JSON object that stages read and add to.

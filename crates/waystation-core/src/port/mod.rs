@@ -1,5 +1,6 @@
-//! The ports that adapters implement, cut along the commit boundary: queue, store and bus, and
-//! two more that join a broker's queue with a store; and blobs, for what is too large to travel.
+//! The ports that adapters implement, cut along the commit boundary: queue, store and bus; records,
+//! for what is known of the running itself; two more that join a broker's queue with a store; and
+//! blobs, for what is too large to travel.
 //!
 //! Ports are `dyn`, batch-first and narrow. Everything that a user could also do by hand in two
 //! calls is not in them.
@@ -10,6 +11,7 @@ mod finding;
 mod ledger;
 mod limits;
 mod queue;
+mod records;
 mod store;
 
 pub use blobs::{Access, BLOB_BYTES_MAX, BlobError, BlobStore};
@@ -18,7 +20,10 @@ pub use finding::{Finding, Severity};
 pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
 pub use queue::{Capabilities, Depth, Extended, Purpose, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
-pub use store::{Abort, Store};
+pub use records::{
+    Expected, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage, Records, check_record,
+};
+pub use store::{Abort, Store, TaskChange, TaskChanged};
 
 /// Why a port could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

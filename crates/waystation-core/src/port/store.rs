@@ -4,12 +4,16 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::Error;
+use crate::clock::Timestamp;
 use crate::event::{Event, LogLine};
-use crate::id::{JobId, PipelineName};
+use crate::id::{JobId, PipelineName, QueueName};
 use crate::job::{
-    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PipelineRecord, TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
+    JobRecord, PipelineRecord, TaskFilter, TaskRecord,
 };
+use crate::port::Depth;
 use crate::progress::Progress;
+use crate::statistics::{Period, Statistic};
 use crate::step::StepKey;
 
 /// What came of a request to abort a job.
@@ -22,6 +26,41 @@ pub enum Abort {
     /// The job had already ended.
     TooLate,
     /// There is no such job.
+    Unknown,
+}
+
+/// What is to be changed about a task that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskChange {
+    /// It becomes this person's until this moment, if it is nobody else's.
+    Claim {
+        /// Who.
+        by: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It becomes nobody's, if it is this person's.
+    Release {
+        /// Who.
+        by: String,
+    },
+    /// It becomes this person's until it is answered, or nobody's, whosever it was.
+    Assign {
+        /// Whose.
+        to: Option<String>,
+    },
+    /// It is to be answered before this moment, or at any time.
+    Due(Option<Timestamp>),
+}
+
+/// What came of changing a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskChanged {
+    /// It is changed: this is how it stands now.
+    Done(TaskRecord),
+    /// It is somebody else's, and stays so.
+    Held(TaskRecord),
+    /// There is no such task.
     Unknown,
 }
 
@@ -49,8 +88,9 @@ pub trait Store: Send + Sync {
     /// A job.
     async fn job(&self, job_id: &JobId) -> Result<Option<JobRecord>, Error>;
 
-    /// A page of jobs, newest first.
-    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error>;
+    /// A page of jobs, newest first. What it costs is bounded, whatever the filter and however many
+    /// jobs there are: see [`JobPage::next`].
+    async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error>;
 
     /// The children that a stage run of a job made, by their positions: the first `limit`, and at
     /// most [`PAGE_MAX`](crate::job::PAGE_MAX), from this position on. A snapshot, but for one
@@ -75,22 +115,33 @@ pub trait Store: Send + Sync {
     /// Everything that a job's attempts said, oldest first.
     async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error>;
 
+    /// What happened to all jobs behind this place of the feed, in the order of writing: the first
+    /// `limit`, and at most [`PAGE_MAX`](crate::job::PAGE_MAX). From `None` on, nothing is given but
+    /// the place where the feed stands now. Nobody who reads on misses an event that was committed,
+    /// and nobody is given one twice.
+    async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error>;
+
+    /// What was counted in a period, by minutes.
+    async fn statistics(&self, period: Period) -> Result<Vec<Statistic>, Error>;
+
+    /// Forgets the minutes before this moment. What was counted since ever stays.
+    async fn forget_statistics(&self, before: Timestamp) -> Result<(), Error>;
+
+    /// Every queue in which something waits or is out, and how much.
+    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error>;
+
     /// A task of the inbox.
     async fn task(&self, task_id: i64) -> Result<Option<TaskRecord>, Error>;
 
-    /// The first `limit` tasks of the inbox, oldest first, of one pipeline or of all.
-    async fn tasks(
-        &self,
-        pipeline: Option<&PipelineName>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, Error>;
+    /// A page of the inbox, oldest first.
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error>;
 
-    /// The newest `limit` dead letters, of one job or of all.
-    async fn dead_letters(
-        &self,
-        job_id: Option<&JobId>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetterRecord>, Error>;
+    /// Changes whose a task is, or when it is due. Idempotent.
+    async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error>;
+
+    /// A page of the dead letters, newest first.
+    async fn dead_letters(&self, filter: DeadLetterFilter)
+    -> Result<Vec<DeadLetterRecord>, Error>;
 
     /// Aborts a job that has not ended: at once where nobody works on it, by a lasting mark
     /// where somebody does. Idempotent.
