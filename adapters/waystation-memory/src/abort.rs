@@ -50,12 +50,13 @@ impl State {
         };
         let detail = json!({ "reason": reason });
         let aborted = event(EventKind::Aborted, job_id, &job.stage, &body, now, detail);
-        job.events.push(aborted);
         let before = job.state;
         job.state = state;
         job.failure = Some(Failure::new(ErrorKind::Aborted, reason));
         job.place = Place::End(body);
         job.updated_at = now;
+        self.note_events(job_id, vec![aborted], None, now);
+        self.count_end(job_id, now);
         self.tell_parent(job_id, before, now);
     }
 }

@@ -157,9 +157,7 @@ impl State {
         );
         self.line(&message.queue.clone()).insert(id, &message, now);
         self.messages.insert(id, message);
-        if let Some(job) = self.jobs.get_mut(&job_id) {
-            job.events.push(abandoned);
-        }
+        self.note_events(&job_id, vec![abandoned], None, now);
         if let Some(reason) = abort {
             self.end_as_aborted(&job_id, &reason, now);
         }

@@ -106,8 +106,12 @@ impl State {
             job.stage = stage.clone();
             job.updated_at = now;
         }
-        job.events.extend_from_slice(&effect.events);
+        let ends = !before.is_terminal() && job.state.is_terminal();
         job.log.extend_from_slice(&effect.log);
+        self.note_events(job_id, effect.events.clone(), None, now);
+        if ends {
+            self.count_end(job_id, now);
+        }
         self.tell_parent(job_id, before, now);
         self.bear(effect.children.clone(), now);
     }

@@ -9,12 +9,14 @@
 
 mod abort;
 mod bus;
+mod counting;
 mod dedupe;
 mod family;
 mod lease;
 mod ledger;
 mod line;
 mod queue;
+mod records;
 mod settle;
 mod state;
 mod steps;

@@ -59,6 +59,7 @@ impl State {
             return;
         };
         let ended = &settlement.ended;
+        let since = self.since(ended);
         let is_dropped = settlement.next == Next::Drop;
         // The place and the failure from now on, where the settlement changes them.
         let change: Option<(Place, Option<Failure>)> = match settlement.next {
@@ -111,8 +112,11 @@ impl State {
             job.stage = settlement.stage;
             job.updated_at = now;
         }
-        job.events.extend(settlement.events);
         job.log.extend(settlement.log);
+        self.note_events(job_id, settlement.events, since, now);
+        if !is_dropped {
+            self.count_end(job_id, now);
+        }
         self.tell_parent(&settlement.job_id, before, now);
         self.bear(settlement.children, now);
     }
@@ -138,6 +142,17 @@ impl State {
             body: body.to_vec(),
         };
         self.dead_letters.insert(dead_letter_id, letter);
+    }
+
+    /// When that which ends came into its queue or into the inbox.
+    fn since(&self, ended: &Ended) -> Option<Timestamp> {
+        match ended {
+            Ended::Delivery(lease) => {
+                self.messages.get(&lease.delivery_id).map(|message| message.enqueued_at)
+            }
+            Ended::Task(id) => self.tasks.get(id).map(|task| task.created_at),
+            Ended::DeadLetter(_) => None,
+        }
     }
 
     fn close(&mut self, ended: &Ended) {

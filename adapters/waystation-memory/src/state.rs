@@ -16,8 +16,10 @@ use waystation_core::settlement::{Message, Parent, Priority, Task};
 use waystation_core::state::JobState;
 use waystation_core::step::StepKey;
 
+use crate::counting::Counting;
 use crate::family::Waiting;
 use crate::line::Line;
+use crate::records::Collections;
 
 /// Everything.
 #[derive(Default)]
@@ -43,6 +45,10 @@ pub(crate) struct State {
     pub progress: HashMap<JobId, Progress>,
     /// Running jobs that were replaced in this visit, with the reason: their workers are told.
     pub marked: Vec<(JobId, String)>,
+    /// What happened to all jobs, in the order of the visits.
+    pub feed: Vec<(PipelineName, Event)>,
+    pub counting: Counting,
+    pub collections: Collections,
     last_id: i64,
     last_token: u64,
 }
@@ -220,6 +226,9 @@ impl State {
             pipeline: pipeline.clone(),
             stage: task.stage,
             created_at: now,
+            assignee: None,
+            claimed_until: None,
+            due_at: None,
             body: task.body,
         };
         self.tasks.insert(task_id, record);
@@ -276,6 +285,9 @@ impl State {
                 .filter(|moment| held_back && *moment > now),
             running_since: message
                 .and_then(|message| message.leased_at)
+                .filter(|_| state == JobState::Running),
+            leased_until: message
+                .and_then(|message| message.leased_until)
                 .filter(|_| state == JobState::Running),
             deliveries: message.map_or(0, |message| message.deliveries),
             failure: job.failure.clone(),

@@ -1,22 +1,24 @@
 //! The store port: reads under the mutex, and the two writes that are no settlement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
-use waystation_core::id::{JobId, PipelineName};
+use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
-    TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
+    JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
 };
-use waystation_core::port::{Abort, Bus, Error, Signal, Store};
+use waystation_core::port::{Abort, Bus, Depth, Error, Signal, Store, TaskChange, TaskChanged};
 use waystation_core::progress::Progress;
+use waystation_core::statistics::{Period, Statistic};
 use waystation_core::step::StepKey;
 
 use crate::Memory;
-use crate::state::State;
+use crate::state::{Job, State};
 
 #[async_trait]
 impl Store for Memory {
@@ -68,7 +70,7 @@ impl Store for Memory {
         }))
     }
 
-    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
+    async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error> {
         Ok(self.visit(|state, now| state.page(&filter, now)))
     }
 
@@ -91,12 +93,14 @@ impl Store for Memory {
         self.visit(|state, now| {
             for job in state.jobs.values() {
                 if pipeline.is_none_or(|name| job.pipeline == *name) {
-                    let key = (job.stage.clone(), state.shown_state(job, now));
+                    let shown = state.shown_state(job, now);
+                    let key = (job.pipeline.clone(), job.stage.clone(), shown);
                     *counts.entry(key).or_insert(0) += 1;
                 }
             }
         });
-        Ok(counts.into_iter().map(|((stage, state), jobs)| Count { stage, state, jobs }).collect())
+        let count = |((pipeline, stage, state), jobs)| Count { pipeline, stage, state, jobs };
+        Ok(counts.into_iter().map(count).collect())
     }
 
     async fn events(&self, job_id: &JobId) -> Result<Vec<Event>, Error> {
@@ -120,33 +124,67 @@ impl Store for Memory {
         Ok(self.visit(|state, _| state.tasks.get(&task_id).cloned()))
     }
 
-    async fn tasks(
-        &self,
-        pipeline: Option<&PipelineName>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, Error> {
-        Ok(self.visit(|state, _| {
-            let tasks = state.tasks.values();
-            tasks
-                .filter(|task| pipeline.is_none_or(|name| task.pipeline == *name))
-                .take(limit.min(PAGE_MAX))
-                .cloned()
-                .collect()
+    async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error> {
+        Ok(self.visit(|state, _| state.feed(after, limit)))
+    }
+
+    async fn statistics(&self, period: Period) -> Result<Vec<Statistic>, Error> {
+        Ok(self.visit(|state, _| state.counting.of(&period)))
+    }
+
+    async fn forget_statistics(&self, before: Timestamp) -> Result<(), Error> {
+        self.visit(|state, _| state.counting.forget(before));
+        Ok(())
+    }
+
+    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
+        let mut depths: Vec<_> = self.visit(|state, now| {
+            let queues: Vec<QueueName> = state.lines.keys().cloned().collect();
+            let depths = queues.into_iter().map(|queue| (state.depth(&queue, now), queue));
+            let held = |depth: &Depth| depth.ready + depth.delayed + depth.leased > 0;
+            depths.filter(|(depth, _)| held(depth)).map(|(depth, queue)| (queue, depth)).collect()
+        });
+        depths.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(depths)
+    }
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
+        Ok(self.visit(|state, now| {
+            let behind = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
+            let tasks = state.tasks.range((behind, Bound::Unbounded)).map(|(_, task)| task);
+            let fitting = tasks.filter(|task| filter.has(task, now));
+            fitting.take(filter.limit.min(PAGE_MAX)).cloned().collect()
         }))
     }
 
-    async fn dead_letters(
-        &self,
-        job_id: Option<&JobId>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetterRecord>, Error> {
+    async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error> {
+        Ok(self.visit(|state, now| {
+            let Some(task) = state.tasks.get_mut(&task_id) else { return TaskChanged::Unknown };
+            if refuses(task, &change, now) {
+                return TaskChanged::Held(task.clone());
+            }
+            match change {
+                TaskChange::Claim { by, until } => {
+                    (task.assignee, task.claimed_until) = (Some(by), Some(until));
+                }
+                TaskChange::Release { .. } => (task.assignee, task.claimed_until) = (None, None),
+                TaskChange::Assign { to } => (task.assignee, task.claimed_until) = (to, None),
+                TaskChange::Due(due_at) => task.due_at = due_at,
+            }
+            TaskChanged::Done(task.clone())
+        }))
+    }
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
         Ok(self.visit(|state, _| {
-            let letters = state.dead_letters.values().rev();
-            letters
-                .filter(|letter| job_id.is_none_or(|job_id| letter.job_id == *job_id))
-                .take(limit.min(PAGE_MAX))
-                .cloned()
-                .collect()
+            let before = filter.before.map_or(Bound::Unbounded, Bound::Excluded);
+            let letters = state.dead_letters.range((Bound::Unbounded, before)).rev();
+            let fitting = letters.map(|(_, letter)| letter).filter(|letter| {
+                filter.pipeline.as_ref().is_none_or(|name| letter.pipeline == *name)
+                    && filter.stage.as_ref().is_none_or(|stage| letter.stage == *stage)
+                    && filter.job_id.as_ref().is_none_or(|job_id| letter.job_id == *job_id)
+            });
+            fitting.take(filter.limit.min(PAGE_MAX)).cloned().collect()
         }))
     }
 
@@ -192,21 +230,48 @@ impl Store for Memory {
 
 impl State {
     /// The newest jobs that the filter lets through. Nothing is older than an unknown job.
-    fn page(&self, filter: &JobFilter, now: Timestamp) -> Vec<JobRecord> {
+    fn page(&self, filter: &JobFilter, now: Timestamp) -> JobPage {
         let end = match &filter.before {
             None => self.created.len(),
             Some(cursor) => self.jobs.get(cursor).map_or(0, |job| job.serial),
         };
-        let jobs = self.created[..end].iter().rev();
-        jobs.filter_map(|job_id| Some((job_id, self.jobs.get(job_id)?)))
-            .filter(|(_, job)| {
-                filter.pipeline.as_ref().is_none_or(|name| job.pipeline == *name)
-                    && filter.stage.as_ref().is_none_or(|stage| job.stage == *stage)
-                    && filter.state.is_none_or(|state| self.shown_state(job, now) == state)
-                    && filter.family.has(job.parent.as_ref())
-            })
-            .take(filter.limit.min(PAGE_MAX))
-            .map(|(job_id, job)| self.record(job_id, job, now))
-            .collect()
+        let limit = filter.limit.min(PAGE_MAX);
+        let mut page = JobPage::default();
+        for job_id in self.created[..end].iter().rev() {
+            if page.jobs.len() == limit {
+                page.next = page.jobs.last().map(|job| job.job_id.clone());
+                break;
+            }
+            let Some(job) = self.jobs.get(job_id) else { continue };
+            if self.fits(filter, job_id, job, now) {
+                page.jobs.push(self.record(job_id, job, now));
+            }
+        }
+        page
+    }
+
+    fn fits(&self, filter: &JobFilter, job_id: &JobId, job: &Job, now: Timestamp) -> bool {
+        let shown = self.shown_state(job, now);
+        let has_text = |text: &String| {
+            let wanted = text.to_lowercase();
+            let body = String::from_utf8_lossy(self.body(job)).to_lowercase();
+            body.contains(&wanted) || job_id.as_str().to_lowercase().contains(&wanted)
+        };
+        filter.pipeline.as_ref().is_none_or(|name| job.pipeline == *name)
+            && filter.stage.as_ref().is_none_or(|stage| job.stage == *stage)
+            && (filter.states.is_empty() || filter.states.contains(&shown))
+            && filter.created_from.is_none_or(|from| job.created_at >= from)
+            && filter.created_before.is_none_or(|before| job.created_at < before)
+            && filter.family.has(job.parent.as_ref())
+            && filter.text.as_ref().is_none_or(has_text)
+    }
+}
+
+/// Whether a task is somebody else's who keeps it from being changed like this.
+fn refuses(task: &TaskRecord, change: &TaskChange, now: Timestamp) -> bool {
+    let is_anothers = |by: &String| task.holder(now).is_some_and(|holder| holder != by);
+    match change {
+        TaskChange::Claim { by, .. } | TaskChange::Release { by } => is_anothers(by),
+        TaskChange::Assign { .. } | TaskChange::Due(_) => false,
     }
 }

@@ -48,7 +48,7 @@ impl State {
             place,
             failure: None,
             parent: new.parent,
-            events: new.events,
+            events: Vec::new(),
             log: Vec::new(),
         };
         if let Some(Parent { job_id, visit, position }) = job.parent.clone() {
@@ -56,6 +56,7 @@ impl State {
         }
         self.created.push(new.job_id.clone());
         self.jobs.insert(new.job_id.clone(), job);
+        self.note_events(&new.job_id, new.events, None, now);
         Submitted::Created(new.job_id)
     }
 }

@@ -11,6 +11,7 @@ use waystation_core::job::{
 use waystation_core::port::{Abort, Error, Store};
 use waystation_core::progress::Progress;
 use waystation_core::step::StepKey;
+use waystation_core::{clock::Timestamp, id::QueueName, job::*, port::*, statistics::*};
 
 use crate::Postgres;
 use crate::writer::Command;
@@ -42,8 +43,11 @@ impl Store for Postgres {
         self.shared.reader.job(job_id, self.shared.clock.now()).await
     }
 
-    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
-        self.shared.reader.jobs(&filter, self.shared.clock.now()).await
+    async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error> {
+        let now = self.shared.clock.now();
+        let jobs = self.shared.reader.jobs(&filter, now).await?;
+        let next = jobs.last().map(|job| job.job_id.clone());
+        Ok(JobPage { jobs, next })
     }
 
     async fn children(
@@ -77,20 +81,26 @@ impl Store for Postgres {
         self.shared.reader.task(task_id).await
     }
 
-    async fn tasks(
-        &self,
-        pipeline: Option<&PipelineName>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, Error> {
-        self.shared.reader.tasks(pipeline, limit.min(PAGE_MAX)).await
+    async fn feed(&self, _: Option<u64>, _: usize) -> Result<Feed, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
     }
-
-    async fn dead_letters(
-        &self,
-        job_id: Option<&JobId>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetterRecord>, Error> {
-        self.shared.reader.dead_letters(job_id, limit.min(PAGE_MAX)).await
+    async fn statistics(&self, _: Period) -> Result<Vec<Statistic>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn forget_statistics(&self, _: Timestamp) -> Result<(), Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn tasks(&self, _: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn change_task(&self, _: i64, _: TaskChange) -> Result<TaskChanged, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn dead_letters(&self, _: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
     }
 
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
@@ -119,5 +129,31 @@ impl Store for Postgres {
 
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
         self.shared.reader.checkpoint(source).await
+    }
+}
+
+#[async_trait]
+impl Records for crate::Postgres {
+    async fn put_record(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Value,
+        _: Expected,
+        _: Option<Timestamp>,
+    ) -> Result<Put, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn record(&self, _: &str, _: &str) -> Result<Option<Record>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn records(&self, _: &str, _: RecordPage) -> Result<Vec<Record>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn remove_record(&self, _: &str, _: &str, _: Expected) -> Result<bool, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn clear_expired_records(&self) -> Result<usize, Error> {
+        Ok(0)
     }
 }

@@ -11,6 +11,7 @@ use waystation_core::job::{
 use waystation_core::port::{Abort, Error, Store};
 use waystation_core::progress::Progress;
 use waystation_core::step::StepKey;
+use waystation_core::{clock::Timestamp, id::QueueName, job::*, port::*, statistics::*};
 
 use crate::Sqlite;
 use crate::reader;
@@ -46,9 +47,11 @@ impl Store for Sqlite {
         self.read(move |connection| reader::job(connection, &job_id, now)).await
     }
 
-    async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>, Error> {
+    async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error> {
         let now = self.shared.clock.now();
-        self.read(move |connection| reader::jobs(connection, &filter, now)).await
+        let jobs = self.read(move |connection| reader::jobs(connection, &filter, now)).await?;
+        let next = jobs.last().map(|job| job.job_id.clone());
+        Ok(JobPage { jobs, next })
     }
 
     async fn children(
@@ -87,22 +90,26 @@ impl Store for Sqlite {
         self.read(move |connection| reader::task(connection, task_id)).await
     }
 
-    async fn tasks(
-        &self,
-        pipeline: Option<&PipelineName>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, Error> {
-        let (pipeline, limit) = (pipeline.cloned(), limit.min(PAGE_MAX));
-        self.read(move |connection| reader::tasks(connection, pipeline.as_ref(), limit)).await
+    async fn feed(&self, _: Option<u64>, _: usize) -> Result<Feed, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
     }
-
-    async fn dead_letters(
-        &self,
-        job_id: Option<&JobId>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetterRecord>, Error> {
-        let (job_id, limit) = (job_id.cloned(), limit.min(PAGE_MAX));
-        self.read(move |connection| reader::dead_letters(connection, job_id.as_ref(), limit)).await
+    async fn statistics(&self, _: Period) -> Result<Vec<Statistic>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn forget_statistics(&self, _: Timestamp) -> Result<(), Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn tasks(&self, _: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn change_task(&self, _: i64, _: TaskChange) -> Result<TaskChanged, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn dead_letters(&self, _: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
     }
 
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
@@ -133,5 +140,31 @@ impl Store for Sqlite {
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
         let source = source.to_owned();
         self.read(move |connection| reader::checkpoint(connection, &source)).await
+    }
+}
+
+#[async_trait]
+impl Records for crate::Sqlite {
+    async fn put_record(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Value,
+        _: Expected,
+        _: Option<Timestamp>,
+    ) -> Result<Put, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn record(&self, _: &str, _: &str) -> Result<Option<Record>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn records(&self, _: &str, _: RecordPage) -> Result<Vec<Record>, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn remove_record(&self, _: &str, _: &str, _: Expected) -> Result<bool, Error> {
+        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    }
+    async fn clear_expired_records(&self) -> Result<usize, Error> {
+        Ok(0)
     }
 }

@@ -125,6 +125,11 @@ pub enum Holder {
 }
 
 impl TaskFilter {
+    /// The oldest tasks, whosever they are.
+    pub fn first(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
     /// Whether the filter lets a task through, the cursor aside.
     pub fn has(&self, task: &TaskRecord, now: Timestamp) -> bool {
         let holder = task.holder(now);
@@ -176,6 +181,18 @@ pub struct DeadLetterFilter {
     pub before: Option<i64>,
     /// At most this many, and never more than [`PAGE_MAX`].
     pub limit: usize,
+}
+
+impl DeadLetterFilter {
+    /// The newest letters.
+    pub fn newest(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// The newest letter of a job.
+    pub fn of_job(job_id: &JobId) -> Self {
+        Self { job_id: Some(job_id.clone()), ..Self::newest(1) }
+    }
 }
 
 /// A child of a job, as far as its parent wants to know of it.

@@ -14,15 +14,15 @@ pub async fn abort_children(store: &dyn Store, job_id: &JobId, reason: &str) -> 
             let family = Family::ChildrenOf(parent.clone());
             let filter = JobFilter { family, before, limit: PAGE_MAX, ..JobFilter::default() };
             let page = store.jobs(filter).await?;
-            for child in &page {
+            for child in &page.jobs {
                 if !child.state.is_terminal() {
                     store.abort(&child.job_id, reason).await?;
                 }
                 open.push(child.job_id.clone());
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE_MAX => before = Some(last.job_id.clone()),
-                _ => break,
+            match page.next {
+                Some(next) => before = Some(next),
+                None => break,
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use waystation_core::clock::Clock;
 use waystation_core::id::QueueName;
-use waystation_core::port::{BlobStore, Bus, Queue, Store};
+use waystation_core::port::{BlobStore, Bus, Queue, Records, Store};
 use waystation_core::settlement::Lease;
 
 use crate::broker::{Books, Brokered, JoinedBus};
@@ -16,6 +16,8 @@ pub struct Backend {
     pub queue: Arc<dyn Queue>,
     /// Keeps what people query.
     pub store: Arc<dyn Store>,
+    /// Keeps what is known of the running itself.
+    pub records: Arc<dyn Records>,
     /// Carries live signals.
     pub bus: Arc<dyn Bus>,
     /// What joins the queue and the store, where they are apart.
@@ -27,11 +29,15 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend that is queue, store and bus in one.
-    pub fn whole<T: Queue + Store + Bus + Clone + 'static>(all: T, clock: Arc<dyn Clock>) -> Self {
+    /// A backend that is all of them in one.
+    pub fn whole<T>(all: T, clock: Arc<dyn Clock>) -> Self
+    where
+        T: Queue + Store + Records + Bus + Clone + 'static,
+    {
         Self {
             queue: Arc::new(all.clone()),
             store: Arc::new(all.clone()),
+            records: Arc::new(all.clone()),
             bus: Arc::new(all),
             books: None,
             blobs: None,
@@ -45,6 +51,7 @@ impl Backend {
         Self {
             queue: Arc::new(Brokered::new(&books)),
             store: Arc::clone(&books.ledger) as Arc<dyn Store>,
+            records: Arc::clone(&books.ledger) as Arc<dyn Records>,
             bus: Arc::new(JoinedBus::new(buses.live, buses.ledger)),
             books: Some(books),
             blobs: None,

@@ -6,7 +6,7 @@ use waystation_core::Params;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
 use waystation_core::id::JobId;
-use waystation_core::job::{DeadLetterRecord, JobRecord};
+use waystation_core::job::{DeadLetterFilter, DeadLetterRecord, JobRecord};
 use waystation_core::port::{self, Abort, SETTLE_MAX};
 use waystation_core::settlement::{Dedupe, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
@@ -193,7 +193,7 @@ impl Client {
     }
 
     async fn letter(&self, job_id: &JobId) -> Result<DeadLetterRecord, JobError> {
-        let letters = self.backend.store.dead_letters(Some(job_id), 1).await?;
+        let letters = self.backend.store.dead_letters(DeadLetterFilter::of_job(job_id)).await?;
         letters.into_iter().next().ok_or_else(|| JobError::NotDead(job_id.clone()))
     }
 

@@ -55,7 +55,8 @@ pub fn app(store: &str) -> App {
 
 /// Who waits for a person at a stage.
 pub async fn waiting(app: &OpenApp, stage: &str) -> Result<Vec<TaskRecord>, AppError> {
-    let tasks = app.client().backend().store.tasks(None, 100).await?;
+    let tasks =
+        app.client().backend().store.tasks(waystation_core::job::TaskFilter::first(100)).await?;
     Ok(tasks.into_iter().filter(|task| task.stage.as_str() == stage).collect())
 }
 

@@ -61,6 +61,9 @@ impl Reader {
 
 fn task(row: &Row) -> TaskRecord {
     TaskRecord {
+        assignee: None,
+        claimed_until: None,
+        due_at: None,
         task_id: row.get(0),
         job_id: JobId::from(row.get::<_, String>(1)),
         pipeline: PipelineName::from(row.get::<_, String>(2)),

@@ -57,7 +57,7 @@ impl Reader {
         );
         let pipeline = filter.pipeline.as_ref().map(PipelineName::as_str);
         let stage = filter.stage.as_ref().map(StageId::as_str);
-        let state = filter.state.map(state_number);
+        let state = filter.states.first().copied().map(state_number);
         let (of, parents) = match &filter.family {
             Family::All => (None, false),
             Family::Parents => (None, true),
@@ -104,6 +104,7 @@ impl Reader {
         // What cannot be read was only said in passing: the job is shown without it.
         let said = said.and_then(|text| serde_json::from_str(text).ok());
         let record = JobRecord {
+            leased_until: None,
             job_id: JobId::from(row.get::<_, String>(0)),
             pipeline: PipelineName::from(row.get::<_, String>(1)),
             pipeline_version: row.get::<_, i32>(2) as u32,
@@ -146,6 +147,7 @@ impl Reader {
         let rows = self.rows(sql, &[&now.0, &pipeline]).await?;
         let count = |row: &Row| {
             Ok(Count {
+                pipeline: waystation_core::id::PipelineName::from(""),
                 stage: StageId::from(row.get::<_, String>(0)),
                 state: self.nth(row.get(1), &JobState::ALL, "state")?,
                 jobs: row.get::<_, i64>(2) as u64,

@@ -96,8 +96,8 @@ impl Site {
     async fn check(&self) {
         let jobs = self.store.jobs(JobFilter { limit: JOBS, ..JobFilter::default() });
         let jobs = jobs.await.expect("it answers");
-        assert_eq!(jobs.len(), JOBS);
-        for job in jobs {
+        assert_eq!(jobs.jobs.len(), JOBS);
+        for job in jobs.jobs {
             assert_eq!(job.state, JobState::Completed);
             let mut steps: HashMap<(String, EventKind), usize> = HashMap::new();
             for event in self.store.events(&job.job_id).await.expect("it answers") {

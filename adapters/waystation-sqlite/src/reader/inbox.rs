@@ -40,6 +40,9 @@ fn task_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
     let pipeline: String = row.get(2)?;
     let stage: String = row.get(3)?;
     Ok(TaskRecord {
+        assignee: None,
+        claimed_until: None,
+        due_at: None,
         task_id: row.get(0)?,
         job_id: JobId::from(job_id),
         pipeline: PipelineName::from(pipeline),

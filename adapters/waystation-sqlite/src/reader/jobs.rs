@@ -66,7 +66,11 @@ pub fn jobs(
     let Some(stage) = number_of(connection, filter.stage.as_ref().map(StageId::as_str))? else {
         return Ok(Vec::new());
     };
-    let state = filter.state.map(|state| JobState::ALL.iter().position(|known| *known == state));
+    let state = filter
+        .states
+        .first()
+        .copied()
+        .map(|state| JobState::ALL.iter().position(|known| *known == state));
     let (family, parent) = match &filter.family {
         Family::All => ("?7 IS NULL", None),
         Family::Parents => ("job.parent IS ?7", None),
@@ -116,6 +120,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         updated_at: Timestamp(row.get(6)?),
         not_before: row.get::<_, Option<i64>>(10)?.map(Timestamp),
         running_since: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+        leased_until: None,
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
         parent: parent(row, 12)?,
@@ -162,6 +167,7 @@ pub fn counts(
     let rows = select.query_map(params![now.0, pipeline], |row| {
         let stage: String = row.get(0)?;
         Ok(Count {
+            pipeline: waystation_core::id::PipelineName::from(""),
             stage: StageId::from(stage),
             state: nth(row, 1, &JobState::ALL)?,
             jobs: row.get(2)?,

@@ -130,7 +130,13 @@ async fn job_that_failed_at_the_python_service_can_be_tried_again() {
     let job = until_ended(&app, "a", JobState::Failed).await;
     assert_eq!(job.stage.as_str(), "classify");
     let id = JobId::from("a");
-    let letters = app.client().backend().store.dead_letters(Some(&id), 9).await.expect("listed");
+    let letters = app
+        .client()
+        .backend()
+        .store
+        .dead_letters(waystation::core::job::DeadLetterFilter::of_job(&id))
+        .await
+        .expect("listed");
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].failure.message, "NotFoundError: no such image");
     // Nothing that came before is lost with it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Error, Queue, Store};
+use super::{Error, Queue, Records, Store};
 use crate::id::JobId;
 use crate::journal::Entry;
 
@@ -65,7 +65,7 @@ pub enum Projected {
 /// [`Ledger::abort_marks`] lists until the job has ended. It does not overrule what the journal
 /// tells, but for one: a job that comes to the inbox has left the broker, and is aborted there.
 #[async_trait]
-pub trait Ledger: Queue + Store {
+pub trait Ledger: Queue + Store + Records {
     /// Applies entries in their order, all or none; each as [`crate::journal::verdict`] says. A
     /// job that is not known yet is made known. Events that are there already, by stage, visit,
     /// attempt and kind, are not written again. Durable when it returns. Idempotent.

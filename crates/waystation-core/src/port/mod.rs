@@ -21,7 +21,8 @@ pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
 pub use queue::{Capabilities, Depth, Extended, Purpose, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
 pub use records::{
-    Expected, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage, Records, check_record,
+    Expected, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage, Records,
+    check_record,
 };
 pub use store::{Abort, Store, TaskChange, TaskChanged};
 

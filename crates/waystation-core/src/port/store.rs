@@ -140,8 +140,7 @@ pub trait Store: Send + Sync {
     async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error>;
 
     /// A page of the dead letters, newest first.
-    async fn dead_letters(&self, filter: DeadLetterFilter)
-    -> Result<Vec<DeadLetterRecord>, Error>;
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error>;
 
     /// Aborts a job that has not ended: at once where nobody works on it, by a lasting mark
     /// where somebody does. Idempotent.

@@ -164,7 +164,13 @@ async fn job_that_waits_is_found_late_when_it_goes_on() {
     let engine = world.start().await;
     come(&world, deadline).await;
     assert_eq!(world.job(&job_id).await.state, JobState::Waiting);
-    let tasks = world.client.backend().store.tasks(None, 1).await.expect("listed");
+    let tasks = world
+        .client
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(1))
+        .await
+        .expect("listed");
     let answer = Answer { fields: Params::new(), by: None };
     world.client.answer(tasks[0].task_id, answer).await.expect("answered");
     let failure = world.reach(&job_id, JobState::Failed).await.failure.expect("a failure");

@@ -187,7 +187,13 @@ async fn enough_children_let_their_parent_go_on_and_the_rest_is_aborted() {
     let job_id = world.submit(json!({ "tiles": [1, 2, 3] })).await;
     let engine = world.start().await;
     world.reach(&job_id, JobState::Waiting).await;
-    let tasks = world.client.backend().store.tasks(None, 10).await.expect("listed");
+    let tasks = world
+        .client
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(10))
+        .await
+        .expect("listed");
     assert_eq!(tasks.len(), 3);
     let answer = waystation_engine::decide::Answer { fields: Params::new(), by: None };
     world.client.answer(tasks[1].task_id, answer).await.expect("answered");
@@ -198,7 +204,13 @@ async fn enough_children_let_their_parent_go_on_and_the_rest_is_aborted() {
         let child = format!("{job_id}.1-{position}").as_str().into();
         assert_eq!(world.job(&child).await.state, state, "{child}");
     }
-    let tasks = world.client.backend().store.tasks(None, 10).await.expect("listed");
+    let tasks = world
+        .client
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(10))
+        .await
+        .expect("listed");
     assert_eq!(tasks, [], "nobody is asked any longer");
     end(engine).await;
 }

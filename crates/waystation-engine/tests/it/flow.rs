@@ -45,7 +45,13 @@ async fn person_decides_once_where_code_could_not() {
     let job_id = world.submit(json!({})).await;
     let engine = world.start().await;
     world.reach(&job_id, JobState::Waiting).await;
-    let tasks = world.client.backend().store.tasks(None, 10).await.expect("listed");
+    let tasks = world
+        .client
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(10))
+        .await
+        .expect("listed");
     let task_id = tasks[0].task_id;
     for (fields, part) in [
         (json!({ "ok": "yes" }), "`ok` must be boolean"),
@@ -188,7 +194,8 @@ async fn people_decide_where_the_pipeline_itself_cannot_be_made_ready() {
     let here = there.beside("name: other\nstages: [{ id: a, type: x }]", [("x", fine())]).await;
     let job_id = there.submit(json!({})).await;
     let store = &here.client.backend().store;
-    let task = store.tasks(None, 9).await.expect("listed").remove(0);
+    let task =
+        store.tasks(waystation_core::job::TaskFilter::first(9)).await.expect("listed").remove(0);
     here.client.answer(task.task_id, answer(json!({ "ok": true }))).await.expect("answered");
     let job = there.job(&job_id).await;
     assert_eq!((job.state, job.stage.as_str()), (JobState::Queued, "a"));

@@ -55,7 +55,13 @@ async fn replaced_job_takes_its_children_along() {
         assert_eq!(failure.message, format!("replaced by job {job_id}"));
     }
     world.reach(&job_id, JobState::Waiting).await;
-    let tasks = world.client.backend().store.tasks(None, 10).await.expect("listed");
+    let tasks = world
+        .client
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(10))
+        .await
+        .expect("listed");
     let asked: Vec<_> = tasks.iter().map(|task| task.job_id.to_string()).collect();
     assert_eq!(asked, [format!("{job_id}.1-0")]);
     end(engine).await;

@@ -158,14 +158,19 @@ impl Backend {
 
     /// The open tasks, oldest first.
     pub async fn tasks(&self) -> Vec<TaskRecord> {
-        bounded(self.store.tasks(None, 100)).await.expect("the tasks are listed")
+        bounded(self.store.tasks(waystation_core::job::TaskFilter::first(100)))
+            .await
+            .expect("the tasks are listed")
     }
 
     /// The dead letters of a job, newest first.
     pub async fn letters(&self, job_id: &str) -> Vec<DeadLetterRecord> {
-        bounded(self.store.dead_letters(Some(&JobId::from(job_id)), 100))
-            .await
-            .expect("the dead letters are listed")
+        bounded(self.store.dead_letters(waystation_core::job::DeadLetterFilter {
+            limit: 100,
+            ..waystation_core::job::DeadLetterFilter::of_job(&JobId::from(job_id))
+        }))
+        .await
+        .expect("the dead letters are listed")
     }
 
     /// How much waits at a stage of the sample pipeline.

@@ -252,7 +252,7 @@ pub async fn jobs_are_listed_by_family(harness: &mut dyn Harness) {
     for (family, expected) in cases {
         let filter = JobFilter { family, limit: 9, ..JobFilter::default() };
         let jobs = bounded(backend.store.jobs(filter)).await.expect("the jobs are listed");
-        let ids: Vec<_> = jobs.iter().map(|job| job.job_id.as_str()).collect();
+        let ids: Vec<_> = jobs.jobs.iter().map(|job| job.job_id.as_str()).collect();
         assert_eq!(ids, expected);
     }
     let counts = bounded(backend.store.counts(None)).await.expect("the jobs are counted");

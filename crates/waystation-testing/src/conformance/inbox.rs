@@ -83,7 +83,11 @@ pub async fn tasks_are_listed_oldest_first(harness: &mut dyn Harness) {
     }
     let list = async |pipeline: Option<&str>, limit| {
         let pipeline = pipeline.map(Into::into);
-        let tasks = bounded(backend.store.tasks(pipeline.as_ref(), limit)).await;
+        let tasks = bounded(backend.store.tasks(waystation_core::job::TaskFilter {
+            pipeline: pipeline.clone(),
+            ..waystation_core::job::TaskFilter::first(limit)
+        }))
+        .await;
         let tasks = tasks.expect("the tasks are listed");
         tasks.iter().map(|task| task.job_id.to_string()).collect::<Vec<_>>()
     };

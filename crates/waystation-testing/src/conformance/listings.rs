@@ -17,7 +17,7 @@ pub(super) const EMPTY: Depth = Depth { ready: 0, delayed: 0, leased: 0, oldest:
 async fn page(backend: &Backend, filter: JobFilter) -> Vec<String> {
     let jobs = bounded(backend.store.jobs(filter)).await;
     let jobs = jobs.expect("the jobs are listed");
-    jobs.iter().map(|job| job.job_id.to_string()).collect()
+    jobs.jobs.iter().map(|job| job.job_id.to_string()).collect()
 }
 
 fn first(limit: usize) -> JobFilter {
@@ -58,9 +58,13 @@ pub async fn no_page_is_longer_than_the_limit(harness: &mut dyn Harness) {
         backend.submit_all(jobs.take(600).collect()).await;
     }
     assert_eq!(page(&backend, first(usize::MAX)).await.len(), PAGE_MAX);
-    let tasks = bounded(backend.store.tasks(None, usize::MAX)).await;
+    let tasks =
+        bounded(backend.store.tasks(waystation_core::job::TaskFilter::first(usize::MAX))).await;
     assert_eq!(tasks.expect("the tasks are listed").len(), PAGE_MAX);
-    let letters = bounded(backend.store.dead_letters(None, usize::MAX)).await;
+    let letters = bounded(
+        backend.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(usize::MAX)),
+    )
+    .await;
     assert!(letters.expect("the letters are listed").is_empty());
 }
 
@@ -74,7 +78,7 @@ pub async fn jobs_are_filtered_by_what_they_show(harness: &mut dyn Harness) {
     backend.take_one(sample::STAGE).await;
 
     let of = |name: &str| JobFilter { pipeline: Some(name.into()), ..first(9) };
-    let in_state = |state| JobFilter { state: Some(state), ..first(9) };
+    let in_state = |state| JobFilter { states: vec![state], ..first(9) };
     assert_eq!(page(&backend, of("others")).await, ["other"]);
     assert_eq!(page(&backend, of("samples")).await, ["next", "waits", "runs"]);
     assert_eq!(page(&backend, in_state(JobState::Running)).await, ["runs"]);
@@ -82,7 +86,7 @@ pub async fn jobs_are_filtered_by_what_they_show(harness: &mut dyn Harness) {
     assert_eq!(queued, ["next", "other", "waits"]);
     let all_three = JobFilter {
         stage: Some(sample::STAGE.into()),
-        state: Some(JobState::Queued),
+        states: vec![JobState::Queued],
         ..of("samples")
     };
     assert_eq!(page(&backend, all_three).await, ["waits"]);
@@ -101,7 +105,12 @@ pub async fn counts_say_where_jobs_stand(harness: &mut dyn Harness) {
     let deliveries = backend.take(sample::STAGE, 2).await;
     backend.settle(sample::end(&deliveries[0]).forward_to("second")).await;
 
-    let count = |stage: &str, state, jobs| Count { stage: stage.into(), state, jobs };
+    let count = |stage: &str, state, jobs| Count {
+        pipeline: sample::PIPELINE.into(),
+        stage: stage.into(),
+        state,
+        jobs,
+    };
     let of_samples = PipelineName::from(sample::PIPELINE);
     let expected = [
         count("first", JobState::Queued, 1),

@@ -102,6 +102,7 @@ async fn open_ports(urls: &Urls) -> Result<Backend, OpenError> {
     let Some(queue) = &urls.queue else {
         let whole = Backend {
             queue: Arc::clone(&store.ledger) as _,
+            records: Arc::clone(&store.ledger) as _,
             store: store.ledger as _,
             bus: store.bus,
             books: None,

@@ -1,11 +1,9 @@
 //! `waystation dead`: jobs that nobody tries again until a person says so.
 
-use std::collections::HashSet;
-
 use clap::Subcommand;
 use serde_json::json;
 use waystation::core::id::{JobId, PipelineName};
-use waystation::core::job::{DeadLetterRecord, PAGE_MAX};
+use waystation::core::job::{DeadLetterFilter, DeadLetterRecord, PAGE_MAX};
 
 use super::exit::{Error, Outcome};
 use super::session::{Global, Session};
@@ -87,15 +85,14 @@ async fn list(
     session: &Session,
     global: &Global,
 ) -> Result<Outcome, Error> {
-    let mut letters = session.backend().store.dead_letters(None, PAGE_MAX).await?;
+    let letters = session.backend().store.dead_letters(newest(pipeline, None)).await?;
     let cut = letters.len() == PAGE_MAX;
-    letters.retain(|letter| pipeline.is_none_or(|pipeline| letter.pipeline == *pipeline));
     if global.json {
         letters.iter().for_each(out::json);
         return Ok(Outcome::Done);
     }
     if cut {
-        out::say(format_args!("only the newest {PAGE_MAX} are looked at"));
+        out::say(format_args!("only the newest {PAGE_MAX} are shown"));
     }
     let Some(first) = letters.first() else {
         out::say("no dead letters");
@@ -125,11 +122,17 @@ async fn list(
 }
 
 async fn letter_of(session: &Session, job_id: &JobId) -> Result<Option<DeadLetterRecord>, Error> {
-    let letters = session.backend().store.dead_letters(Some(job_id), 1).await?;
+    let filter = DeadLetterFilter::of_job(job_id);
+    let letters = session.backend().store.dead_letters(filter).await?;
     Ok(letters.into_iter().next())
 }
 
-/// Does it to each letter once, page by page: what is done leaves the list.
+/// The newest dead letters before this one, of one pipeline or of all.
+fn newest(pipeline: Option<&PipelineName>, before: Option<i64>) -> DeadLetterFilter {
+    DeadLetterFilter { pipeline: pipeline.cloned(), before, ..DeadLetterFilter::newest(PAGE_MAX) }
+}
+
+/// Does it to each letter once, page by page. Those that come meanwhile are not among them.
 async fn act_on_all(
     what: Act,
     session: &Session,
@@ -137,22 +140,17 @@ async fn act_on_all(
     global: &Global,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
-    let mut met = HashSet::new();
+    let mut before = None;
+    let mut is_first = true;
     loop {
-        let mut letters = session.backend().store.dead_letters(None, PAGE_MAX).await?;
-        let cut = letters.len() == PAGE_MAX;
-        letters.retain(|letter| pipeline.is_none_or(|pipeline| letter.pipeline == *pipeline));
-        letters.retain(|letter| met.insert(letter.dead_letter_id));
-        if letters.is_empty() {
-            if met.is_empty() {
+        let letters = session.backend().store.dead_letters(newest(pipeline, before)).await?;
+        let Some(last) = letters.last() else {
+            if is_first {
                 out::say("no dead letters");
             }
-            if cut {
-                out::say(format_args!("only the newest {PAGE_MAX} dead letters were looked at"));
-                outcome = outcome.and(Outcome::NotAll);
-            }
             return Ok(outcome);
-        }
+        };
+        (before, is_first) = (Some(last.dead_letter_id), false);
         for letter in letters {
             let job_id = letter.job_id.clone();
             // One that cannot be tried again does not keep the others from it.

@@ -128,10 +128,8 @@ async fn ends(backend: &Backend) -> Result<Ends, Error> {
         ..JobFilter::default()
     };
     loop {
-        let jobs = backend.store.jobs(filter.clone()).await?;
-        let Some(last) = jobs.last() else { return Ok(ends) };
-        filter.before = Some(last.job_id.clone());
-        for job in jobs {
+        let page = backend.store.jobs(filter.clone()).await?;
+        for job in page.jobs {
             match job.state {
                 JobState::Completed if by_hand(backend, &job).await? => ends.corrected_by_hand += 1,
                 JobState::Completed => ends.straightened += 1,

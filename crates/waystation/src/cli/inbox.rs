@@ -6,7 +6,7 @@ use waystation::Client;
 use waystation::core::contract::Contract;
 use waystation::core::form::{FieldType, Form};
 use waystation::core::id::PipelineName;
-use waystation::core::job::{PAGE_MAX, TaskRecord};
+use waystation::core::job::{PAGE_MAX, TaskFilter, TaskRecord};
 use waystation::engine::decide::Answer;
 
 use super::exit::{Error, Outcome};
@@ -61,7 +61,8 @@ async fn list(
     session: &Session,
     global: &Global,
 ) -> Result<Outcome, Error> {
-    let tasks = session.backend().store.tasks(pipeline, PAGE_MAX).await?;
+    let filter = TaskFilter { pipeline: pipeline.cloned(), ..TaskFilter::first(PAGE_MAX) };
+    let tasks = session.backend().store.tasks(filter).await?;
     if global.json {
         tasks.iter().for_each(out::json);
         return Ok(Outcome::Done);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use waystation::engine::decide::Answer;
 use waystation::{AnswerError, Client, PipelineName};
 use waystation_core::contract::Contract;
-use waystation_core::job::TaskRecord;
+use waystation_core::job::{TaskFilter, TaskRecord};
 use waystation_executors::page::Quad;
 
 use super::photos::{PHOTO_HEIGHT, PHOTO_WIDTH};
@@ -32,8 +32,10 @@ impl Reviewer {
     pub async fn review(&self) -> Result<()> {
         let backend = self.client.backend();
         let mut signals = backend.bus.subscribe();
+        let pipeline = Some(PipelineName::from(NAME));
+        let ours = TaskFilter { pipeline, ..TaskFilter::first(TASKS_MAX) };
         loop {
-            let tasks = backend.store.tasks(Some(&PipelineName::from(NAME)), TASKS_MAX).await?;
+            let tasks = backend.store.tasks(ours.clone()).await?;
             let mut answered = false;
             for task in &tasks {
                 answered |= self.answer(task).await?;

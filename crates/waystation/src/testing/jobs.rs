@@ -81,7 +81,8 @@ impl World {
         if rest != Rest::Person {
             return Err(self.otherwise(&job, "does not wait for a person"));
         }
-        let tasks = self.backend().store.tasks(None, PAGE_MAX).await?;
+        let tasks =
+            self.backend().store.tasks(waystation_core::job::TaskFilter::first(PAGE_MAX)).await?;
         let task = tasks.into_iter().find(|task| task.job_id == job.job_id);
         task.ok_or_else(|| self.otherwise(&job, "is not on the inbox's first page"))
     }

@@ -125,15 +125,15 @@ impl World {
 
     async fn jobs_in(&self, state: JobState) -> Result<Vec<JobRecord>, port::Error> {
         let mut all: Vec<JobRecord> = Vec::new();
+        let mut before = None;
         loop {
-            let before = all.last().map(|job| job.job_id.clone());
-            let filter =
-                JobFilter { state: Some(state), before, limit: PAGE_MAX, ..JobFilter::default() };
+            let states = vec![state];
+            let filter = JobFilter { states, before, limit: PAGE_MAX, ..JobFilter::default() };
             let page = self.backend().store.jobs(filter).await?;
-            let is_last = page.len() < PAGE_MAX;
-            all.extend(page);
-            if is_last {
-                return Ok(all);
+            all.extend(page.jobs);
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return Ok(all),
             }
         }
     }

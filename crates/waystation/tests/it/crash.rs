@@ -162,7 +162,7 @@ pub fn unique() -> String {
 pub async fn check_store(site: &Site) {
     let store = open(site).await.store;
     let filter = JobFilter { limit: PAGE_MAX, ..JobFilter::default() };
-    let jobs = store.jobs(filter).await.expect("listed");
+    let jobs = store.jobs(filter).await.expect("listed").jobs;
     assert_eq!(jobs.len(), JOBS);
     for job in jobs {
         assert_eq!(job.state, JobState::Completed, "{job:?}");

@@ -184,7 +184,13 @@ async fn job_goes_through_code_and_people_to_its_end(pair: &Pair) {
     let job = app.submit(json!({ "n": 1, "kept": [1, 2] })).await.expect("submitted");
     idle(&app).await;
     assert_eq!(app.job(&job).await.expect("known").state, JobState::Waiting);
-    let tasks = app.client().backend().store.tasks(None, 9).await.expect("listed");
+    let tasks = app
+        .client()
+        .backend()
+        .store
+        .tasks(waystation_core::job::TaskFilter::first(9))
+        .await
+        .expect("listed");
     let [task] = &tasks[..] else { panic!("one task, not {tasks:?}") };
     let fields = json!({ "fine": true }).as_object().cloned().expect("an object");
     let answer = Answer { fields, by: Some("somebody".to_owned()) };
@@ -248,7 +254,13 @@ async fn failing_job_is_tried_again_then_lies_with_the_dead_letters(pair: &Pair)
     let failure = record.failure.expect("a reason");
     assert_eq!(failure.message, "no network at call 3");
     assert_eq!((failure.stage, failure.attempt), (Some("flaky".into()), Some(3)));
-    let letters = app.client().backend().store.dead_letters(Some(&job), 9).await.expect("listed");
+    let letters = app
+        .client()
+        .backend()
+        .store
+        .dead_letters(waystation_core::job::DeadLetterFilter::of_job(&job))
+        .await
+        .expect("listed");
     assert_eq!(letters.len(), 1);
 
     app.client().retry(&job).await.expect("tried again");

@@ -273,7 +273,7 @@ impl World {
     async fn look(&self) {
         let store = &*self.client.backend().store;
         let filter = JobFilter { limit: PAGE_MAX, ..JobFilter::default() };
-        let jobs = store.jobs(filter).await.expect("listed");
+        let jobs = store.jobs(filter).await.expect("listed").jobs;
         assert!(jobs.len() < PAGE_MAX, "all fit on one page");
         let by_id: HashMap<&JobId, &JobRecord> =
             jobs.iter().map(|job| (&job.job_id, job)).collect();
@@ -306,7 +306,10 @@ impl World {
         }
         if job.state == JobState::Waiting {
             let awaited = store.awaited(&job.job_id).await.expect("told");
-            let tasks = store.tasks(None, PAGE_MAX).await.expect("listed");
+            let tasks = store
+                .tasks(waystation_core::job::TaskFilter::first(PAGE_MAX))
+                .await
+                .expect("listed");
             let asked = tasks.iter().any(|task| task.job_id == job.job_id);
             assert!(asked != awaited.is_some(), "{} waits for one of the two", job.job_id);
         }

@@ -59,7 +59,7 @@ fn forwarded(entry: &Entry) -> Delivery {
 }
 
 fn one_in(state: JobState) -> Count {
-    Count { stage: sample::STAGE.into(), state, jobs: 1 }
+    Count { pipeline: sample::PIPELINE.into(), stage: sample::STAGE.into(), state, jobs: 1 }
 }
 
 /// What a courier has is on its way, not worked on: neither while its lease lasts nor when it has
@@ -105,9 +105,9 @@ pub async fn handed_over_job_stays_queued_and_out_of_reach(harness: &mut dyn Har
     assert_eq!(backend.kinds("a").await, [EventKind::Created]);
     assert_eq!(backend.depth(sample::STAGE).await, EMPTY);
     assert_eq!(counts(&backend, None).await, [one_in(JobState::Queued)]);
-    let filter = JobFilter { state: Some(JobState::Queued), limit: 9, ..JobFilter::default() };
+    let filter = JobFilter { states: vec![JobState::Queued], limit: 9, ..JobFilter::default() };
     let listed = bounded(backend.store.jobs(filter)).await.expect("the jobs are listed");
-    assert_eq!(listed, [job]);
+    assert_eq!(listed.jobs, [job]);
     let live = bounded(backend.store.live_versions(&sample::PIPELINE.into())).await;
     assert_eq!(live.expect("the versions are listed"), [1]);
 
@@ -212,9 +212,9 @@ pub async fn running_shows_and_clears(harness: &mut dyn Harness) {
     let job = backend.job("a").await;
     assert_eq!((job.state, job.running_since), (JobState::Running, Some(at(5))));
     assert_eq!(counts(&backend, None).await, [one_in(JobState::Running)]);
-    let filter = JobFilter { state: Some(JobState::Running), limit: 9, ..JobFilter::default() };
+    let filter = JobFilter { states: vec![JobState::Running], limit: 9, ..JobFilter::default() };
     let listed = bounded(backend.store.jobs(filter)).await.expect("the jobs are listed");
-    assert_eq!(listed, [job]);
+    assert_eq!(listed.jobs, [job]);
     // No lease tells that it does not: only the broker knows.
     harness.clock().advance(Duration::from_hours(1));
     assert_eq!(backend.state("a").await, JobState::Running);
@@ -426,7 +426,9 @@ pub async fn unreadable_delivery_of_a_broker_is_a_dead_letter(harness: &mut dyn 
     let back = Entry { change: back, ..failed.clone() };
     let answers = backend.project(vec![back, failed]).await;
     assert_eq!(answers, [Projected::Repeated, Projected::Applied]);
-    let letters = bounded(backend.store.dead_letters(None, 9)).await;
+    let letters =
+        bounded(backend.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(9)))
+            .await;
     let letters = letters.expect("the letters are listed");
     assert_eq!(letters.len(), 1);
     assert!(letters[0].job_id.as_str().starts_with("unreadable-"), "{}", letters[0].job_id);

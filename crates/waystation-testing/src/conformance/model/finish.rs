@@ -35,7 +35,7 @@ impl World {
             let filter = JobFilter { before, limit: 7, ..JobFilter::default() };
             let subject = self.subject.store.jobs(filter.clone());
             let page = agree(subject, self.reference.store.jobs(filter)).await;
-            let Some(last) = page.and_then(|mut page| page.pop()) else {
+            let Some(last) = page.and_then(|mut page| page.jobs.pop()) else {
                 break;
             };
             before = Some(last.job_id);

@@ -43,7 +43,7 @@ impl World {
     async fn look_at_page(&mut self) {
         let filter = JobFilter {
             pipeline: self.chance(30).then(|| sample::PIPELINE.into()),
-            state: self.chance(40).then(|| self.pick(&JobState::ALL)),
+            states: self.chance(40).then(|| self.pick(&JobState::ALL)).into_iter().collect(),
             stage: self.chance(30).then(|| self.pick(&STAGES).into()),
             before: self.chance(40).then(|| self.some_job().as_str().into()),
             family: match self.random.u32(..4) {
@@ -52,6 +52,7 @@ impl World {
                 _ => Family::All,
             },
             limit: self.pick(&[0, 1, 5, 50]),
+            ..JobFilter::default()
         };
         self.tell(format!("list {filter:?}"));
         let subject = self.subject.store.jobs(filter.clone());
@@ -87,8 +88,8 @@ impl World {
     pub async fn see_tasks(&mut self) {
         self.tell("look at tasks".to_owned());
         let pair = agree_but_for(
-            self.subject.store.tasks(None, ALL),
-            self.reference.store.tasks(None, ALL),
+            self.subject.store.tasks(waystation_core::job::TaskFilter::first(ALL)),
+            self.reference.store.tasks(waystation_core::job::TaskFilter::first(ALL)),
             |tasks| tasks.iter_mut().for_each(|task| task.task_id = 0),
         );
         if let Some(pair) = pair.await {
@@ -100,8 +101,8 @@ impl World {
     pub async fn see_letters(&mut self) {
         self.tell("look at dead letters".to_owned());
         let pair = agree_but_for(
-            self.subject.store.dead_letters(None, ALL),
-            self.reference.store.dead_letters(None, ALL),
+            self.subject.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(ALL)),
+            self.reference.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(ALL)),
             |letters| letters.iter_mut().for_each(|letter| letter.dead_letter_id = 0),
         );
         if let Some(pair) = pair.await {

@@ -1,7 +1,7 @@
 //! `waystation jobs list`.
 
 use waystation::core::id::{JobId, PipelineName, StageId};
-use waystation::core::job::{Family, JobFilter, JobRecord, PAGE_MAX};
+use waystation::core::job::{Family, JobFilter, JobPage, JobRecord, PAGE_MAX};
 use waystation::core::state::JobState;
 
 use crate::cli::exit::{Error, Outcome};
@@ -63,13 +63,14 @@ pub async fn run(
     let limit = arguments.limit as usize;
     let filter = JobFilter {
         pipeline: arguments.pipeline,
-        state: arguments.state,
+        states: arguments.state.into_iter().collect(),
         stage: arguments.stage,
         family,
         before: arguments.before,
         limit,
+        ..JobFilter::default()
     };
-    let page = session.backend().store.jobs(filter).await?;
+    let JobPage { jobs: page, next } = search(filter, session).await?;
     if global.json {
         page.iter().for_each(out::json);
         return Ok(Outcome::Done);
@@ -79,10 +80,25 @@ pub async fn run(
         return Ok(Outcome::Done);
     }
     print(&page, session);
-    if let Some(last) = page.last().filter(|_| page.len() == limit) {
-        out::say(format_args!("there may be more: add --before {}", last.job_id));
+    if let Some(next) = next {
+        out::say(format_args!("there may be more: add --before {next}"));
     }
     Ok(Outcome::Done)
+}
+
+/// Looks on until a page is full or there is nothing more.
+async fn search(mut filter: JobFilter, session: &Session) -> Result<JobPage, Error> {
+    let mut found = JobPage::default();
+    loop {
+        let page = session.backend().store.jobs(filter.clone()).await?;
+        filter.limit -= page.jobs.len();
+        found.jobs.extend(page.jobs);
+        found.next = page.next;
+        if filter.limit == 0 || found.next.is_none() {
+            return Ok(found);
+        }
+        filter.before.clone_from(&found.next);
+    }
 }
 
 fn print(page: &[JobRecord], session: &Session) {

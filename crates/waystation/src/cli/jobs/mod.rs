@@ -7,7 +7,7 @@ pub mod timeline;
 use clap::{ArgGroup, Subcommand};
 use serde_json::json;
 use waystation::core::id::{JobId, PipelineName};
-use waystation::core::job::{JobRecord, PAGE_MAX, TaskRecord};
+use waystation::core::job::{JobRecord, PAGE_MAX, TaskFilter, TaskRecord};
 use waystation::core::port::{self, Abort};
 use waystation::{Backend, Client};
 
@@ -75,13 +75,13 @@ pub async fn find(backend: &Backend, job_id: &JobId) -> Result<JobRecord, Error>
     job.ok_or_else(|| Error::usage(format!("there is no job {}", out::clean(job_id.as_str()))))
 }
 
-/// The task of a job that waits, if it is among the inbox's oldest.
+/// The task of a job that waits for a person.
 pub async fn task_of(
     backend: &Backend,
     job: &JobRecord,
 ) -> Result<Option<TaskRecord>, port::Error> {
-    let tasks = backend.store.tasks(Some(&job.pipeline), PAGE_MAX).await?;
-    Ok(tasks.into_iter().find(|task| task.job_id == job.job_id))
+    let filter = TaskFilter { job_id: Some(job.job_id.clone()), ..TaskFilter::first(1) };
+    Ok(backend.store.tasks(filter).await?.into_iter().next())
 }
 
 async fn abort(
