@@ -85,12 +85,7 @@ impl Collections {
     }
 
     fn meets(&self, collection: &str, key: &str, expected: Expected, now: Timestamp) -> bool {
-        let revision = self.get(collection, key, now).map(|record| record.revision);
-        match expected {
-            Expected::Any => true,
-            Expected::Absent => revision.is_none(),
-            Expected::Revision(wanted) => revision == Some(wanted),
-        }
+        expected.is_met(self.get(collection, key, now).map(|record| record.revision))
     }
 
     fn page(&self, collection: &str, page: &RecordPage, now: Timestamp) -> Vec<Record> {

@@ -15,6 +15,7 @@ pub mod handler;
 pub mod id;
 pub mod job;
 pub mod journal;
+pub mod needle;
 pub mod pipeline;
 pub mod port;
 pub mod progress;
