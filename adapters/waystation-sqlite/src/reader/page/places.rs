@@ -2,7 +2,7 @@
 
 use std::collections::{BinaryHeap, VecDeque};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use waystation_core::job::Family;
 use waystation_core::state::JobState;
 
@@ -162,25 +162,51 @@ fn live(connection: &Connection, span: Span) -> rusqlite::Result<Option<VecDeque
 /// The ways in which jobs ended that the sieve may let through, unless there are many: found step by
 /// step, each by one look into the index.
 fn ended(connection: &Connection, sieve: &Sieve) -> rusqlite::Result<Option<Vec<Ended>>> {
-    let number = |state: &JobState| JobState::ALL.iter().position(|known| known == state);
-    let states: Vec<_> = sieve.states.iter().filter_map(number).collect();
+    let is_wanted = |state: &JobState| sieve.states.is_empty() || sieve.states.contains(state);
+    let all = JobState::ALL.iter().enumerate();
+    let terminal = all.filter(|(_, state)| state.is_terminal() && is_wanted(state));
+    let states: Vec<i64> = terminal.map(|(number, _)| number as i64).collect();
     let mut ranges = Vec::new();
-    let mut select = connection.prepare_cached(
-        "SELECT pipeline, state, stage FROM job INDEXED BY job_ended WHERE state >= 6 \
-         AND (pipeline, state, stage) > (?1, ?2, ?3) ORDER BY pipeline, state, stage LIMIT 1",
-    )?;
-    let mut last = (sieve.pipeline.unwrap_or(i64::MIN), i64::MIN, i64::MIN);
-    for _ in 0..RANGES_MAX {
-        let next = select.query_row(last, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let Some((pipeline, state, stage)) = next.optional()? else { return Ok(Some(ranges)) };
+    let mut last = sieve.pipeline.map_or(i64::MIN, |wanted| wanted - 1);
+    let next = "SELECT pipeline FROM job INDEXED BY job_ended \
+         WHERE pipeline > ?1 AND state >= 6 ORDER BY pipeline LIMIT 1";
+    while let Some(pipeline) = one(connection, next, &[last])? {
         if sieve.pipeline.is_some_and(|wanted| wanted != pipeline) {
-            return Ok(Some(ranges));
+            break;
         }
-        let is_wanted = states.is_empty() || states.contains(&(state as usize));
-        if is_wanted && sieve.stage.is_none_or(|wanted| wanted == stage) {
-            ranges.push(Ended { pipeline, state, stage });
+        for state in &states {
+            add_stages(connection, sieve.stage, (pipeline, *state), &mut ranges)?;
+            if ranges.len() > RANGES_MAX {
+                return Ok(None);
+            }
         }
-        last = (pipeline, state, stage);
+        last = pipeline;
     }
-    Ok(None)
+    Ok(Some(ranges))
+}
+
+/// Adds the stages at which jobs of a pipeline ended in a state, or the one that is wanted.
+fn add_stages(
+    connection: &Connection,
+    wanted: Option<i64>,
+    (pipeline, state): (i64, i64),
+    ranges: &mut Vec<Ended>,
+) -> rusqlite::Result<()> {
+    let mut last = wanted.map_or(i64::MIN, |wanted| wanted - 1);
+    let next = "SELECT stage FROM job INDEXED BY job_ended \
+         WHERE pipeline = ?1 AND state = ?2 AND state >= 6 AND stage > ?3 ORDER BY stage LIMIT 1";
+    while let Some(stage) = one(connection, next, &[pipeline, state, last])?
+        && wanted.is_none_or(|wanted| wanted == stage)
+        && ranges.len() <= RANGES_MAX
+    {
+        ranges.push(Ended { pipeline, state, stage });
+        last = stage;
+    }
+    Ok(())
+}
+
+/// The one number that a statement gives, if it gives any.
+fn one(connection: &Connection, sql: &str, values: &[i64]) -> rusqlite::Result<Option<i64>> {
+    let mut select = connection.prepare_cached(sql)?;
+    select.query_row(params_from_iter(values), |row| row.get(0)).optional()
 }
