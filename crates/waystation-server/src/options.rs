@@ -1,6 +1,7 @@
 //! What a server is told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where a server listens, and how much it takes.
@@ -10,12 +11,18 @@ pub struct Options {
     pub address: SocketAddr,
     /// What it takes.
     pub limits: Limits,
+    /// Files below these folders are shown where params name them by their paths.
+    pub preview_folders: Vec<PathBuf>,
 }
 
 impl Default for Options {
     /// Port 7280 of this machine alone.
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 7280)), limits: Limits::default() }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7280)),
+            limits: Limits::default(),
+            preview_folders: Vec::new(),
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub enum ServerError {
 impl Server {
     /// Takes the address.
     pub async fn bind(client: Client, options: Options) -> Result<Self, ServerError> {
-        let Options { address, limits } = options;
+        let Options { address, limits, preview_folders: _ } = options;
         let backend = client.backend();
         let access = Access::new(backend.records.clone(), backend.clock.clone());
         if !address.ip().is_loopback() && !access.is_guarded().await? {
