@@ -1,1 +1,23 @@
-//! The HTTP side: API, live updates, inbox and dashboard.
+//! The HTTP side of Waystation: the API for programs, live updates, and the dashboard for people.
+//!
+//! A request's way: [`Server`] accepts the connection; [`access`] finds out who asks and refuses
+//! what another site's page asks in their name; a route under [`routes`] reads the request, calls
+//! the engine's client and turns what it says into a [`wire`] form; what goes wrong becomes a
+//! [`Problem`]. Pages of the dashboard go the same way and end in HTML.
+
+pub mod access;
+mod cached;
+mod context;
+mod extract;
+mod listener;
+mod options;
+mod problem;
+pub mod routes;
+mod server;
+pub mod wire;
+
+pub use context::Context;
+pub use options::{Limits, Options};
+pub use problem::{Code, Problem};
+pub use routes::{api, openapi};
+pub use server::{Server, ServerError};

@@ -60,3 +60,4 @@ pub use waystation_executors::Executors;
 
 pub use waystation_core as core;
 pub use waystation_engine as engine;
+pub use waystation_server as server;

@@ -151,6 +151,11 @@ impl Global {
         Ok(session)
     }
 
+    /// Opens what a server shows: a broker beside the store, too, and the place for blobs.
+    pub async fn open_to_serve(&self) -> Result<Session, Error> {
+        self.open_at(self.urls()).await
+    }
+
     /// A store that ends with the process is of no use to commands that come and go.
     pub fn refuse_fleeting_store(&self) -> Result<(), Error> {
         let url = self.url();

@@ -1,0 +1,91 @@
+//! What every route has at hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use waystation_core::clock::Timestamp;
+use waystation_core::id::QueueName;
+use waystation_core::job::Count;
+use waystation_core::port::{self, Depth};
+use waystation_core::statistics::{Period, Statistic, minute};
+use waystation_engine::{Backend, Client};
+
+use crate::access::Access;
+use crate::cached::Cached;
+use crate::options::Limits;
+
+/// How long what is counted over all jobs is kept, at least.
+const COUNTS_KEPT: Duration = Duration::from_secs(1);
+/// How far back the minutes go that pages look at.
+pub const MINUTES_BACK: Duration = Duration::from_hours(1);
+
+/// What every route has at hand. Clones share it.
+#[derive(Clone)]
+pub struct Context(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    access: Access,
+    limits: Limits,
+    counts: Cached<Vec<Count>>,
+    depths: Cached<Vec<(QueueName, Depth)>>,
+    minutes: Cached<Vec<Statistic>>,
+}
+
+impl Context {
+    /// A context over this client.
+    pub fn new(client: Client, access: Access, limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            client,
+            access,
+            limits,
+            counts: Cached::new(COUNTS_KEPT),
+            depths: Cached::new(COUNTS_KEPT),
+            minutes: Cached::new(COUNTS_KEPT),
+        }))
+    }
+
+    /// Asks things of the backend.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// The ports.
+    pub fn backend(&self) -> &Backend {
+        self.0.client.backend()
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// How much is taken.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.backend().clock.now()
+    }
+
+    /// How many jobs stand where, as of a moment ago.
+    pub async fn counts(&self) -> Result<Arc<Vec<Count>>, port::Error> {
+        let store = Arc::clone(&self.backend().store);
+        self.0.counts.get(move || async move { store.counts(None).await }).await
+    }
+
+    /// How much waits in each queue, as of a moment ago.
+    pub async fn depths(&self) -> Result<Arc<Vec<(QueueName, Depth)>>, port::Error> {
+        let store = Arc::clone(&self.backend().store);
+        self.0.depths.get(move || async move { store.depths().await }).await
+    }
+
+    /// What was counted in each of the last sixty minutes and in this one, as of a moment ago.
+    pub async fn minutes(&self) -> Result<Arc<Vec<Statistic>>, port::Error> {
+        let (store, now) = (Arc::clone(&self.backend().store), self.now());
+        let period = Period::Minutes(minute(now.minus(MINUTES_BACK)), now);
+        self.0.minutes.get(move || async move { store.statistics(period).await }).await
+    }
+}
