@@ -61,8 +61,15 @@ impl Gate {
         self.view.borrow().silences(pipeline, source).cloned()
     }
 
-    /// Waits until something else is paused than was when this was asked last. Never returns once
-    /// nobody watches any more.
+    /// The same gate for somebody who looks at it now, and then wants to hear what changes.
+    pub fn watched(&self) -> Self {
+        let mut watched = self.clone();
+        watched.view.mark_unchanged();
+        watched
+    }
+
+    /// Waits until something else is paused than when it was last looked at so. Never returns once
+    /// nobody keeps it any more.
     pub async fn changed(&mut self) {
         if self.view.changed().await.is_err() {
             std::future::pending().await
