@@ -56,6 +56,11 @@ impl Gate {
         self.view.borrow().stops(pipeline, stage, queue).cloned()
     }
 
+    /// All that is paused or drained.
+    pub fn list(&self) -> Vec<Pause> {
+        self.view.borrow().list().to_vec()
+    }
+
     /// What keeps this source from discovering.
     pub fn silences(&self, pipeline: &PipelineName, source: &StageId) -> Option<Pause> {
         self.view.borrow().silences(pipeline, source).cloned()
