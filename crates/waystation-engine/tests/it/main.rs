@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod attempts;
+mod audit;
 mod breaking;
 mod couriers;
 mod deadlines;

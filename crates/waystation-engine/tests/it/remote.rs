@@ -15,7 +15,7 @@ use waystation_engine::remote::{
     Answer, Claim, ClaimId, ClaimRequest, Completed, Error, Extension, Failed, Line, Options,
     Remote,
 };
-use waystation_testing::faults::FailsAtFirst;
+use waystation_testing::faults::{Call, FailsAtFirst};
 
 use crate::world::{World, end};
 
@@ -301,6 +301,23 @@ async fn paused_stage_gives_nothing_and_what_was_asked_in_vain_goes_back() {
     assert_eq!(claim.job_id, job_id);
     remote.hand_back(&claim.claim_id).await.expect("taken");
     assert_eq!(kinds_at(&world, &job_id, "far").await.last(), Some(&EventKind::HandedBack));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_any_more_is_left_for_the_next() {
+    let world = world().await;
+    let remote = serve(&world).await;
+    let gone = tokio::spawn({
+        let remote = remote.clone();
+        async move { remote.claim(asks("gone")).await }
+    });
+    let asked = async || world.flaky.calls(Call::Receive) > 1;
+    world.until("it waits for work", asked).await;
+    gone.abort();
+    let _ = gone.await;
+    let job_id = world.submit_at("far", json!({ "n": 7 })).await;
+    let claim = claim_one(&remote, "w1").await;
+    assert_eq!((&claim.job_id, claim.deliveries), (&job_id, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

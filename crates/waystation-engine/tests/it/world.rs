@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use waystation_core::Params;
-use waystation_core::clock::SystemClock;
+use waystation_core::clock::{Clock, SystemClock};
 use waystation_core::event::EventKind;
 use waystation_core::failure::Failure;
 use waystation_core::handler::Handler;
@@ -85,7 +85,15 @@ impl World {
         pipeline: &str,
         handlers: [(&str, Arc<dyn Handler>); N],
     ) -> Self {
-        let clock = Arc::new(SystemClock);
+        Self::by(Arc::new(SystemClock), pipeline, handlers).await
+    }
+
+    /// The same by another clock.
+    pub async fn by<const N: usize>(
+        clock: Arc<dyn Clock>,
+        pipeline: &str,
+        handlers: [(&str, Arc<dyn Handler>); N],
+    ) -> Self {
         let memory = Memory::new(clock.clone());
         let mut backend = Backend::whole(memory, clock);
         let flaky = Flaky::new(Arc::clone(&backend.queue));
