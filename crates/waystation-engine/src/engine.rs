@@ -19,7 +19,7 @@ use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
-use crate::control::{Gate, Roster, Teller};
+use crate::control::{Gate, Pause, Roster, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
@@ -126,17 +126,7 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
-        let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
-        if backend.blobs.is_none() {
-            unmet.extend(offload::homeless(&definition.pipeline));
-        }
-        if !unmet.is_empty() {
-            let origin = definition.pipeline.name.to_string();
-            return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
-        }
-        if options.lease < LEASE_MIN {
-            return Err(EngineError::Lease(options.lease));
-        }
+        check(&backend, &definition, &options)?;
         let keeper = LeaseKeeper::new(options.lease);
         if let Some(books) = &backend.books {
             // What was announced before there was anybody to hear it.
@@ -199,6 +189,22 @@ impl Engine {
     }
 }
 
+/// Refuses what could not work on this backend.
+fn check(backend: &Backend, definition: &Definition, options: &Options) -> Result<(), EngineError> {
+    let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+    if backend.blobs.is_none() {
+        unmet.extend(offload::homeless(&definition.pipeline));
+    }
+    if !unmet.is_empty() {
+        let origin = definition.pipeline.name.to_string();
+        return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
+    }
+    if options.lease < LEASE_MIN {
+        return Err(EngineError::Lease(options.lease));
+    }
+    Ok(())
+}
+
 impl Handle {
     /// Tells the engine to drain. May be called twice.
     pub fn stop(&self) {
@@ -223,6 +229,11 @@ impl Handle {
     /// Whether the engine has ended; [`Self::join`] tells how.
     pub fn has_ended(&self) -> bool {
         self.ended.is_cancelled()
+    }
+
+    /// What is paused or drained, as this engine knows it by now.
+    pub fn paused(&self) -> Vec<Pause> {
+        self.gate.list()
     }
 
     /// Waits until every source has discovered once. Also returns when the engine ends.

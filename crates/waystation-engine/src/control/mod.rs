@@ -12,6 +12,7 @@ mod teller;
 
 pub use audit::{AuditEntry, AuditPage, Audited};
 pub use gate::Gate;
+pub(crate) use gate::changed;
 pub use pauses::{Mode, Pause, PauseError, Pauses, Target, UnknownTarget};
 pub use presence::{InHand, JOBS_TOLD_MAX, Serving, WorkerKind, WorkerPresence};
 
