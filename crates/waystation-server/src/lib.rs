@@ -6,10 +6,13 @@
 //! [`Problem`]. Pages of the dashboard go the same way and end in HTML.
 
 pub mod access;
+mod audit;
 mod cached;
 mod context;
 mod extract;
+mod layers;
 mod listener;
+pub mod metrics;
 mod options;
 mod problem;
 pub mod routes;
