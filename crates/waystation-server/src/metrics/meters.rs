@@ -79,7 +79,8 @@ pub async fn measured(State(context): State<Context>, request: Request, next: Ne
         None => "unknown".to_owned(),
     };
     let answers = &context.meters().answers;
-    let labels = [operation.as_str(), response.status().as_str()];
+    let status = response.status();
+    let labels = [operation.as_str(), status.as_str()];
     answers.with_label_values(&labels).observe(began.elapsed().as_secs_f64());
     response
 }

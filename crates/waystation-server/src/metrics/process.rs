@@ -20,13 +20,13 @@ pub fn families() -> Vec<MetricFamily> {
     let memory = status.as_deref().and_then(resident_bytes);
     let files = fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as f64);
     let gauges = [
-        (
-            "process_resident_memory_bytes",
-            "Resident memory size in bytes.",
-            memory,
-        ),
+        ("process_resident_memory_bytes", "Resident memory size in bytes.", memory),
         ("process_open_fds", "Number of open file descriptors.", files),
-        ("process_threads", "Number of OS threads in the process.", stat.as_ref().map(|one| one.threads)),
+        (
+            "process_threads",
+            "Number of OS threads in the process.",
+            stat.as_ref().map(|one| one.threads),
+        ),
         (
             "process_start_time_seconds",
             "Start time of the process since unix epoch in seconds.",
