@@ -194,6 +194,7 @@ impl SourceWorker {
             priority: 0,
             not_before: None,
             deadline: None,
+            by: None,
         };
         Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
     }
