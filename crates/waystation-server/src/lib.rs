@@ -11,8 +11,10 @@ mod audit;
 mod cached;
 mod context;
 mod extract;
+mod figures;
 mod health;
 mod idempotency;
+mod in_process;
 mod layers;
 mod listener;
 pub mod metrics;
@@ -24,6 +26,7 @@ mod server;
 pub mod wire;
 
 pub use context::Context;
+pub use in_process::{Answer, InProcess};
 pub use options::{Limits, Options};
 pub use problem::{Code, Problem};
 pub use routes::{api, openapi};
