@@ -12,6 +12,7 @@ use waystation_engine::{Backend, Client};
 
 use crate::access::Access;
 use crate::cached::Cached;
+use crate::live::Hub;
 use crate::options::Limits;
 
 /// How long what is counted over all jobs is kept, at least.
@@ -30,6 +31,7 @@ struct Shared {
     counts: Cached<Vec<Count>>,
     depths: Cached<Vec<(QueueName, Depth)>>,
     minutes: Cached<Vec<Statistic>>,
+    live: Hub,
 }
 
 impl Context {
@@ -42,6 +44,7 @@ impl Context {
             counts: Cached::new(COUNTS_KEPT),
             depths: Cached::new(COUNTS_KEPT),
             minutes: Cached::new(COUNTS_KEPT),
+            live: Hub::default(),
         }))
     }
 
@@ -63,6 +66,11 @@ impl Context {
     /// How much is taken.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// What happens, for those who follow it.
+    pub fn live(&self) -> &Hub {
+        &self.0.live
     }
 
     /// The present moment.

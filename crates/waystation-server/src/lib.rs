@@ -10,6 +10,7 @@ mod cached;
 mod context;
 mod extract;
 mod listener;
+pub mod live;
 mod options;
 mod problem;
 pub mod routes;

@@ -75,6 +75,12 @@ impl Server {
     /// Answers until it is told to stop, and then until what was asked is answered.
     pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
         let listener = Listener::new(self.listener, self.connections_max);
-        axum::serve(listener, self.router).with_graceful_shutdown(stop.cancelled_owned()).await
+        let live = self.context.live().clone();
+        let stopped = async move {
+            stop.cancelled().await;
+            // Followers never end by themselves.
+            live.close();
+        };
+        axum::serve(listener, self.router).with_graceful_shutdown(stopped).await
     }
 }

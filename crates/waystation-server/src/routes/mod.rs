@@ -30,7 +30,13 @@ struct Head;
 /// The API alone, as it is below `/api`, with its document.
 pub fn api() -> (Router<Context>, Document) {
     OpenApiRouter::with_openapi(Head::openapi())
-        .nest("/api/v1", OpenApiRouter::new().merge(jobs::routes()).merge(tokens::routes()))
+        .nest(
+            "/api/v1",
+            OpenApiRouter::new()
+                .merge(jobs::routes())
+                .merge(tokens::routes())
+                .merge(crate::live::routes()),
+        )
         .split_for_parts()
 }
 
