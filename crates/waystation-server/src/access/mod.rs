@@ -20,7 +20,7 @@ use waystation_core::clock::Clock;
 use waystation_core::port::{self, Records};
 
 pub use guard::{Admin, Operator, Viewer, guard};
-pub use identity::{Identity, Role};
+pub use identity::{Identity, Proof, Role};
 pub use sessions::SessionError;
 pub use sessions::{SESSION_COOKIE, SESSION_LASTS};
 pub use tokens::{NewToken, Token, TokenError};

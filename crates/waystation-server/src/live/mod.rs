@@ -21,3 +21,4 @@ mod topic;
 
 pub use hub::Hub;
 pub use routes::routes;
+pub use topic::Topic;

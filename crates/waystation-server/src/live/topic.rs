@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 use waystation_core::event::Event;
 use waystation_core::id::{JobId, PipelineName};
 
+use crate::dashboard::href::encode;
 use crate::problem::{Code, Problem};
 
 /// What is followed.
@@ -26,6 +27,15 @@ impl Topic {
             Self::All => true,
             Self::Pipeline(name) => name == pipeline,
             Self::Job(job_id) => *job_id == event.job_id,
+        }
+    }
+
+    /// The topic as a query says it.
+    pub fn query(&self) -> String {
+        match self {
+            Self::All => "all=1".to_owned(),
+            Self::Pipeline(name) => format!("pipeline={}", encode(name.as_str())),
+            Self::Job(job_id) => format!("job={}", encode(job_id.as_str())),
         }
     }
 

@@ -1,0 +1,60 @@
+//! What pages are drawn with: one style sheet, small scripts of our own, one picture.
+//!
+//! They are part of the program. Their address has a hash of them all in it, so that a browser may
+//! keep them for ever and never has an old one; scripts find each other beside themselves.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use sha2::{Digest, Sha256};
+
+use crate::context::Context;
+use crate::problem::Problem;
+
+/// Each file: its name, its type, what is in it.
+const FILES: [(&str, &str, &str); 9] = [
+    ("style.css", "text/css; charset=utf-8", include_str!("../../assets/style.css")),
+    ("theme.js", SCRIPT, include_str!("../../assets/theme.js")),
+    ("page.js", SCRIPT, include_str!("../../assets/page.js")),
+    ("live.js", SCRIPT, include_str!("../../assets/live.js")),
+    ("connection.js", SCRIPT, include_str!("../../assets/connection.js")),
+    ("morph.js", SCRIPT, include_str!("../../assets/morph.js")),
+    ("inbox.js", SCRIPT, include_str!("../../assets/inbox.js")),
+    ("corners.js", SCRIPT, include_str!("../../assets/corners.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// A year: the address changes with the content.
+const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Names this build's files.
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    FILES.iter().for_each(|(_, _, content)| hash.update(content));
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+});
+
+/// The routes.
+pub fn routes() -> Router<Context> {
+    Router::new().route("/assets/{hash}/{name}", get(file))
+}
+
+/// Where a file is.
+pub fn address(name: &str) -> String {
+    format!("/assets/{}/{name}", *HASH)
+}
+
+async fn file(Path((hash, name)): Path<(String, String)>) -> Response {
+    let found = FILES.iter().find(|(known, _, _)| *known == name);
+    let Some((_, kind, content)) = found else {
+        return Problem::not_found("file", name).into_response();
+    };
+    let kept = if hash == *HASH { KEPT } else { HeaderValue::from_static("no-cache") };
+    let kind = HeaderValue::from_static(kind);
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, kept)], *content).into_response()
+}
