@@ -67,6 +67,7 @@ mod tests {
             updated_at: Timestamp(0),
             not_before: None,
             running_since: (state == JobState::Running).then_some(Timestamp(10)),
+            leased_until: None,
             deliveries: 1,
             parent: None,
             failure: None,

@@ -12,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
+use waystation_core::job::Count;
 use waystation_core::pipeline::{Executor, Problems};
 use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
+use crate::control::{Gate, Roster, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
@@ -112,6 +114,7 @@ pub struct Handle {
     supervisor: JoinHandle<Result<(), EngineError>>,
     backend: Backend,
     definition: Arc<Definition>,
+    gate: Gate,
 }
 
 impl Engine {
@@ -141,6 +144,8 @@ impl Engine {
         }
         let keeping = keeper.start(Arc::clone(&backend.queue), &*backend.bus)?;
         let drain = CancellationToken::new();
+        let (gate, watcher) = Gate::open(&backend).await;
+        let watcher = AbortOnDropHandle::new(tokio::spawn(watcher.run()));
         let progress = ProgressKeeper::default();
         let mut staff = Staff {
             backend: backend.clone(),
@@ -150,20 +155,33 @@ impl Engine {
             keeper,
             progress: progress.clone(),
             drain: drain.clone(),
+            gate: gate.clone(),
+            roster: Roster::default(),
             workers: JoinSet::new(),
             posts: BTreeSet::new(),
         };
         let living = staff.living().await?;
         staff.hire(&living).await;
-        let sources = start_sources(&backend, &definition, &options, &drain);
+        let sources = start_sources(&backend, &definition, &options, &gate, &drain);
         let sources_done = CancellationToken::new();
         let mut clerks = Clerks::start(&staff, &backend);
         clerks.hire(&living);
         let progress = progress.run(Arc::clone(&backend.store));
-        let janitor = janitor::run(Arc::clone(&backend.store), drain.clone());
+        let janitor = janitor::run(backend.clone(), drain.clone());
+        let all_ended = CancellationToken::new();
+        let teller = Teller {
+            backend: backend.clone(),
+            roster: staff.roster.clone(),
+            keeper: staff.keeper.clone(),
+            drain: drain.clone(),
+            ended: all_ended.clone(),
+        };
         let supervisor = Supervisor {
             _janitor: AbortOnDropHandle::new(tokio::spawn(janitor)),
             _progress: AbortOnDropHandle::new(tokio::spawn(progress)),
+            _watcher: watcher,
+            teller: AbortOnDropHandle::new(tokio::spawn(teller.run())),
+            all_ended,
             staff,
             clerks,
             sources,
@@ -177,7 +195,7 @@ impl Engine {
             let _ended = guard;
             supervisor.run().await
         });
-        Ok(Handle { drain, sources_done, ended, supervisor, backend, definition })
+        Ok(Handle { drain, sources_done, ended, supervisor, backend, definition, gate })
     }
 }
 
@@ -216,7 +234,8 @@ impl Handle {
     }
 
     /// Waits until no job of the pipeline can go on by itself: sources have discovered once, and
-    /// every job has ended or waits for a person. Also returns when the engine ends.
+    /// every job has ended, waits for a person, or waits where somebody paused. Also returns when
+    /// the engine ends.
     pub async fn until_idle(&self) -> Result<(), port::Error> {
         const GAP: Duration = Duration::from_millis(20);
         /// Counting a long backlog takes its time: at most a twentieth of all of it.
@@ -227,8 +246,7 @@ impl Handle {
         loop {
             let looked = Instant::now();
             let counts = self.backend.store.counts(Some(&self.definition.pipeline.name)).await?;
-            let moving = |state: JobState| !state.is_terminal() && state != JobState::Waiting;
-            if self.has_ended() || !counts.iter().any(|count| moving(count.state)) {
+            if self.has_ended() || !counts.iter().any(|count| self.goes_on(count)) {
                 return Ok(());
             }
             tokio::time::sleep(GAP.max(looked.elapsed() * GAP_FACTOR)).await;
@@ -237,10 +255,27 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Whether jobs that stand so go on by themselves.
+    fn goes_on(&self, count: &Count) -> bool {
+        let Count { pipeline, stage, state, .. } = count;
+        let rests = || {
+            let queue = self.definition.queue_of(stage);
+            self.gate.stops(pipeline, stage, &queue).is_some()
+        };
+        match state {
+            JobState::Running => true,
+            JobState::Waiting => false,
+            state => !state.is_terminal() && !rests(),
+        }
+    }
+}
+
 fn start_sources(
     backend: &Backend,
     definition: &Arc<Definition>,
     options: &Options,
+    gate: &Gate,
     drain: &CancellationToken,
 ) -> JoinSet<Result<(), EngineError>> {
     let mut sources = JoinSet::new();
@@ -255,6 +290,7 @@ fn start_sources(
             stage: stage.id.clone(),
             source: Arc::clone(source),
             backend: backend.clone(),
+            gate: gate.clone(),
             drain: drain.clone(),
         };
         sources.spawn(async move {
@@ -281,6 +317,11 @@ struct Supervisor {
     _keeping: Keeping,
     _janitor: AbortOnDropHandle<()>,
     _progress: AbortOnDropHandle<()>,
+    /// Looks after what is paused.
+    _watcher: AbortOnDropHandle<()>,
+    /// Tells the others of this process, until all has ended.
+    teller: AbortOnDropHandle<()>,
+    all_ended: CancellationToken,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
     sources_done: CancellationToken,
@@ -330,6 +371,8 @@ impl Supervisor {
         }
         // What the workers settled last is still to be written down.
         self.clerks.finish().await;
+        self.all_ended.cancel();
+        let _ = (&mut self.teller).await;
         result
     }
 

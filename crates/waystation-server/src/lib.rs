@@ -6,11 +6,15 @@
 //! [`Problem`]. Pages of the dashboard go the same way and end in HTML.
 
 pub mod access;
+mod audit;
 mod cached;
 mod context;
+pub mod dashboard;
 mod extract;
+mod layers;
 mod listener;
 pub mod live;
+pub mod metrics;
 mod options;
 mod problem;
 pub mod routes;

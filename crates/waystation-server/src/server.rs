@@ -48,7 +48,7 @@ pub enum ServerError {
 impl Server {
     /// Takes the address.
     pub async fn bind(client: Client, options: Options) -> Result<Self, ServerError> {
-        let Options { address, limits } = options;
+        let address = options.address;
         let backend = client.backend();
         let access = Access::new(backend.records.clone(), backend.clock.clone());
         if !address.ip().is_loopback() && !access.is_guarded().await? {
@@ -56,8 +56,8 @@ impl Server {
         }
         let listen = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let connections_max = limits.connections_max;
-        let context = Context::new(client, access, limits);
+        let connections_max = options.limits.connections_max;
+        let context = Context::new(client, access, options);
         let router = routes::router(context.clone());
         Ok(Self { listener, router, context, connections_max })
     }

@@ -3,7 +3,7 @@
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port;
 use waystation_core::settlement::{Dedupe, Priority};
@@ -42,6 +42,19 @@ pub struct Submission {
 /// Why a job was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
+    /// Somebody drains the pipeline: what is there runs to its end, and nothing new is taken.
+    #[error(
+        "pipeline `{pipeline}` takes no new jobs: {by} drains it ({reason}) (hint: wait until it \
+         is resumed)"
+    )]
+    Draining {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Who drains it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A stage that was named is not in the pipeline.
     #[error("pipeline `{pipeline}` has no {role} stage `{stage}` (its stages: {known})")]
     UnknownStage {

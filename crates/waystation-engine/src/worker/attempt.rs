@@ -152,7 +152,7 @@ impl Attempter {
                 Executor::Pipeline(name) => {
                     descend(&self.registry, name, stage, &contract, &stop).await
                 }
-                Executor::Manual | Executor::Source(_) | Executor::Foreign => {
+                Executor::Manual | Executor::Source(_) | Executor::Foreign | Executor::Remote => {
                     unreachable!("these were told apart above")
                 }
             },

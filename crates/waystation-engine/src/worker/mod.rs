@@ -24,6 +24,7 @@ use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive, SETTLE_MAX};
 use waystation_core::settlement::{Delivery, Lease, Settled, Settlement};
 
 use crate::backend::Backend;
+use crate::control::{Gate, Roster};
 use crate::decide::refused_as_too_large;
 use crate::definition::Registry;
 use crate::lease_keeper::LeaseKeeper;
@@ -55,6 +56,10 @@ pub struct Options {
     pub grace: Duration,
     /// Keeps how far its attempts are.
     pub progress: ProgressKeeper,
+    /// What is paused.
+    pub gate: Gate,
+    /// Counts what is settled, for those who look on.
+    pub roster: Roster,
 }
 
 /// One stage's worker.

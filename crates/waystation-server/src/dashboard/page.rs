@@ -147,29 +147,32 @@ impl<'a> Page<'a> {
 
     fn whole(&self) -> Markup {
         let topic = self.topic.as_deref();
-        document(&self.title, html! {
-            body data-topic=[topic] {
-                a.skip href="#main" { "Skip to the content" }
-                (navigation(self.visit, self.place))
-                div.frame {
-                    header.top {
-                        h1 { (self.title) }
-                        (self.head)
-                        @if topic.is_some() {
-                            span #connection .connection role="status" hidden { "live" }
+        document(
+            &self.title,
+            html! {
+                body data-topic=[topic] {
+                    a.skip href="#main" { "Skip to the content" }
+                    (navigation(self.visit, self.place))
+                    div.frame {
+                        header.top {
+                            h1 { (self.title) }
+                            (self.head)
+                            @if topic.is_some() {
+                                span #connection .connection role="status" hidden { "live" }
+                            }
                         }
+                        @if let Some(flash) = &self.visit.flash {
+                            p.flash.bad[flash.is_bad] role="status" { (flash.text) }
+                        }
+                        main #main tabindex="-1" { @for part in &self.parts { (part) } }
                     }
-                    @if let Some(flash) = &self.visit.flash {
-                        p.flash.bad[flash.is_bad] role="status" { (flash.text) }
+                    script type="module" src=(assets::address("page.js")) {}
+                    @if let Some(script) = self.script {
+                        script type="module" src=(assets::address(script)) {}
                     }
-                    main #main tabindex="-1" { @for part in &self.parts { (part) } }
                 }
-                script type="module" src=(assets::address("page.js")) {}
-                @if let Some(script) = self.script {
-                    script type="module" src=(assets::address(script)) {}
-                }
-            }
-        })
+            },
+        )
     }
 }
 

@@ -87,4 +87,3 @@ impl<S: Sync> FromRequestParts<S> for Master {
         at_least(parts, state, Role::Admin).await.map(Self)
     }
 }
-

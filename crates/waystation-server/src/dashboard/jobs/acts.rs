@@ -8,9 +8,9 @@ use waystation_core::port::Abort;
 
 use super::filter::{Filter, PAGE};
 use crate::context::Context;
+use crate::dashboard::flash;
 use crate::dashboard::refused::Refused;
 use crate::dashboard::visit::Actor;
-use crate::dashboard::flash;
 use crate::problem::{Code, Problem};
 
 /// What is to be done.

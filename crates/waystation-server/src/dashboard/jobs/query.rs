@@ -34,12 +34,10 @@ pub async fn read(context: &Context, filter: Filter) -> Result<Jobs, Problem> {
     let (counts, page) = tokio::try_join!(context.counts(), store.jobs(wanted))?;
     let pipelines = counts.iter().map(|count| count.pipeline.clone()).collect();
     let is_wanted = |wanted: &str, name: &str| wanted.is_empty() || wanted == name;
-    let of_pipeline = || {
-        counts.iter().filter(|count| is_wanted(&filter.pipeline, count.pipeline.as_str()))
-    };
+    let of_pipeline =
+        || counts.iter().filter(|count| is_wanted(&filter.pipeline, count.pipeline.as_str()));
     let stages = of_pipeline().map(|count| count.stage.clone()).collect();
-    let at_stage =
-        || of_pipeline().filter(|count| is_wanted(&filter.stage, count.stage.as_str()));
+    let at_stage = || of_pipeline().filter(|count| is_wanted(&filter.stage, count.stage.as_str()));
     let standing = |state: JobState| {
         let jobs = at_stage().filter(|count| count.state == state).map(|count| count.jobs).sum();
         (state, jobs)

@@ -81,11 +81,7 @@ fn tile(name: &str, value: &str, more: Markup) -> Markup {
 
 /// A rate with as many places as it needs.
 fn rate(rate: f64) -> String {
-    if rate == 0.0 || rate >= 99.5 {
-        number(rate.round() as u64)
-    } else {
-        format!("{rate:.1}")
-    }
+    if rate == 0.0 || rate >= 99.5 { number(rate.round() as u64) } else { format!("{rate:.1}") }
 }
 
 fn throughput(overview: &Overview) -> Markup {
@@ -96,7 +92,9 @@ fn throughput(overview: &Overview) -> Markup {
     };
     let (completed, failed, _) = overview.hour();
     let chart = Chart {
-        label: format!("Jobs that ended in each minute of the last hour: {completed} completed, {failed} failed"),
+        label: format!(
+            "Jobs that ended in each minute of the last hour: {completed} completed, {failed} failed"
+        ),
         series: vec![
             series("completed", "completed", |minute| minute.completed),
             series("failed", "failed", |minute| minute.failed),
@@ -110,9 +108,7 @@ fn throughput(overview: &Overview) -> Markup {
 fn latency(overview: &Overview) -> Markup {
     let minutes = &overview.minutes;
     let series = |name, class, share| {
-        let took = |minute: &Minute| {
-            minute.took.percentile(share).map(|took| took.as_secs_f64())
-        };
+        let took = |minute: &Minute| minute.took.percentile(share).map(|took| took.as_secs_f64());
         Series { name, class, values: minutes.iter().map(took).collect() }
     };
     let chart = Chart {

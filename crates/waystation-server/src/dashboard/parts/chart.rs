@@ -76,7 +76,8 @@ impl Chart<'_> {
 
     fn frame(&self, most: f64, marks: &Markup) -> Markup {
         let step = WIDTH / self.places.len().max(1) as f64;
-        let ends = [self.places.first(), self.places.get(self.places.len() / 2), self.places.last()];
+        let ends =
+            [self.places.first(), self.places.get(self.places.len() / 2), self.places.last()];
         html! {
             div.chart {
                 div.scale aria-hidden="true" {

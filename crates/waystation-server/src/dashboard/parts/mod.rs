@@ -2,5 +2,7 @@
 
 pub mod badge;
 pub mod chart;
+pub mod form;
 pub mod moment;
+pub mod preview;
 pub mod value;

@@ -1,0 +1,1 @@
+//! Facts and the words that follow from them.
