@@ -19,7 +19,7 @@ use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
-use crate::control::{Gate, Roster, Teller};
+use crate::control::{Gate, Pause, Roster, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
@@ -223,6 +223,11 @@ impl Handle {
     /// Whether the engine has ended; [`Self::join`] tells how.
     pub fn has_ended(&self) -> bool {
         self.ended.is_cancelled()
+    }
+
+    /// What is paused or drained, as this engine knows it by now.
+    pub fn paused(&self) -> Vec<Pause> {
+        self.gate.list()
     }
 
     /// Waits until every source has discovered once. Also returns when the engine ends.

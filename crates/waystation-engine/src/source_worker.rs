@@ -95,7 +95,7 @@ impl SourceWorker {
 
     /// Waits until nobody pauses or drains it.
     async fn may_discover(&self) {
-        let mut gate = self.gate.clone();
+        let mut gate = self.gate.watched();
         while gate.silences(&self.definition.pipeline.name, &self.stage).is_some() {
             gate.changed().await;
         }
@@ -194,6 +194,7 @@ impl SourceWorker {
             priority: 0,
             not_before: None,
             deadline: None,
+            by: None,
         };
         Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
     }

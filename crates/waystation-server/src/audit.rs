@@ -4,7 +4,7 @@
 //! tell of their work, which is no decision of a person.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use serde_json::Value;
@@ -21,7 +21,20 @@ const LEFT_OUT: [&str; 2] = ["/api/v1/jobs", "/api/v1/work/"];
 #[derive(Clone)]
 pub struct Detail(pub Value);
 
+/// That nothing came of it although the status does not say so, as with pages' forms; and why.
+#[derive(Clone, Copy)]
+pub struct Failed(pub &'static str);
+
 impl IntoResponseParts for Detail {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        parts.extensions_mut().insert(self);
+        Ok(parts)
+    }
+}
+
+impl IntoResponseParts for Failed {
     type Error = std::convert::Infallible;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
@@ -76,15 +89,16 @@ fn entry(
         action: context.operations().action(method, path),
         target,
         detail: detail.unwrap_or(Value::Null),
-        outcome: outcome(response.status()),
+        outcome: outcome(response),
     }
 }
 
-/// `done`, or the status with its words.
-fn outcome(status: StatusCode) -> String {
-    if status.is_success() || status.is_redirection() {
-        "done".to_owned()
-    } else {
-        status.to_string()
+/// `done`, or why not.
+fn outcome(response: &Response) -> String {
+    let status = response.status();
+    match response.extensions().get::<Failed>() {
+        Some(Failed(why)) => (*why).to_owned(),
+        None if status.is_success() || status.is_redirection() => "done".to_owned(),
+        None => status.to_string(),
     }
 }

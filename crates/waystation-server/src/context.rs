@@ -8,6 +8,7 @@ use waystation_core::id::QueueName;
 use waystation_core::job::Count;
 use waystation_core::port::{self, Depth};
 use waystation_core::statistics::{Period, Statistic, minute};
+use waystation_engine::remote::Remote;
 use waystation_engine::{Backend, Client};
 
 use crate::access::Access;
@@ -32,6 +33,7 @@ struct Shared {
     options: Options,
     operations: Operations,
     meters: Meters,
+    remote: Remote,
     counts: Cached<Vec<Count>>,
     depths: Cached<Vec<(QueueName, Depth)>>,
     minutes: Cached<Vec<Statistic>>,
@@ -41,13 +43,14 @@ struct Shared {
 
 impl Context {
     /// A context over this client.
-    pub fn new(client: Client, access: Access, options: Options) -> Self {
+    pub fn new(client: Client, access: Access, remote: Remote, options: Options) -> Self {
         Self(Arc::new(Shared {
             client,
             access,
             options,
             operations: Operations::of(&routes::openapi()),
             meters: Meters::default(),
+            remote,
             counts: Cached::new(COUNTS_KEPT),
             depths: Cached::new(COUNTS_KEPT),
             minutes: Cached::new(COUNTS_KEPT),
@@ -89,6 +92,11 @@ impl Context {
     /// What requests are called.
     pub fn operations(&self) -> &Operations {
         &self.0.operations
+    }
+
+    /// Hands out work to programs in any language.
+    pub fn remote(&self) -> &Remote {
+        &self.0.remote
     }
 
     /// What the server measures of itself.

@@ -37,6 +37,8 @@ pub struct Submission {
     /// When it is to have ended. No attempt begins at this moment or later, none runs beyond it;
     /// a job that comes too late, or would be tried again too late, fails.
     pub deadline: Option<Timestamp>,
+    /// Who submits it, where that is known: its first event tells.
+    pub by: Option<String>,
 }
 
 /// Why a job was not submitted.
@@ -187,6 +189,7 @@ impl Submission {
             priority: self.priority,
             not_before: self.not_before,
             deadline: self.deadline,
+            by: self.by,
         })
     }
 

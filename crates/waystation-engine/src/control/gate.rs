@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use waystation_core::id::{PipelineName, QueueName, StageId};
-use waystation_core::port::Signal;
+use waystation_core::port::{Signal, Subscription};
 
 use super::pauses::{self, Pause, Pauses};
 use crate::backend::Backend;
@@ -29,6 +29,7 @@ pub struct Watcher {
     view: watch::Sender<Arc<Pauses>>,
     anything: Arc<AtomicBool>,
     backend: Backend,
+    signals: Subscription,
 }
 
 impl Gate {
@@ -38,7 +39,9 @@ impl Gate {
         let (sender, view) = watch::channel(Arc::default());
         let anything = Arc::new(AtomicBool::new(false));
         let backend = backend.clone();
-        let watcher = Watcher { view: sender, anything: Arc::clone(&anything), backend };
+        // Before the first look, so that nothing changes unheard behind it.
+        let signals = backend.bus.subscribe();
+        let watcher = Watcher { view: sender, anything: Arc::clone(&anything), backend, signals };
         watcher.look().await;
         (Self { view, anything }, watcher)
     }
@@ -56,13 +59,25 @@ impl Gate {
         self.view.borrow().stops(pipeline, stage, queue).cloned()
     }
 
+    /// All that is paused or drained.
+    pub fn list(&self) -> Vec<Pause> {
+        self.view.borrow().list().to_vec()
+    }
+
     /// What keeps this source from discovering.
     pub fn silences(&self, pipeline: &PipelineName, source: &StageId) -> Option<Pause> {
         self.view.borrow().silences(pipeline, source).cloned()
     }
 
-    /// Waits until something else is paused than was when this was asked last. Never returns once
-    /// nobody watches any more.
+    /// The same gate for somebody who looks at it now, and then wants to hear what changes.
+    pub fn watched(&self) -> Self {
+        let mut watched = self.clone();
+        watched.view.mark_unchanged();
+        watched
+    }
+
+    /// Waits until something else is paused than when it was last looked at so. Never returns once
+    /// nobody keeps it any more.
     pub async fn changed(&mut self) {
         if self.view.changed().await.is_err() {
             std::future::pending().await
@@ -72,21 +87,11 @@ impl Gate {
 
 impl Watcher {
     /// Reads whenever something changed, and now and then. Ends when it is dropped.
-    pub async fn run(self) {
-        let mut signals = self.backend.bus.subscribe();
-        let mut listening = true;
+    pub async fn run(mut self) {
         loop {
-            let changed = async {
-                while listening {
-                    match signals.next().await {
-                        Some(Signal::Changed) => return,
-                        Some(_) => {}
-                        None => listening = false,
-                    }
-                }
-                std::future::pending().await
-            };
-            let _ = tokio::time::timeout(INTERVAL, changed).await;
+            let _ = tokio::time::timeout(INTERVAL, changed(&mut self.signals)).await;
+            // What is signalled from here on is news; what was before is read now.
+            self.signals = self.backend.bus.subscribe();
             self.look().await;
             tokio::time::sleep(GAP).await;
         }
@@ -104,6 +109,17 @@ impl Watcher {
                 });
             }
             Err(error) => tracing::debug!(%error, "what is paused is not known anew"),
+        }
+    }
+}
+
+/// Waits until something changed. Never returns once the bus is gone.
+pub async fn changed(signals: &mut Subscription) {
+    loop {
+        match signals.next().await {
+            Some(Signal::Changed) => return,
+            Some(_) => {}
+            None => std::future::pending().await,
         }
     }
 }

@@ -12,10 +12,11 @@ mod teller;
 
 pub use audit::{AuditEntry, AuditPage, Audited};
 pub use gate::Gate;
+pub(crate) use gate::changed;
 pub use pauses::{Mode, Pause, PauseError, Pauses, Target, UnknownTarget};
 pub use presence::{InHand, JOBS_TOLD_MAX, Serving, WorkerKind, WorkerPresence};
 
 pub(crate) use pauses::View;
-pub(crate) use presence::{PRESENCE_INTERVAL, remember_presence};
-pub(crate) use process::{Usage, host};
+pub(crate) use presence::{PRESENCE_INTERVAL, PRESENCE_LASTS, remember_presence};
+pub(crate) use process::host;
 pub(crate) use teller::{Hands, Roster, Teller, worker_id};

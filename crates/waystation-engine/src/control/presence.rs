@@ -16,7 +16,7 @@ const COLLECTION: &str = "workers";
 /// How often a process tells of itself.
 pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(5);
 /// After this long without a word it is taken for gone.
-const PRESENCE_LASTS: Duration = Duration::from_secs(15);
+pub const PRESENCE_LASTS: Duration = Duration::from_secs(15);
 /// The most jobs in hand that one process tells of.
 pub const JOBS_TOLD_MAX: usize = 200;
 

@@ -8,8 +8,15 @@
 //! States of a claim: *held*, and then *ended* (it was settled: the same end told again is answered
 //! the same), or *lost* (its lease ran out, its time was over, or somebody else has the job).
 
+mod callers;
+mod claiming;
+mod claims;
+mod ending;
 mod error;
+mod keeping;
+mod posts;
 mod service;
+mod token;
 mod types;
 
 pub use error::Error;

@@ -149,12 +149,9 @@ impl Facts {
         }
         let Some(Awaited { quorum, tally, .. }) = self.awaited else { return Why::Moving };
         let ended = tally.completed.saturating_add(tally.failed);
-        // Whichever of the three is nearest; a number that is never reached is the farthest.
-        let missing = [
-            quorum.completed.saturating_sub(tally.completed),
-            quorum.failed.saturating_sub(tally.failed),
-            quorum.ended.saturating_sub(ended),
-        ];
+        // A number that is never reached is the farthest.
+        let completed = quorum.completed.saturating_sub(tally.completed);
+        let needed = completed.min(quorum.ended.saturating_sub(ended));
         let children = self.last(EventKind::Waiting).and_then(|event| {
             let told = event.detail.as_ref()?.get(Event::CHILDREN)?.as_u64()?;
             u32::try_from(told).ok()
@@ -164,7 +161,7 @@ impl Facts {
             children,
             completed: tally.completed,
             failed: tally.failed,
-            needed: missing.into_iter().min().unwrap_or_default(),
+            needed,
         }
     }
 

@@ -88,7 +88,7 @@ pub enum Why {
         completed: u32,
         /// How many failed.
         failed: u32,
-        /// So many more must end at least before it goes on.
+        /// So many more must end before it goes on, unless so many fail that it does at once.
         needed: u32,
     },
     /// Somebody paused what it waits for.

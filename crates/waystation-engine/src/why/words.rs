@@ -87,8 +87,8 @@ impl Why {
                 let bad =
                     if *failed > 0 { format!(", {failed} of them failed") } else { String::new() };
                 format!(
-                    "waits for its children at stage `{stage}`: {ended}{of} have ended{bad}, at \
-                     least {needed} more must"
+                    "waits for its children at stage `{stage}`: {ended}{of} have ended{bad}, and \
+                     {needed} more must"
                 )
             }
             _ => String::new(),

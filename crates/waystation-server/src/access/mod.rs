@@ -23,6 +23,7 @@ use waystation_core::port::{self, Records};
 pub use guard::{Admin, Operator, Viewer, Watcher, cookie, guard};
 pub use identity::{Identity, Proof, Role};
 pub use login::LoginError;
+pub use secret::hash;
 pub use sessions::SessionError;
 pub use sessions::{SESSION_COOKIE, SESSION_LASTS};
 pub use tokens::{NewToken, Token, TokenError};

@@ -16,14 +16,15 @@ use crate::context::Context;
 use crate::problem::Problem;
 
 /// Each file: its name, its type, what is in it.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("style.css", "text/css; charset=utf-8", include_str!("../../assets/style.css")),
     ("theme.js", SCRIPT, include_str!("../../assets/theme.js")),
     ("page.js", SCRIPT, include_str!("../../assets/page.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("connection.js", SCRIPT, include_str!("../../assets/connection.js")),
     ("morph.js", SCRIPT, include_str!("../../assets/morph.js")),
-    ("inbox.js", SCRIPT, include_str!("../../assets/inbox.js")),
+    ("preview.js", SCRIPT, include_str!("../../assets/preview.js")),
+    ("rows.js", SCRIPT, include_str!("../../assets/rows.js")),
     ("corners.js", SCRIPT, include_str!("../../assets/corners.js")),
     ("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
 ];

@@ -225,7 +225,7 @@ fn navigation(visit: &Visit, here: Place) -> Markup {
             div.links { (links) }
             div.who {
                 span.name title={ "role: " (who.role) } { (who.name) small { (who.role) } }
-                button.quiet type="button" data-theme-switch hidden { "Theme" }
+                button.quiet.js-only type="button" data-theme-switch { "Theme" }
                 @if who.proof == Proof::Session {
                     form method="post" action="/logout" { button.quiet { "Log out" } }
                 }

@@ -2,7 +2,10 @@
 
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::port::{self, BlobError};
+use waystation_engine::control::PauseError;
+use waystation_engine::control::operations;
 use waystation_engine::decide::Refusal;
+use waystation_engine::remote;
 use waystation_engine::{AnswerError, DefinitionError, JobError, SubmitError};
 
 use super::{Code, Problem};
@@ -41,6 +44,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Store(error) | SubmitError::TooLarge(error) => error.into(),
+            SubmitError::Draining { .. } => Self::new(Code::Draining, error.to_string()),
             other => Self::new(Code::Invalid, other.to_string()),
         }
     }
@@ -65,8 +69,50 @@ impl From<JobError> for Problem {
         match error {
             JobError::Definition(error) => error.into(),
             JobError::Store(error) => error.into(),
-            other => Self::new(Code::Conflict, other.to_string()),
+            JobError::Unknown(_) => Self::new(Code::NotFound, error.to_string()),
+            JobError::Refused { .. } => Self::new(Code::Invalid, error.to_string()),
+            JobError::NotFailed { .. } | JobError::NotDead(_) => {
+                Self::new(Code::Conflict, error.to_string())
+            }
         }
+    }
+}
+
+impl From<PauseError> for Problem {
+    fn from(error: PauseError) -> Self {
+        match error {
+            PauseError::Definition(error) => error.into(),
+            PauseError::Store(error) => error.into(),
+            PauseError::UnknownStage { .. } => Self::new(Code::NotFound, error.to_string()),
+            PauseError::OnlyPipelinesDrain(_) => Self::new(Code::Invalid, error.to_string()),
+        }
+    }
+}
+
+impl From<operations::Error> for Problem {
+    fn from(error: operations::Error) -> Self {
+        let code = match &error {
+            operations::Error::Senseless { .. } | operations::Error::NoReason => Code::Invalid,
+            operations::Error::Unknown(_) => Code::NotFound,
+            operations::Error::Ended { .. } => Code::Conflict,
+            operations::Error::Store(error) => return error.clone().into(),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<remote::Error> for Problem {
+    fn from(error: remote::Error) -> Self {
+        let code = match error {
+            remote::Error::Definition(error) => return error.into(),
+            remote::Error::Store(error) => return error.into(),
+            remote::Error::Lost => Code::LeaseLost,
+            remote::Error::NoClaim(_) => Code::NotFound,
+            remote::Error::NotRemote { .. } | remote::Error::Worker(_) => Code::Invalid,
+            remote::Error::TooMany(_) => Code::TooMany,
+            remote::Error::Stopping => Code::Unavailable,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

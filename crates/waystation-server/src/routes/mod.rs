@@ -1,10 +1,34 @@
 //! The routes: one file a resource. Each handler reads, calls the engine's client, and maps.
 
+mod acts;
+mod audit;
 mod document;
+mod events;
+mod holding;
+mod inbox;
 mod jobs;
+mod letters;
+mod limits;
+mod operations;
+mod pauses;
+mod pipelines;
+mod previews;
+mod queues;
+mod sessions;
+mod shapes;
+mod sources;
+mod submit;
 mod tokens;
+mod watching;
+mod work;
+mod workers;
+
+use std::sync::Arc;
 
 use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +38,7 @@ use crate::layers;
 use crate::problem::{Code, Problem};
 
 pub use document::{Operations, ROLE};
+pub(crate) use queues::all as queues;
 
 /// The document's head.
 #[derive(OpenApi)]
@@ -30,11 +55,30 @@ struct Head;
 /// The API alone, with its document.
 pub fn api() -> (Router<Context>, Document) {
     let resources = OpenApiRouter::new()
+        .merge(pipelines::routes())
+        .merge(sources::routes())
         .merge(jobs::routes())
+        .merge(submit::routes())
+        .merge(acts::routes())
+        .merge(letters::routes())
+        .merge(operations::routes())
+        .merge(inbox::routes())
+        .merge(holding::routes())
+        .merge(queues::routes())
+        .merge(pauses::routes())
+        .merge(workers::routes())
+        .merge(work::routes())
+        .merge(events::routes())
+        .merge(previews::routes())
+        .merge(sessions::routes_of_api())
         .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(crate::live::routes());
-    let (router, mut document) =
-        OpenApiRouter::with_openapi(Head::openapi()).nest("/api/v1", resources).split_for_parts();
+    let (router, mut document) = OpenApiRouter::with_openapi(Head::openapi())
+        .merge(sessions::routes())
+        .merge(watching::routes())
+        .nest("/api/v1", resources)
+        .split_for_parts();
     document::complete(&mut document);
     (router, document)
 }
@@ -47,13 +91,18 @@ pub fn openapi() -> Document {
 /// Everything that a server answers.
 pub fn router(context: Context) -> Router {
     let (api, document) = api();
-    let document = axum::Json(document);
+    // Numbers, texts and names can always be written.
+    let document: Arc<str> = document.to_json().unwrap_or_default().into();
     let routes = api
         .merge(crate::dashboard::routes())
-        .route("/api/openapi.json", axum::routing::get(|| async move { document }))
+        .route("/api/openapi.json", get(move || async move { json(&document) }))
         .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "the path does not know this method")
         });
     layers::around(routes, context)
+}
+
+fn json(text: &Arc<str>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }

@@ -11,6 +11,8 @@ mod runner;
 mod selection;
 mod store;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{JobId, StageId};
@@ -59,13 +61,23 @@ pub enum State {
     Failed,
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        })
+    }
+}
+
 /// A bulk operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     /// Its id. Later ones sort after earlier ones.
     pub id: String,
     /// What is done.
-    #[serde(flatten)]
     pub kind: Kind,
     /// To which jobs, of those that were there when it began.
     pub selection: Selection,
@@ -159,7 +171,7 @@ pub enum Error {
     #[error("there is no operation {0}")]
     Unknown(String),
     /// It has ended already.
-    #[error("operation {id} is {state:?} already")]
+    #[error("operation {id} is {state} already")]
     Ended {
         /// Which.
         id: String,

@@ -15,7 +15,7 @@ use super::act::{Fate, act};
 use super::store::{self, Read};
 use super::{ERRORS_MAX, JobFault, Operation, State};
 use crate::client::Client;
-use crate::control::{host, worker_id};
+use crate::control::{changed, host, worker_id};
 
 /// How long a server that says nothing keeps an operation from the others.
 const OWNED_FOR: Duration = Duration::from_secs(30);
@@ -37,10 +37,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// the next start.
 pub async fn run(client: Client, stop: CancellationToken) {
     let runner = Runner { owner: worker_id(&host(), std::process::id()), client, stop };
-    let mut signals = runner.client.backend().bus.subscribe();
     let mut working = JoinSet::new();
     let mut ids = BTreeSet::new();
     while !runner.stop.is_cancelled() {
+        let mut signals = runner.client.backend().bus.subscribe();
         let free = OPERATIONS_AT_A_TIME - working.len();
         match runner.claim(&ids, free).await {
             Ok(claimed) => {
@@ -55,15 +55,12 @@ pub async fn run(client: Client, stop: CancellationToken) {
             }
             Err(error) => tracing::debug!(%error, "operations are not known"),
         }
-        let changed = async {
-            while !matches!(signals.next().await, Some(Signal::Changed) | None) {}
-            tokio::time::sleep(GAP).await;
-        };
         tokio::select! {
             () = runner.stop.cancelled() => {}
             Some(ended) = working.join_next() => drop(ended.map(|id| ids.remove(&id))),
-            _ = tokio::time::timeout(INTERVAL, changed) => {}
+            _ = tokio::time::timeout(INTERVAL, changed(&mut signals)) => {}
         }
+        let _ = runner.stop.run_until_cancelled(tokio::time::sleep(GAP)).await;
     }
     while working.join_next().await.is_some() {}
 }

@@ -90,7 +90,7 @@ fn task_address(task_id: i64, filter: &Filter) -> String {
 fn frame<'a>(visit: &'a Visit, inbox: &Inbox, open: Option<i64>) -> Page<'a> {
     Page::new(visit, Place::Inbox, "Inbox")
         .follow(&Topic::All)
-        .script("inbox.js")
+        .script("corners.js")
         .head(keys())
         .live("tasks", "card tasks", || list(inbox, open))
 }
@@ -246,7 +246,7 @@ fn keys() -> Markup {
         ("?", "this help"),
     ];
     html! {
-        button.quiet.small type="button" data-key="?" data-opens="keys" hidden { "Keys" kbd { "?" } }
+        button.quiet.small.js-only type="button" data-key="?" data-opens="keys" { "Keys" kbd { "?" } }
         dialog #keys {
             h2 { "Keys" }
             dl { @for (key, act) in keys { div { dt { kbd { (key) } } dd { (act) } } } }

@@ -152,8 +152,8 @@ fn bulk(jobs: &Jobs) -> Markup {
         @for (name, value) in jobs.filter.pairs() { input type="hidden" name=(name) value=(value); }
         div.bulk {
             span.count data-select-count { "With the chosen:" }
-            button.small name="act" value="retry" { "Retry" }
-            button.small.danger name="act" value="abort" { "Abort" }
+            button.small data-select-act name="act" value="retry" { "Retry" }
+            button.small.danger data-select-act name="act" value="abort" { "Abort" }
             span.gap {}
             span { "With all that match:" }
             button.small name="act" value="retry-all" { "Retry all failed…" }
@@ -167,7 +167,7 @@ fn table(jobs: &Jobs, may_act: bool) -> Markup {
         div.scroll { table {
             thead { tr {
                 @if may_act {
-                    th.check { input type="checkbox" data-select-all hidden
+                    th.check { input.js-only type="checkbox" data-select-all
                         aria-label="Choose all jobs of this page"; }
                 }
                 th { "Job" } th { "State" } th { "Pipeline" } th { "Stage" }
