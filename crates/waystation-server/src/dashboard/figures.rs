@@ -1,8 +1,10 @@
 //! Figures out of what was counted: rates and latencies, minute by minute.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use waystation_core::clock::Timestamp;
+use waystation_core::id::{PipelineName, StageId};
 use waystation_core::statistics::{BEYOND, BOUNDS_MS, MINUTE_MS, Measure, Statistic, UNTIMED};
 
 /// How long so many things took: a number for each bucket.
@@ -97,6 +99,42 @@ pub fn minutes(
     minutes
 }
 
+/// What a stage did of late.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How many stage runs completed.
+    pub completed: u64,
+    /// How many stage runs failed for good.
+    pub failed: u64,
+    /// How many attempts are made again.
+    pub retried: u64,
+    /// How long those took that completed.
+    pub took: Spread,
+}
+
+/// What each stage of a pipeline did from this moment on.
+pub fn work(
+    counted: &[Statistic],
+    pipeline: &PipelineName,
+    from: Timestamp,
+) -> BTreeMap<StageId, Work> {
+    let mut stages: BTreeMap<StageId, Work> = BTreeMap::new();
+    let ours = counted.iter().filter(|one| one.key.pipeline == *pipeline && one.minute >= from);
+    for one in ours {
+        let work = stages.entry(one.key.stage.clone()).or_default();
+        match one.key.measure {
+            Measure::Completed => {
+                work.completed += one.sum.count;
+                work.took.add(one.key.bucket, one.sum.count);
+            }
+            Measure::Failed => work.failed += one.sum.count,
+            Measure::Retried => work.retried += one.sum.count,
+            _ => {}
+        }
+    }
+    stages
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +173,8 @@ mod tests {
         let (from, to) = (Timestamp(10 * MINUTE_MS), Timestamp(12 * MINUTE_MS + 5));
         let minutes = minutes(&all, from, to, |_| true);
         let told: Vec<_> = minutes.iter().map(|one| (one.completed, one.failed)).collect();
+        let work = work(&[counted(12, Measure::Failed, 3, 2)], &"p".into(), from);
+        assert_eq!(work[&StageId::from("s")].failed, 2);
         assert_eq!(told, [(7, 0), (0, 0), (0, 2)]);
     }
 }

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::href;
+use crate::audit::Failed;
 
 /// The cookie in which the word goes along.
 const COOKIE: &str = "waystation_flash";
@@ -35,6 +36,9 @@ fn send(to: &str, flash: &Flash) -> Response {
     let (mark, text) = (if flash.is_bad { "bad" } else { "good" }, href::encode(&text));
     let cookie = format!("{COOKIE}={mark}.{text}; Path=/; Max-Age=20; HttpOnly; SameSite=Strict");
     let mut response = StatusCode::SEE_OTHER.into_response();
+    if flash.is_bad {
+        response.extensions_mut().insert(Failed("not done"));
+    }
     let headers = response.headers_mut();
     // Both are ASCII by now, but for an address that somebody made up.
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));

@@ -28,6 +28,12 @@ pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String 
     query
 }
 
+/// A path of this server that a form brought along; the overview, where it is none.
+pub fn own(path: &str) -> &str {
+    let is_own = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    if is_own { path } else { "/" }
+}
+
 /// A job's page.
 pub fn job(job_id: &JobId) -> String {
     format!("/jobs/{}", encode(job_id.as_str()))
@@ -52,5 +58,14 @@ mod tests {
         assert_eq!(job(&"a/b ?ä".into()), "/jobs/a%2Fb%20%3F%C3%A4");
         assert_eq!(query([("a", "1&2"), ("b", ""), ("c", "x")]), "?a=1%262&c=x");
         assert_eq!(query([("a", "")]), "");
+    }
+
+    #[test]
+    fn forms_lead_to_pages_of_this_server_alone() {
+        for (path, to) in [("/jobs?a=1", "/jobs?a=1"), ("//evil.example", "/"), ("https://a", "/")]
+        {
+            assert_eq!(own(path), to);
+        }
+        assert_eq!(own("/\\evil.example"), "/");
     }
 }

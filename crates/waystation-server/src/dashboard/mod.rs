@@ -6,17 +6,27 @@
 //! scripts; `assets/live.js` only asks again for the sections that a page marks as live.
 
 mod assets;
+mod audit;
+mod dead;
 mod figures;
 mod flash;
 pub mod href;
 mod inbox;
 mod job;
 mod jobs;
+mod login;
+mod operations;
 mod overview;
 mod page;
 mod parts;
+mod pausing;
+mod pipelines;
+mod queues;
 mod refused;
+mod sources;
+mod tokens;
 mod visit;
+mod workers;
 
 use axum::Router;
 
@@ -30,4 +40,14 @@ pub fn routes() -> Router<Context> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(inbox::routes())
+        .merge(pipelines::routes())
+        .merge(queues::routes())
+        .merge(dead::routes())
+        .merge(workers::routes())
+        .merge(sources::routes())
+        .merge(operations::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
+        .merge(login::routes())
+        .merge(pausing::routes())
 }

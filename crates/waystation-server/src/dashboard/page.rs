@@ -235,7 +235,7 @@ fn navigation(visit: &Visit, here: Place) -> Markup {
 }
 
 /// Our mark: two stations on a line.
-fn mark() -> Markup {
+pub fn mark() -> Markup {
     html! {
         svg.mark viewBox="0 0 20 20" width="20" height="20" aria-hidden="true" {
             path d="M2 14h5l5-8h6" fill="none" stroke="currentColor" stroke-width="2" {}

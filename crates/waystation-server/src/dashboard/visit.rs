@@ -14,8 +14,6 @@ const FRAGMENT: &str = "x-waystation-fragment";
 pub struct Visit {
     /// Who.
     pub identity: Identity,
-    /// The path of the page with its query.
-    pub address: String,
     /// The present moment's word to them, about what they did last.
     pub flash: Option<Flash>,
     /// The sections that are wanted; the whole page, if it is not said.
@@ -57,7 +55,6 @@ impl<S: Sync> FromRequestParts<S> for Visit {
         let wanted = wanted.map(|names| names.split(',').map(|name| name.trim().to_owned()));
         Ok(Self {
             identity: identity.clone(),
-            address: address.to_owned(),
             flash: flash::read(&parts.headers),
             wanted: wanted.map(Iterator::collect),
         })

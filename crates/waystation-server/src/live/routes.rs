@@ -37,7 +37,8 @@ pub fn routes() -> OpenApiRouter<Context> {
 /// Each text frame is a message as described in docs/live.md: a snapshot first, then what comes,
 /// each with a cursor to go on from. Close code 1013 says that the follower was too slow.
 #[utoipa::path(
-    get, path = "/live", tag = "live", params(Wanted),
+    get, path = "/live", tag = "live", operation_id = "follow", params(Wanted),
+    extensions(("x-role" = json!("viewer"))),
     responses((status = 101, description = "Messages follow"), Problem)
 )]
 async fn live(
@@ -58,7 +59,8 @@ async fn live(
 /// The same messages as over the WebSocket, each with its cursor as its id, which a browser gives
 /// back as `Last-Event-ID` when it connects again.
 #[utoipa::path(
-    get, path = "/live/sse", tag = "live",
+    get, path = "/live/sse", tag = "live", operation_id = "follow_events",
+    extensions(("x-role" = json!("viewer"))),
     params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "Where to go on")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"), Problem

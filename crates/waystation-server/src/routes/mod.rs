@@ -39,6 +39,7 @@ use crate::problem::{Code, Problem};
 
 pub use document::{Operations, ROLE};
 pub(crate) use queues::all as queues;
+pub(crate) use sources::all as sources;
 
 /// The document's head.
 #[derive(OpenApi)]

@@ -120,9 +120,6 @@ fn why(shown: &Shown) -> Markup {
             _ => "Why it is waiting",
         } }
         ul.words { @for words in &shown.why { li { (words) } } }
-        @if let Some(failure) = job.failure.as_ref().filter(|_| job.state == JobState::Failed) {
-            (failed(failure))
-        }
         @if let Some(task_id) = shown.task_id {
             p { a.button href=(href::task(task_id)) { "Open the task" } }
         }

@@ -118,7 +118,7 @@ fn line(change: &Change) -> Markup {
             td.before { @match before {
                 Before::Known(before) => del { (value::inline(before)) },
                 Before::Unknown => span.faint title="It was not there, or as it was submitted" {
-                    "not known"
+                    "–"
                 }
             } }
             td.arrow aria-hidden="true" { "→" }

@@ -81,7 +81,11 @@ fn tile(name: &str, value: &str, more: Markup) -> Markup {
 
 /// A rate with as many places as it needs.
 fn rate(rate: f64) -> String {
-    if rate == 0.0 || rate >= 99.5 { number(rate.round() as u64) } else { format!("{rate:.1}") }
+    if rate.fract() == 0.0 || rate >= 99.5 {
+        number(rate.round() as u64)
+    } else {
+        format!("{rate:.1}")
+    }
 }
 
 fn throughput(overview: &Overview) -> Markup {

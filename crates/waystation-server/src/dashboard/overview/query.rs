@@ -57,16 +57,13 @@ pub async fn read(context: &Context) -> Result<Overview, port::Error> {
 }
 
 impl Overview {
-    /// The last so many whole minutes.
-    fn last(&self, minutes: usize) -> &[Minute] {
-        let whole = &self.minutes[..self.minutes.len().saturating_sub(1)];
-        &whole[whole.len().saturating_sub(minutes)..]
-    }
-
     /// How many jobs completed a minute, of late.
     pub fn rate(&self) -> f64 {
-        let completed: u64 = self.last(RATE_MINUTES).iter().map(|one| one.completed).sum();
-        completed as f64 / RATE_MINUTES as f64
+        let from = self.minutes.len().saturating_sub(RATE_MINUTES);
+        let of_late = &self.minutes[from..];
+        let Some(first) = of_late.first() else { return 0.0 };
+        let completed: u64 = of_late.iter().map(|one| one.completed).sum();
+        completed as f64 * 60.0 / self.now.since(first.at).as_secs_f64().max(1.0)
     }
 
     /// How many jobs completed, failed and were retried within the hour.
