@@ -6,14 +6,6 @@ const RADIUS = 11;
 const INSET = 0.12;
 const SVG = "http://www.w3.org/2000/svg";
 
-for (const place of document.querySelectorAll("[data-corners]")) {
-  const picture = place.querySelector("img");
-  const field = document.querySelector("[data-corners-field]");
-  const begin = () => picture.naturalWidth && field && new Corners(picture, field);
-  if (picture.complete) begin();
-  else picture.addEventListener("load", begin, { once: true });
-}
-
 class Corners {
   #picture;
   #field;
@@ -129,4 +121,12 @@ function around(points) {
   const [x, y] = [middle(0), middle(1)];
   const angle = (point) => Math.atan2(point[1] - y, point[0] - x);
   return points.toSorted((one, other) => angle(one) - angle(other));
+}
+
+for (const place of document.querySelectorAll("[data-corners]")) {
+  const picture = place.querySelector("img");
+  const field = document.querySelector("[data-corners-field]");
+  const begin = () => picture.naturalWidth && field && new Corners(picture, field);
+  if (picture.complete) begin();
+  else picture.addEventListener("load", begin, { once: true });
 }

@@ -48,3 +48,23 @@ impl Receiver {
         self.0.recv().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_does_not_read_is_let_go_after_what_waits() {
+        let (sender, mut receiver) = queue();
+        let message = |cursor| Sent { cursor, text: "{}".into() };
+        for cursor in 0..QUEUE_MAX as u64 {
+            assert!(sender.send(&message(cursor)));
+        }
+        assert!(!sender.send(&message(99)), "one more than may wait");
+        drop(sender);
+        for cursor in 0..QUEUE_MAX as u64 {
+            assert_eq!(receiver.next().await.map(|sent| sent.cursor), Some(cursor));
+        }
+        assert!(receiver.next().await.is_none());
+    }
+}

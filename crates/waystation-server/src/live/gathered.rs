@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn last_lines_and_last_progress_of_a_job_are_kept() {
         let mut gathered = Gathered::default();
-        let (job_id, stage) = (waystation_core::JobId::from("j"), || "scan".into());
+        let (job_id, stage) = (waystation_core::id::JobId::from("j"), || "scan".into());
         for number in 0..150_u32 {
             let (line, level) = (format!("line {number}"), Level::Info);
             let job_id = job_id.clone();

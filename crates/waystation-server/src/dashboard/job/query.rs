@@ -12,7 +12,7 @@ use waystation_core::port;
 use waystation_core::state::JobState;
 use waystation_engine::{DefinitionError, Graph};
 
-use super::runs::{Run, runs};
+use super::runs::{Run, runs, tell_running};
 use crate::context::Context;
 
 /// What a job's page shows.
@@ -64,7 +64,8 @@ pub async fn read(context: &Context, job_id: &JobId) -> Result<Option<Shown>, po
         let stage = graph.as_ref().and_then(|graph| graph.pipeline.stage(stage));
         stage.map_or(ParamsMode::Merge, |stage| stage.params)
     };
-    let runs = runs(&events, &job.params, mode);
+    let mut runs = runs(&events, &job.params, mode);
+    tell_running(&mut runs, &job);
     let deadline = Contract::parse(&job.body).ok().and_then(|contract| contract.deadline);
     Ok(Some(Shown {
         now: context.now(),

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use waystation_core::Params;
 use waystation_core::clock::Timestamp;
+use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
+use waystation_core::job::JobRecord;
 use waystation_core::pipeline::ParamsMode;
+use waystation_core::state::JobState;
 
 use super::changes::{Changes, Output, changes};
-use waystation_core::Params;
 
 /// A stage that did a job once.
 #[derive(Debug)]
@@ -55,10 +58,10 @@ impl Attempt {
 }
 
 impl Run {
-    fn new(event: &Event) -> Self {
+    fn empty(visit: u32, stage: StageId) -> Self {
         Self {
-            visit: event.visit,
-            stage: event.stage.clone(),
+            visit,
+            stage,
             attempts: Vec::new(),
             notes: Vec::new(),
             output: None,
@@ -142,7 +145,8 @@ impl Run {
 pub fn runs(events: &[Event], now: &Params, mode: impl Fn(&StageId) -> ParamsMode) -> Vec<Run> {
     let mut runs: BTreeMap<u32, Run> = BTreeMap::new();
     for event in events {
-        let run = runs.entry(event.visit).or_insert_with(|| Run::new(event));
+        let run =
+            runs.entry(event.visit).or_insert_with(|| Run::empty(event.visit, event.stage.clone()));
         run.stage = event.stage.clone();
         run.take(event);
     }
@@ -154,6 +158,20 @@ pub fn runs(events: &[Event], now: &Params, mode: impl Fn(&StageId) -> ParamsMod
     let complete = runs.iter_mut().filter(|run| run.output.is_some());
     complete.zip(told).for_each(|(run, changes)| run.changes = changes);
     runs
+}
+
+/// Tells of the attempt that goes on: its start is written down with its end.
+pub fn tell_running(runs: &mut Vec<Run>, job: &JobRecord) {
+    let Some(began) = job.running_since.filter(|_| job.state == JobState::Running) else { return };
+    let Some((visit, number)) = Contract::awaited(&job.body) else { return };
+    let place = runs.iter().position(|run| run.visit == visit).unwrap_or_else(|| {
+        runs.push(Run::empty(visit, job.stage.clone()));
+        runs.len() - 1
+    });
+    let attempts = &mut runs[place].attempts;
+    if attempts.last().is_none_or(|last| last.ended.is_some()) {
+        attempts.push(Attempt { number, began, ended: None, failure: None });
+    }
 }
 
 #[cfg(test)]
