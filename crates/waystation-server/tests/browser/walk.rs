@@ -69,13 +69,13 @@ async fn drag_a_corner(web: &Web) {
     let handle = web.find("[data-corner='0']").await;
     let before = web.run("return document.querySelector('[data-corners-field]').value").await;
     let (x, y, width, height) = handle.rectangle().await.expect("it is drawn");
-    let (x, y) = ((x + width / 2.0) as i64, (y + height / 2.0) as i64);
+    let (x, y) = (x + width / 2.0, y + height / 2.0);
     let to = |x, y| PointerAction::MoveTo { duration: None, x, y };
     let drag = MouseActions::new("mouse".to_owned())
         .then(to(x, y))
         .then(PointerAction::Down { button: 0 })
-        .then(to(x + 20, y + 10))
-        .then(to(x + 40, y + 30))
+        .then(to(x + 20.0, y + 10.0))
+        .then(to(x + 40.0, y + 30.0))
         .then(PointerAction::Up { button: 0 });
     web.window.perform_actions(drag).await.expect("dragged");
     let field = "document.querySelector('[data-corners-field]').value";

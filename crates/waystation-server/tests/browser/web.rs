@@ -1,16 +1,18 @@
 //! A browser of a test's own.
 
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
-use waystation_testing::servers::free_port;
 
 /// No wait of a test is longer.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How often the browser is asked whether something is there.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A browser with one window. It ends with the value.
 pub struct Web {
@@ -24,13 +26,8 @@ pub struct Web {
 impl Web {
     /// A browser that looks at the pages below this address; none where it is not installed.
     pub async fn open(base: String) -> Option<Self> {
-        let port = free_port();
-        let driver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let driver = match driver {
+        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn();
+        let mut driver = match driver {
             Ok(driver) => driver,
             Err(error) => {
                 assert!(
@@ -41,7 +38,8 @@ impl Web {
                 return None;
             }
         };
-        let window = connect(port).await;
+        let said = driver.stdout.take().expect("it is piped");
+        let window = connect(port(said)).await;
         Some(Self { window, base, driver })
     }
 
@@ -78,12 +76,11 @@ impl Web {
     /// Waits until a script gives `true`.
     pub async fn until(&self, script: &str) {
         let script = format!("return Boolean({script});");
+        // The driver can only be asked. While a page comes in the place of another, it cannot.
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         let waiting = async {
-            while self.run(&script).await != json!(true) {
-                // The driver has no way to be told; a frame is waited for in the browser.
-                let frame = "const done = arguments[arguments.length - 1]; setTimeout(done, 50);";
-                let frame = self.window.execute_async(frame, Vec::new()).await;
-                frame.expect("a frame");
+            while self.window.execute(&script, Vec::new()).await.ok() != Some(json!(true)) {
+                looks.tick().await;
             }
         };
         if tokio::time::timeout(WAIT_MAX, waiting).await.is_err() {
@@ -113,23 +110,20 @@ async fn connect(port: u16) -> Client {
     let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
     let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
     let url = format!("http://127.0.0.1:{port}");
-    let connecting = async {
-        loop {
-            let mut builder = ClientBuilder::new(HttpConnector::new());
-            match builder.capabilities(capabilities.clone()).connect(&url).await {
-                Ok(window) => return window,
-                Err(error) if is_early(&error) => tokio::task::yield_now().await,
-                Err(error) => panic!("no browser: {error}"),
-            }
-        }
-    };
-    tokio::time::timeout(WAIT_MAX, connecting).await.expect("the driver answers")
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities).connect(&url).await.expect("a browser")
 }
 
-/// Whether the driver does not listen yet.
-fn is_early(error: &fantoccini::error::NewSessionError) -> bool {
-    use fantoccini::error::NewSessionError;
-    matches!(error, NewSessionError::Failed(_) | NewSessionError::Lost(_))
+/// The port at which the driver says that it listens. What it says later is read, and passed over.
+fn port(said: ChildStdout) -> u16 {
+    let mut lines = BufReader::new(said).lines();
+    let started = |line: std::io::Result<String>| {
+        let line = line.ok()?;
+        line.strip_suffix('.')?.rsplit_once("started successfully on port ")?.1.parse().ok()
+    };
+    let port = lines.by_ref().find_map(started).expect("the driver starts");
+    std::thread::spawn(move || lines.for_each(drop));
+    port
 }
 
 impl Drop for Web {
