@@ -120,10 +120,11 @@ function showProgress({ percent, message }) {
 function showLog(lines) {
   const list = document.querySelector("[data-log-fresh]");
   if (!list) return;
+  const now = new Date().toISOString().slice(11, 23);
   for (const { stage, level, line } of lines) {
     const item = document.createElement("li");
     item.className = level;
-    for (const [name, text] of [["clock", ""], ["stage", stage], ["line", line]]) {
+    for (const [name, text] of [["clock", now], ["stage", stage], ["line", line]]) {
       const part = document.createElement("span");
       part.className = name;
       part.textContent = text;

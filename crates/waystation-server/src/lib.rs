@@ -24,6 +24,8 @@ mod redact;
 pub mod routes;
 mod server;
 pub mod wire;
+#[cfg(test)]
+mod world;
 
 pub use context::Context;
 pub use options::{Limits, Options};

@@ -24,6 +24,8 @@ mod pipelines;
 mod queues;
 mod refused;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod visit;
 mod workers;

@@ -163,3 +163,66 @@ impl Message {
         Self { version: VERSION, topic, cursor: place.to_string(), body }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use waystation_core::clock::Timestamp;
+    use waystation_core::state::JobState;
+
+    fn happening(kind: &'static str, detail: Option<Value>) -> Happening {
+        Happening {
+            job_id: "j-1".into(),
+            pipeline: "scans".into(),
+            kind,
+            stage: "rectify".into(),
+            visit: 2,
+            attempt: 1,
+            at: Moment(Timestamp(1_795_440_000_000)),
+            detail,
+        }
+    }
+
+    fn counts(jobs: u64) -> Vec<Count> {
+        let (pipeline, stage) = ("scans".into(), "rectify".into());
+        vec![Count { pipeline, stage, state: JobState::Running, jobs }]
+    }
+
+    #[test]
+    fn the_document_shows_what_is_sent() {
+        let numbers = Delta {
+            counts: counts(4),
+            kinds: [("started", 118), ("failed", 1)].into(),
+            events: vec![happening("failed", None)],
+            ..Delta::default()
+        };
+        let job = Delta {
+            kinds: [("retried", 1)].into(),
+            events: vec![happening(
+                "retried",
+                Some(json!({ "not_before": "2026-11-23T13:20:03.000Z" })),
+            )],
+            progress: Some(Percent {
+                stage: "rectify".into(),
+                percent: 40.0,
+                message: "looks for edges".into(),
+            }),
+            log: vec![Line { stage: "rectify".into(), level: "info", line: "found a line".into() }],
+            log_left_out: 12,
+            ..Delta::default()
+        };
+        let snapshot = Snapshot { counts: counts(3), ..Snapshot::default() };
+        let sent = [
+            Message::new(Topic::Pipeline("scans".into()), 4_711, Body::Snapshot(snapshot)),
+            Message::new(Topic::All, 4_902, Body::Delta(numbers)),
+            Message::new(Topic::Job("j-1".into()), 4_903, Body::Delta(job)),
+        ];
+        let document = include_str!("../../../../docs/live.md");
+        let blocks = document.split("```json\n").skip(1);
+        let shown: Vec<Value> = blocks
+            .map(|block| serde_json::from_str(block.split("```").next().unwrap()).expect("JSON"))
+            .collect();
+        assert_eq!(json!(sent), json!(shown));
+    }
+}

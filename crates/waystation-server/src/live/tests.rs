@@ -1,88 +1,25 @@
 //! Followers of a server over memory.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_util::sync::CancellationToken;
-use waystation_core::Params;
-use waystation_core::clock::SystemClock;
 use waystation_core::event::Level;
-use waystation_core::id::JobId;
-use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
 use waystation_core::port::Signal;
-use waystation_core::settlement::Submitted;
-use waystation_engine::{Backend, Client, Graph, Registry, Submission};
-use waystation_memory::Memory;
 
 use super::stream::{Gone, Stream};
 use super::topic::Topic;
-use crate::context::Context;
-use crate::options::{Limits, Options};
+use crate::options::Limits;
 use crate::problem::Code;
-use crate::server::Server;
+use crate::world::World;
 
 /// No wait of a test is longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
-const PIPELINE: &str =
-    "pipeline: { name: p, stages: [{ id: check, type: manual, form: { ok: boolean } }] }";
 
-struct OnlyManual;
-
-impl Catalog for OnlyManual {
-    fn kind(&self, stage_type: &str) -> Option<StageKind> {
-        (stage_type == "manual").then_some(StageKind::Manual)
-    }
-
-    fn names(&self) -> Vec<String> {
-        vec!["manual".to_owned()]
-    }
-
-    fn build(&self, _: &Stage) -> Result<Executor, Vec<String>> {
-        Ok(Executor::Manual)
-    }
-}
-
-struct World {
-    context: Context,
-    graph: Arc<Graph>,
-    address: SocketAddr,
-    stop: CancellationToken,
-}
-
-impl World {
-    async fn new(limits: Limits) -> Self {
-        let clock = Arc::new(SystemClock);
-        let backend = Backend::whole(Memory::new(clock.clone()), clock);
-        let registry =
-            Registry::new(Arc::clone(&backend.store), Arc::new(OnlyManual), Arc::new(|_| None));
-        registry.install("test", PIPELINE).await.expect("a good pipeline");
-        let graph = registry.graph_of(&"p".into(), None).await.expect("a graph");
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = Options { address, limits, ..Options::default() };
-        let server = Server::bind(Client::new(backend, registry), options).await.expect("bound");
-        let (context, address) = (server.context().clone(), server.address().expect("an address"));
-        let stop = CancellationToken::new();
-        tokio::spawn(server.run(stop.clone()));
-        Self { context, graph, address, stop }
-    }
-
-    async fn submit(&self) -> JobId {
-        let submission = Submission { params: Params::new(), ..Submission::default() };
-        let answers = self.context.client().submit(&self.graph, vec![submission]).await;
-        match answers.expect("submitted").remove(0) {
-            Submitted::Created(job_id) => job_id,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn follow(&self, topic: Topic, cursor: Option<u64>) -> Stream {
-        let stream = Stream::open(&self.context, topic, cursor).await;
-        stream.map_err(|problem| problem.detail).expect("let in")
-    }
+async fn follow(world: &World, topic: Topic, cursor: Option<u64>) -> Stream {
+    let stream = Stream::open(&world.context, topic, cursor).await;
+    stream.map_err(|problem| problem.detail).expect("let in")
 }
 
 async fn next(stream: &mut Stream) -> Value {
@@ -103,7 +40,7 @@ async fn until(stream: &mut Stream, says: impl Fn(&Value) -> bool) -> Value {
 #[tokio::test]
 async fn followers_are_told_how_it_stands_and_then_what_comes() {
     let world = World::new(Limits::default()).await;
-    let mut stream = world.follow(Topic::Pipeline("p".into()), None).await;
+    let mut stream = follow(&world, Topic::Pipeline("p".into()), None).await;
     let first = next(&mut stream).await;
     assert_eq!((&first["type"], &first["version"]), (&"snapshot".into(), &1.into()), "{first}");
     assert_eq!(first["topic"]["pipeline"], "p");
@@ -120,15 +57,15 @@ async fn followers_are_told_how_it_stands_and_then_what_comes() {
 #[tokio::test]
 async fn who_comes_back_is_told_what_they_missed() {
     let world = World::new(Limits::default()).await;
-    let mut stays = world.follow(Topic::All, None).await;
+    let mut stays = follow(&world, Topic::All, None).await;
     let first = next(&mut stays).await;
     let cursor: u64 = first["cursor"].as_str().and_then(|text| text.parse().ok()).expect("one");
     world.submit().await;
     until(&mut stays, |message| message["kinds"]["created"] == 1).await;
-    let mut back = world.follow(Topic::All, Some(cursor)).await;
+    let mut back = follow(&world, Topic::All, Some(cursor)).await;
     let missed = next(&mut back).await;
     assert_eq!((&missed["type"], &missed["kinds"]["created"]), (&"delta".into(), &1.into()));
-    let mut lost = world.follow(Topic::All, Some(cursor + 100)).await;
+    let mut lost = follow(&world, Topic::All, Some(cursor + 100)).await;
     assert_eq!(next(&mut lost).await["type"], "snapshot", "nobody was given this cursor");
 }
 
@@ -136,7 +73,7 @@ async fn who_comes_back_is_told_what_they_missed() {
 async fn a_job_is_followed_line_by_line() {
     let world = World::new(Limits::default()).await;
     let job_id = world.submit().await;
-    let mut stream = world.follow(Topic::Job(job_id.clone()), None).await;
+    let mut stream = follow(&world, Topic::Job(job_id.clone()), None).await;
     let first = next(&mut stream).await;
     assert_eq!(first["job"]["state"], "waiting", "{first}");
     assert_eq!(first["events"][0]["kind"], "created", "{first}");
@@ -153,11 +90,11 @@ async fn a_job_is_followed_line_by_line() {
 #[tokio::test]
 async fn no_more_follow_than_may() {
     let world = World::new(Limits { subscribers_max: 1, ..Limits::default() }).await;
-    let first = world.follow(Topic::All, None).await;
+    let first = follow(&world, Topic::All, None).await;
     let refused = Stream::open(&world.context, Topic::All, None).await;
     assert_eq!(refused.err().map(|problem| problem.code), Some(Code::TooMany));
     drop(first);
-    world.follow(Topic::All, None).await;
+    follow(&world, Topic::All, None).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! A browser walks through the dashboard as people do.
 //!
-//! It takes Chromium and its driver (Debian: `chromium`, `chromium-driver`). Where they are not
-//! installed, these tests say loudly that they were skipped; with `CI=true` they fail.
+//! It takes Chromium and its driver (Debian: `chromium`, `chromium-driver`). Tests that need them
+//! have `chromedriver` in their names, by which `cargo xtask test` leaves them out, loudly, where
+//! they are not installed.
 
 #[path = "../../examples/showcase/picture.rs"]
 mod picture;

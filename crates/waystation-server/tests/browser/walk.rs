@@ -10,9 +10,9 @@ use crate::web::{WAIT_MAX, Web};
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_see_stages_move_answer_abort_and_retry() {
+async fn chromedriver_walks_from_stages_that_move_to_a_bulk_retry() {
     let world = World::start(0).await;
-    let Some(web) = Web::open(format!("http://{}", world.address)).await else { return };
+    let web = Web::open(format!("http://{}", world.address)).await;
     stages_move_without_a_reload(&world, &web).await;
     three_tasks_are_answered(&world, &web).await;
     a_running_job_is_aborted(&world, &web).await;

@@ -6,7 +6,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, StageId};
-use waystation_core::job::{Family, JobFilter, JobRecord, TaskFilter};
+use waystation_core::job::{JobRecord, TaskFilter};
 use waystation_core::pipeline::ParamsMode;
 use waystation_core::port;
 use waystation_core::state::JobState;
@@ -44,10 +44,8 @@ pub async fn read(context: &Context, job_id: &JobId) -> Result<Option<Shown>, po
     let store = &context.backend().store;
     let Some(explained) = context.client().why(job_id).await? else { return Ok(None) };
     let job = explained.job;
-    let family = Family::ChildrenOf(job_id.clone());
-    let children = JobFilter { family, limit: 1, ..JobFilter::default() };
-    let (events, log, children) =
-        tokio::try_join!(store.events(job_id), store.log(job_id), store.jobs(children))?;
+    let (events, log) = tokio::try_join!(store.events(job_id), store.log(job_id))?;
+    let made = |event: &Event| event.detail.as_ref()?.get(Event::CHILDREN).cloned();
     let task_id = match job.state {
         JobState::Waiting => {
             let filter = TaskFilter { job_id: Some(job_id.clone()), ..TaskFilter::first(1) };
@@ -70,7 +68,7 @@ pub async fn read(context: &Context, job_id: &JobId) -> Result<Option<Shown>, po
     Ok(Some(Shown {
         now: context.now(),
         why: explained.words,
-        has_children: !children.jobs.is_empty(),
+        has_children: events.iter().any(|event| made(event).is_some()),
         job,
         runs,
         events,
