@@ -26,7 +26,7 @@ const TESTED: &[(&str, &str)] = &[
 
 /// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
 /// out without it.
-const PROGRAMS: &[&str] = &["pgbouncer", "weed"];
+const PROGRAMS: &[&str] = &["pgbouncer", "promtool", "schemathesis", "weed"];
 /// Where programs of the system lie that are not in everybody's `PATH`.
 const SYSTEM_PLACES: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
 
@@ -117,6 +117,11 @@ fn parse(value: Option<&str>, in_ci: bool) -> anyhow::Result<Vec<&'static Servic
 }
 
 fn is_installed(program: &str) -> bool {
+    // Where it is not among the others, `WAYSTATION_TEST_` and its name say where it is.
+    let variable = format!("WAYSTATION_TEST_{}", program.to_uppercase());
+    if env::var_os(variable).is_some_and(|value| !value.is_empty()) {
+        return true;
+    }
     let path = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&path).chain(SYSTEM_PLACES.iter().map(PathBuf::from));
     places.map(|place| place.join(program)).any(|path| path.is_file())

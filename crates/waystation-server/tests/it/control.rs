@@ -74,9 +74,11 @@ async fn queues_tell_who_reads_them_and_workers_what_they_serve() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sources_tell_where_they_stand() {
     let world = World::open().await.serving("found").await;
-    let store = &world.client.backend().store;
+    let backend = world.client.backend();
     let looking = async {
-        while store.checkpoint("found/find").await.unwrap().is_none() {
+        while backend.store.checkpoint("found/find").await.unwrap().is_none()
+            || world.client.workers().await.unwrap().is_empty()
+        {
             tokio::task::yield_now().await;
         }
     };

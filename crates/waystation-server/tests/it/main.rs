@@ -8,6 +8,7 @@
 
 mod access;
 mod audit;
+mod contract;
 mod control;
 mod document;
 mod events;
