@@ -55,14 +55,11 @@ async fn timed(State(context): State<Context>, request: Request, next: Next) -> 
         return next.run(request).await;
     }
     let limit = context.limits().request_time_max;
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let seconds = limit.as_secs();
-            Problem::new(Code::TimedOut, format!("the answer took longer than {seconds} s"))
-                .into_response()
-        }
-    }
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let why = format!("the answer took longer than {} s", limit.as_secs());
+        Problem::new(Code::TimedOut, why).into_response()
+    })
 }
 
 /// Refuses requests with more headers than are read, and with what no store keeps in a name.

@@ -123,9 +123,12 @@ async fn bad_submissions_are_told_what_is_wrong() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_are_found_by_filters_and_pages() {
     let world = World::open().await;
-    let jobs: Vec<_> = (0..5).map(|page| {
-        json!({ "pipeline": "scans", "job_id": format!("j{page}"), "params": { "page": page, "who": "Ann" } })
-    }).collect();
+    let jobs: Vec<_> = (0..5)
+        .map(|page| {
+            let params = json!({ "page": page, "who": "Ann" });
+            json!({ "pipeline": "scans", "job_id": format!("j{page}"), "params": params })
+        })
+        .collect();
     world.post("/api/v1/jobs", json!({ "jobs": jobs })).await.is(201);
     world.post("/api/v1/jobs", json!({ "pipeline": "far", "params": { "n": 1 } })).await.is(201);
     let mut seen = Vec::new();

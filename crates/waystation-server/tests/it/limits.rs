@@ -82,3 +82,17 @@ async fn connections_beyond_the_limit_wait() {
     drop(second);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_connections_are_closed_and_waiting_ones_are_not() {
+    use tokio::io::AsyncReadExt;
+    let limits = Limits { idle_time_max: Duration::from_millis(1_500), ..Limits::default() };
+    let world = World::with(Options { limits, ..Options::default() }).await;
+    let address = world.url.strip_prefix("http://").unwrap().to_owned();
+    let mut silent = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let mut end = Vec::new();
+    let closed = tokio::time::timeout(crate::world::WAIT_MAX, silent.read_to_end(&mut end));
+    let _ = closed.await.expect("nobody said anything");
+    world.get("/api/v1/events?after=0&wait_seconds=1").await.is(200);
+    world.end().await;
+}

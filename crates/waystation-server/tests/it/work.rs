@@ -33,7 +33,8 @@ async fn work_is_claimed_told_of_and_done() {
     let states = beat.is(200).body;
     assert_eq!(states["claims"][0]["state"], "held");
     assert_eq!(states["claims"][1]["state"], "lost");
-    let done = json!({ "claim": name, "output": { "twice": 8 }, "log": [{ "line": "ends", "level": "warn" }] });
+    let log = json!([{ "line": "ends", "level": "warn" }]);
+    let done = json!({ "claim": name, "output": { "twice": 8 }, "log": log });
     let answer = world.post("/api/v1/work/complete", done.clone()).await.is(200).body;
     assert_eq!((&answer["job_id"], &answer["stage"]), (&json!(job_id), &json!("after")));
     world.post("/api/v1/work/complete", done).await.is(200);

@@ -297,10 +297,8 @@ impl World {
                 signals.next().await.expect("the bus lives");
             }
         };
-        match tokio::time::timeout(WAIT_MAX, waiting).await {
-            Ok(job) => job,
-            Err(_) => panic!("job {job_id} is not {state}"),
-        }
+        let reached = tokio::time::timeout(WAIT_MAX, waiting).await;
+        reached.unwrap_or_else(|_| panic!("job {job_id} is not {state}"))
     }
 
     /// A job whose task waits, and the task.
