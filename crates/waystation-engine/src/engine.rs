@@ -126,17 +126,7 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
-        let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
-        if backend.blobs.is_none() {
-            unmet.extend(offload::homeless(&definition.pipeline));
-        }
-        if !unmet.is_empty() {
-            let origin = definition.pipeline.name.to_string();
-            return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
-        }
-        if options.lease < LEASE_MIN {
-            return Err(EngineError::Lease(options.lease));
-        }
+        check(&backend, &definition, &options)?;
         let keeper = LeaseKeeper::new(options.lease);
         if let Some(books) = &backend.books {
             // What was announced before there was anybody to hear it.
@@ -197,6 +187,22 @@ impl Engine {
         });
         Ok(Handle { drain, sources_done, ended, supervisor, backend, definition, gate })
     }
+}
+
+/// Refuses what could not work on this backend.
+fn check(backend: &Backend, definition: &Definition, options: &Options) -> Result<(), EngineError> {
+    let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+    if backend.blobs.is_none() {
+        unmet.extend(offload::homeless(&definition.pipeline));
+    }
+    if !unmet.is_empty() {
+        let origin = definition.pipeline.name.to_string();
+        return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
+    }
+    if options.lease < LEASE_MIN {
+        return Err(EngineError::Lease(options.lease));
+    }
+    Ok(())
 }
 
 impl Handle {

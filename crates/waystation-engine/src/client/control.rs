@@ -1,5 +1,6 @@
 //! What operators ask: pause, look at who works and who did what, act on many jobs at once.
 
+use waystation_core::id::StageId;
 use waystation_core::port;
 
 use super::Client;
@@ -113,7 +114,7 @@ impl Client {
         }
         known.sort();
         known.dedup();
-        let known = known.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+        let known = known.iter().map(StageId::as_str).collect::<Vec<_>>().join(", ");
         Err(PauseError::UnknownStage { pipeline: pipeline.clone(), stage: stage.clone(), known })
     }
 }

@@ -70,6 +70,7 @@ impl Gate {
     }
 
     /// The same gate for somebody who looks at it now, and then wants to hear what changes.
+    #[must_use]
     pub fn watched(&self) -> Self {
         let mut watched = self.clone();
         watched.view.mark_unchanged();
@@ -80,7 +81,7 @@ impl Gate {
     /// nobody keeps it any more.
     pub async fn changed(&mut self) {
         if self.view.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

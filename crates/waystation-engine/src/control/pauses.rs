@@ -218,7 +218,10 @@ pub async fn take_back(backend: &Backend, target: &Target) -> Result<bool, port:
 
 /// A view that is at most so old, for those who come now and then. Clones share it.
 #[derive(Clone, Default)]
-pub struct View(Arc<Mutex<Option<(Instant, Arc<Pauses>)>>>);
+pub struct View(Arc<Mutex<Seen>>);
+
+/// What was seen last, and when.
+type Seen = Option<(Instant, Arc<Pauses>)>;
 
 impl View {
     /// What is paused. Where the store does not say, what it said last holds: it will not take new

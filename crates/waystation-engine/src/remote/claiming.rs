@@ -211,7 +211,7 @@ fn token_of(begun: &Begun, post: &Post, asked: &Asked) -> Token {
         attempt: contract.retry_count + 1,
         queue: post.queue.clone(),
         delivery_id: delivery.lease.delivery_id,
-        token: delivery.lease.token,
+        fence: delivery.lease.token,
         deliveries: delivery.deliveries,
         priority: delivery.priority,
         enqueued_at: delivery.enqueued_at,

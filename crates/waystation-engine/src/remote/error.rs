@@ -28,7 +28,10 @@ pub enum Error {
         known: String,
     },
     /// The name is not one that people can read.
-    #[error("`{}` is no worker's name: 1 to 100 bytes without control characters", .0.escape_debug())]
+    #[error(
+        "`{}` is no worker's name: 1 to 100 bytes without control characters",
+        .0.escape_debug()
+    )]
     Worker(String),
     /// Too much is out already.
     #[error("{0} claims are out at this server, which is all that it keeps (hint: ask another)")]

@@ -1,5 +1,5 @@
-//! What goes on beside the requests: leases that are extended or run out, time that is over, aborts,
-//! and telling who works.
+//! What goes on beside the requests: leases that are extended or run out, time that is over,
+//! aborts, and telling who works.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// How long a queue is kept open that nobody asks for work of: what a broker sent ahead goes back.
 const IDLE: Duration = Duration::from_secs(15);
 
+/// A claim that is to be extended: its place among the answers, its lease, and what is known of it.
+type Due = (usize, Lease, Option<Arc<Slot>>);
+
 impl Inner {
     /// Makes claims last from now.
     pub async fn extend(
@@ -32,7 +35,7 @@ impl Inner {
     ) -> Result<Vec<Extension>, Error> {
         let lease = lease.map(|lease| lease.clamp(LEASE_MIN, LEASE_MAX));
         let mut answers = vec![Extension::Lost; claims.len()];
-        let mut due: HashMap<Duration, Vec<(usize, Lease, Option<Arc<Slot>>)>> = HashMap::new();
+        let mut due: HashMap<Duration, Vec<Due>> = HashMap::new();
         for (index, id) in claims.iter().enumerate() {
             let Ok(token) = Token::read(id) else { continue };
             let slot = self.claims.get(id);

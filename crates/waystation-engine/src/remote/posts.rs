@@ -1,7 +1,7 @@
 //! The remote stages that there are, and what makes attempts at each of them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use waystation_core::id::{PipelineName, QueueName, StageId};
@@ -50,10 +50,13 @@ pub struct Tools {
     pub progress: ProgressKeeper,
 }
 
+/// The remote stages of each pipeline, and when that was found out.
+type Known = HashMap<PipelineName, (Instant, Vec<Arc<Post>>)>;
+
 /// The remote stages of the pipelines that were asked for.
 pub struct Posts {
     tools: Tools,
-    known: Mutex<HashMap<PipelineName, (Instant, Vec<Arc<Post>>)>>,
+    known: Mutex<Known>,
 }
 
 impl Posts {
@@ -184,7 +187,7 @@ impl Posts {
         Post { pipeline, stage, queue, version, attempter, asked_at: Mutex::new(None) }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PipelineName, (Instant, Vec<Arc<Post>>)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

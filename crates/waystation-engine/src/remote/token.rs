@@ -38,7 +38,7 @@ pub struct Token {
     pub delivery_id: i64,
     /// What fences it.
     #[serde(rename = "t")]
-    pub token: u64,
+    pub fence: u64,
     /// How often it was handed out.
     #[serde(rename = "n")]
     pub deliveries: u32,
@@ -93,12 +93,12 @@ impl Token {
 
     /// What the event of the attempt's beginning tells: whose it was, and under which lease.
     pub fn signature(&self) -> Value {
-        json!({ "worker": self.worker, "lease": self.token })
+        json!({ "worker": self.worker, "lease": self.fence })
     }
 
     /// The right to settle it.
     pub fn lease(&self) -> Lease {
-        let (delivery_id, token) = (self.delivery_id, self.token);
+        let (delivery_id, token) = (self.delivery_id, self.fence);
         Lease { queue: self.queue.clone(), delivery_id, token }
     }
 
@@ -128,7 +128,7 @@ mod tests {
             attempt: 2,
             queue: "scans.rectify".into(),
             delivery_id: -7,
-            token: u64::MAX,
+            fence: u64::MAX,
             deliveries: 4,
             priority: 10,
             enqueued_at: Timestamp(1),

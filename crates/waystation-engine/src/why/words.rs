@@ -39,9 +39,12 @@ impl Why {
         match self {
             Self::Running { stage, attempt, since, worker, leased_until } => {
                 let on = worker.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
-                let lease = leased_until.map_or_else(String::new, |until| match until > now {
-                    true => format!("; its lease lasts {} unless renewed", span(until.since(now))),
-                    false => "; its lease has run out, and it comes up again".to_owned(),
+                let lease = leased_until.map_or_else(String::new, |until| {
+                    if until > now {
+                        format!("; its lease lasts {} unless renewed", span(until.since(now)))
+                    } else {
+                        "; its lease has run out, and it comes up again".to_owned()
+                    }
                 });
                 let length = span(now.since(*since));
                 format!("attempt {attempt} at stage `{stage}` runs{on} for {length}{lease}")
@@ -50,10 +53,8 @@ impl Why {
                 let of = attempts_max.map_or_else(String::new, |max| format!(" of {max}"));
                 let what = failure.as_ref().map_or_else(String::new, |one| format!(": {one}"));
                 let when = within(*due, now);
-                format!(
-                    "attempt {} at stage `{stage}` is due {when} (attempt {attempt}{of} failed{what})",
-                    attempt + 1
-                )
+                let (next, failed) = (attempt + 1, format!("attempt {attempt}{of} failed{what}"));
+                format!("attempt {next} at stage `{stage}` is due {when} ({failed})")
             }
             Self::Postponed { due, reason } => {
                 format!("was put back uncounted and comes up {}: {reason}", within(*due, now))
@@ -72,9 +73,12 @@ impl Why {
                     Some(name) => format!("held by {name}"),
                     None => "held by nobody".to_owned(),
                 };
-                let due = due_at.map_or_else(String::new, |due| match due > now {
-                    true => format!(", due {}", within(due, now)),
-                    false => format!(", overdue for {}", span(now.since(due))),
+                let due = due_at.map_or_else(String::new, |due| {
+                    if due > now {
+                        format!(", due {}", within(due, now))
+                    } else {
+                        format!(", overdue for {}", span(now.since(due)))
+                    }
                 });
                 format!(
                     "waits for a person at stage `{stage}` for {} (task {task_id}, {whose}{due})",

@@ -163,7 +163,7 @@ impl Worker {
                 Event::Received(result) => self.received(result?),
                 Event::Ended(first) => self.ended(first),
                 Event::Settled(settlements) => self.settled(settlements)?,
-                Event::Returned(Ok(())) => {}
+                Event::Returned(Ok(())) | Event::Left => {}
                 Event::Returned(Err(error)) => {
                     tracing::error!(stage = %self.options.stage, %error, "returning broke");
                 }
@@ -176,7 +176,6 @@ impl Worker {
                         leaving = Some(Box::pin(async move { backend.leave(&queue).await }));
                     }
                 }
-                Event::Left => {}
                 Event::Drain => {
                     draining = true;
                     // What was leased for a receive that is dropped returns uncounted.

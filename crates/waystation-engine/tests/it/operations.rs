@@ -10,6 +10,7 @@ use waystation_core::clock::Clock;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::JobId;
 use waystation_core::port::{Expected, Signal};
+use waystation_core::settlement::Submitted;
 use waystation_core::state::JobState;
 use waystation_engine::control::operations::{
     self, DryRun, Kind, Operation, Page, Request, Selection, State,
@@ -29,7 +30,7 @@ async fn world() -> World {
 
 async fn submit(world: &World, jobs: usize) -> Vec<JobId> {
     let answers = world.client.submit(&world.definition, vec![Submission::default(); jobs]).await;
-    let accepted = answers.expect("submitted").into_iter().map(|one| one.accepted());
+    let accepted = answers.expect("submitted").into_iter().map(Submitted::accepted);
     accepted.collect::<Result<_, _>>().expect("created")
 }
 

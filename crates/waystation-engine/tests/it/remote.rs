@@ -1,5 +1,6 @@
 //! Programs that ask for work: claims, what comes of them, and what does not.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ async fn claim_one(remote: &Remote, worker: &str) -> Claim {
     claims.remove(0)
 }
 
-fn seen(value: Value) -> Completed {
+fn seen(value: u32) -> Completed {
     Completed { output: params(json!({ "seen": value })), ..Completed::default() }
 }
 
@@ -100,11 +101,11 @@ async fn remote_stage_stands_between_local_ones() {
     remote.progress(&claim.claim_id, 40.0, "half").await.expect("told");
     let line = |line: &str| Line { level: Level::Info, line: line.to_owned() };
     remote.log(&claim.claim_id, &[line("begun")]).await.expect("told");
-    let extended = remote.extend(&[claim.claim_id.clone()], None).await.expect("answered");
+    let extended = remote.extend(from_ref(&claim.claim_id), None).await.expect("answered");
     assert!(
         matches!(extended[0], Extension::Held { lease_until } if lease_until >= claim.lease_until)
     );
-    let completed = Completed { log: vec![line("done")], ..seen(json!(1)) };
+    let completed = Completed { log: vec![line("done")], ..seen(1) };
     let answer = remote.complete(&claim.claim_id, completed).await.expect("taken");
     assert_eq!((answer.state, answer.stage.as_str()), (JobState::Queued, "c"));
     let job = world.reach(&job_id, JobState::Completed).await;
@@ -127,19 +128,19 @@ async fn same_end_told_twice_is_answered_the_same_also_after_a_restart() {
     let job_id = world.submit_at("far", json!({ "n": 7 })).await;
     let claim = claim_one(&remote, "w1").await;
     let id = &claim.claim_id;
-    let first = remote.complete(id, seen(json!(1))).await.expect("taken");
-    let second = remote.complete(id, seen(json!(1))).await.expect("the same");
+    let first = remote.complete(id, seen(1)).await.expect("taken");
+    let second = remote.complete(id, seen(1)).await.expect("the same");
     assert_eq!(first, second);
     let other = serve(&world).await;
     for server in [&remote, &other] {
-        let third: Answer = server.complete(id, seen(json!(1))).await.expect("the same");
+        let third: Answer = server.complete(id, seen(1)).await.expect("the same");
         assert_eq!((third.state, &third.job_id), (JobState::Queued, &job_id));
-        let otherwise = server.complete(id, seen(json!(2))).await;
+        let otherwise = server.complete(id, seen(2)).await;
         assert!(matches!(otherwise, Err(Error::Lost)));
         assert!(matches!(server.fail(id, failed("no")).await, Err(Error::Lost)));
         assert!(matches!(server.hand_back(id).await, Err(Error::Lost)));
         assert!(matches!(server.progress(id, 1.0, "").await, Err(Error::Lost)));
-        assert_eq!(server.extend(&[id.clone()], None).await.expect("answered"), [Extension::Lost]);
+        assert_eq!(server.extend(from_ref(id), None).await.expect("answered"), [Extension::Lost]);
     }
 }
 
@@ -151,10 +152,10 @@ async fn claim_outlives_the_server_that_gave_it() {
     let claim = claim_one(&remote, "w1").await;
     drop(remote);
     let other = serve(&world).await;
-    let extended = other.extend(&[claim.claim_id.clone()], None).await.expect("answered");
+    let extended = other.extend(from_ref(&claim.claim_id), None).await.expect("answered");
     assert!(matches!(extended[0], Extension::Held { .. }));
     other.progress(&claim.claim_id, 50.0, "half").await.expect("told");
-    let answer = other.complete(&claim.claim_id, seen(json!(1))).await.expect("taken");
+    let answer = other.complete(&claim.claim_id, seen(1)).await.expect("taken");
     assert_eq!((answer.job_id, answer.stage.as_str()), (job_id.clone(), "c"));
     assert_eq!(json!(world.job(&job_id).await.params), json!({ "n": 7, "seen": 1 }));
 }
@@ -169,12 +170,12 @@ async fn late_worker_is_refused_when_its_lease_was_lost() {
     let claim = claim_one(&remote, "w2").await;
     assert_eq!((&claim.job_id, claim.attempt, claim.deliveries), (&job_id, 1, 2));
     assert_ne!(claim.claim_id, late.claim_id);
-    let extended = remote.extend(&[late.claim_id.clone()], None).await.expect("answered");
+    let extended = remote.extend(from_ref(&late.claim_id), None).await.expect("answered");
     assert_eq!(extended, [Extension::Lost]);
-    assert!(matches!(remote.complete(&late.claim_id, seen(json!(1))).await, Err(Error::Lost)));
-    remote.complete(&claim.claim_id, seen(json!(1))).await.expect("taken");
+    assert!(matches!(remote.complete(&late.claim_id, seen(1)).await, Err(Error::Lost)));
+    remote.complete(&claim.claim_id, seen(1)).await.expect("taken");
     // Also where both say the same.
-    assert!(matches!(remote.complete(&late.claim_id, seen(json!(1))).await, Err(Error::Lost)));
+    assert!(matches!(remote.complete(&late.claim_id, seen(1)).await, Err(Error::Lost)));
     assert_eq!(world.job(&job_id).await.stage.as_str(), "c");
 }
 
@@ -186,11 +187,11 @@ async fn worker_hears_of_an_abort_when_it_extends() {
         let job_id = world.submit_at("far", json!({ "n": 7 })).await;
         let claim = claim_one(&remote, "w1").await;
         world.client.abort_as(&job_id, "not wanted", "ann").await.expect("asked");
-        let extended = remote.extend(&[claim.claim_id.clone()], None).await.expect("answered");
+        let extended = remote.extend(from_ref(&claim.claim_id), None).await.expect("answered");
         let reason = "not wanted (by ann)".to_owned();
         assert_eq!(extended, [Extension::AbortRequested { reason }]);
         let answer = match told {
-            "completed" => remote.complete(&claim.claim_id, seen(json!(1))).await,
+            "completed" => remote.complete(&claim.claim_id, seen(1)).await,
             _ => remote.hand_back(&claim.claim_id).await,
         };
         assert_eq!(answer.expect("taken").state, JobState::Aborted, "{told}");
@@ -246,7 +247,7 @@ async fn what_is_no_good_is_not_handed_out_and_poison_is_recognised() {
         let claims = remote.claim(short.clone()).await.expect("answered");
         assert_eq!(claims[0].deliveries, deliveries);
     }
-    let last = ClaimRequest { wait: Duration::from_secs(3), ..short };
+    let last = ClaimRequest { wait: Duration::from_millis(1_500), ..short };
     assert_eq!(remote.claim(last).await.expect("answered"), []);
     let job = world.job(&poison).await;
     assert_eq!((job.state, job.failure.expect("why").kind), (JobState::Failed, ErrorKind::Poison));
@@ -342,7 +343,7 @@ async fn remote_workers_are_told_of_and_explained() {
     assert!(running.contains("attempt 1 at stage `far` runs on w1@"), "{running}");
     let waits = words(&second).await;
     assert!(waits.starts_with("waits its turn in queue `test.far` with 1 ready"), "{waits}");
-    remote.complete(&claim.claim_id, seen(json!(1))).await.expect("taken");
+    remote.complete(&claim.claim_id, seen(1)).await.expect("taken");
 }
 
 #[tokio::test]

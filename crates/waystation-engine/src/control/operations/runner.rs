@@ -189,7 +189,8 @@ impl Runner {
         }
     }
 
-    /// Writes how far it is. Tells whether it goes on here. Where somebody cancelled it, that stays.
+    /// Writes how far it is. Tells whether it goes on here; where somebody cancelled it, it does
+    /// not.
     async fn keep(&self, read: &mut Read) -> Result<bool, port::Error> {
         let records = &*self.client.backend().records;
         loop {
