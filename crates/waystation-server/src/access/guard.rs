@@ -20,15 +20,23 @@ pub async fn guard(State(context): State<Context>, mut request: Request, next: N
         return Problem::new(Code::CrossOrigin, why).into_response();
     }
     let identity = match identify(&context, request.headers()).await {
-        Ok(identity) => identity,
-        Err(problem) => return problem.into_response(),
+        Ok(Some(identity)) => identity,
+        Ok(None) => return next.run(request).await,
+        Err(problem) if problem.code == Code::CrossOrigin => return problem.into_response(),
+        Err(problem) => {
+            request.extensions_mut().insert(Undecided(problem));
+            return next.run(request).await;
+        }
     };
-    let Some(identity) = identity else { return next.run(request).await };
     request.extensions_mut().insert(identity.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(identity);
     response
 }
+
+/// Why it could not be found out who asks. Only those are refused for it who must be known.
+#[derive(Clone)]
+struct Undecided(Problem);
 
 async fn identify(context: &Context, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
     let access = context.access();
@@ -70,6 +78,9 @@ pub struct Admin(pub Identity);
 pub struct Watcher;
 
 fn demand(parts: &Parts, role: Role) -> Result<Identity, Problem> {
+    if let Some(Undecided(problem)) = parts.extensions.get() {
+        return Err(problem.clone());
+    }
     let Some(identity) = parts.extensions.get::<Identity>() else {
         let hint = "a token is due: `Authorization: Bearer wst_…`";
         return Err(Problem::new(Code::Unauthenticated, hint));

@@ -2,9 +2,16 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
+use waystation_core::clock::{SystemClock, Timestamp};
+use waystation_core::port::{self, Expected, Put, Record, RecordPage, Records};
 use waystation_core::state::JobState;
+use waystation_engine::Backend;
+use waystation_memory::Memory;
+use waystation_server::Options;
 
 use crate::world::World;
 
@@ -28,6 +35,57 @@ async fn health_and_status_tell_of_every_part() {
     assert!(workers["workers"][0]["pid"].is_u64());
     let none = json!({ "configured": 0, "active": 0, "workers": [] });
     assert_eq!(status["source_workers"], none);
+    world.end().await;
+}
+
+/// Records that cannot be had.
+struct Gone;
+
+fn gone<T>() -> Result<T, port::Error> {
+    Err(port::Error::Unavailable { name: "store".into(), message: "it is gone".into() })
+}
+
+#[async_trait]
+impl Records for Gone {
+    async fn put_record(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Value,
+        _: Expected,
+        _: Option<Timestamp>,
+    ) -> Result<Put, port::Error> {
+        gone()
+    }
+
+    async fn record(&self, _: &str, _: &str) -> Result<Option<Record>, port::Error> {
+        gone()
+    }
+
+    async fn records(&self, _: &str, _: RecordPage) -> Result<Vec<Record>, port::Error> {
+        gone()
+    }
+
+    async fn remove_record(&self, _: &str, _: &str, _: Expected) -> Result<bool, port::Error> {
+        gone()
+    }
+
+    async fn clear_expired_records(&self) -> Result<usize, port::Error> {
+        gone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_its_store_says_so_and_lives() {
+    let clock = Arc::new(SystemClock);
+    let mut backend = Backend::whole(Memory::new(clock.clone()), clock);
+    backend.records = Arc::new(Gone);
+    let world = World::over(backend, Options::default()).await;
+    world.get("/health/live").await.is(200);
+    let health = world.get("/health").await.is(503).body;
+    assert_eq!(health["status"], "unhealthy");
+    assert_eq!(health["components"][0]["reason"], "store is unavailable: it is gone");
+    world.get("/api/v1/jobs").await.problem(503, "unavailable");
     world.end().await;
 }
 

@@ -204,7 +204,11 @@ impl World {
     pub async fn with(options: Options) -> Self {
         let clock = Arc::new(SystemClock);
         let backend = Backend::whole(Memory::new(clock.clone()), clock);
-        let backend = backend.with_blobs(Arc::new(Blobs::default()));
+        Self::over(backend.with_blobs(Arc::new(Blobs::default())), options).await
+    }
+
+    /// One over this backend.
+    pub async fn over(backend: Backend, options: Options) -> Self {
         let registry = Registry::new(
             Arc::clone(&backend.store),
             Arc::new(Types),
