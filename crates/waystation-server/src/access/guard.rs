@@ -41,6 +41,10 @@ struct Undecided(Problem);
 async fn identify(context: &Context, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
     let access = context.access();
     if !access.is_guarded().await? {
+        // Its last token was taken back: nobody else than this machine is let in without one.
+        if !context.is_local() {
+            return Ok(None);
+        }
         return match origin::foreign_host(headers) {
             Some(why) => Err(Problem::new(Code::CrossOrigin, why)),
             None => Ok(Some(Identity::local())),

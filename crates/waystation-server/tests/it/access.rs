@@ -1,6 +1,7 @@
 //! Who comes in: hosts, other sites' pages, tokens, sessions.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
@@ -138,5 +139,23 @@ async fn tokens_are_made_listed_and_taken_back() {
     let past = json!({ "name": "bob", "role": "viewer", "expires_at": "soon" });
     send(with(Method::POST, "/api/v1/tokens").json(&past)).await.problem(422, "invalid");
     send(with(Method::DELETE, "/api/v1/tokens/bob")).await.problem(404, "not_found");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_becomes_open_by_an_act_alone() {
+    let world = World::open().await;
+    let access = world.server.access();
+    let soon = world.server.now().plus(Duration::from_millis(50));
+    let made = access.add_token("brief", Role::Viewer, Some(soon)).await.unwrap();
+    while world.server.now() <= soon {
+        tokio::task::yield_now().await;
+    }
+    world.get("/api/v1/jobs").await.problem(401, "unauthenticated");
+    let expired = world.request(Method::GET, "/api/v1/jobs").bearer_auth(&made.secret);
+    send(expired).await.problem(401, "unauthenticated");
+    access.add_token("last", Role::Viewer, None).await.unwrap();
+    assert!(access.remove_token("last").await.unwrap());
+    world.get("/api/v1/jobs").await.is(200);
     world.end().await;
 }
