@@ -78,12 +78,16 @@ name!(
     Label
 );
 
+/// A new text that no other has and that sorts after the earlier ones (UUID version 7).
+pub fn time_ordered() -> String {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer).to_owned()
+}
+
 impl JobId {
-    /// A new id that sorts after the earlier ones (UUID version 7), so that indexes on it only
-    /// ever grow at one end.
+    /// A new id that sorts after the earlier ones, so that indexes on it only ever grow at one end.
     pub fn generate() -> Self {
-        let mut buffer = uuid::Uuid::encode_buffer();
-        Self::new(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+        Self::new(time_ordered())
     }
 }
 

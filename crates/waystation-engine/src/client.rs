@@ -1,30 +1,38 @@
 //! What people and programs ask of a backend: submit, answer, abort, try again, drop.
 
+mod control;
+mod letters;
 mod submission;
+mod why;
 
 use waystation_core::Params;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
-use waystation_core::id::JobId;
-use waystation_core::job::{DeadLetterFilter, DeadLetterRecord, JobRecord};
+use waystation_core::id::{JobId, PipelineName};
+use waystation_core::job::JobRecord;
 use waystation_core::port::{self, Abort, SETTLE_MAX};
 use waystation_core::settlement::{Dedupe, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
 
 use crate::abort::abort_children;
 use crate::backend::Backend;
+use crate::control::{Pause, View};
 use crate::decide::{self, Answer, Plan, Refusal};
 use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::worker::offload;
 
+pub use letters::{JobError, RetryWith};
 pub use submission::{Submission, SubmitError};
+pub use why::Explained;
 
 /// Asks things of a backend.
 #[derive(Clone)]
 pub struct Client {
     backend: Backend,
     registry: Registry,
+    /// What is paused, as far as those who submit must know.
+    view: View,
 }
 
 /// Why a task was not answered.
@@ -49,32 +57,10 @@ pub enum AnswerError {
     Store(#[from] port::Error),
 }
 
-/// Why nothing was done about a failed job.
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// There is no dead letter of this job.
-    #[error("job {0} is not with the dead letters")]
-    NotDead(JobId),
-    /// What lies there is no contract.
-    #[error("job {job_id} cannot be tried again: {source}")]
-    Contract {
-        /// The job.
-        job_id: JobId,
-        /// Why.
-        source: contract::Error,
-    },
-    /// The job's pipeline is not ready.
-    #[error(transparent)]
-    Definition(#[from] DefinitionError),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(#[from] port::Error),
-}
-
 impl Client {
     /// A client of this backend.
     pub fn new(backend: Backend, registry: Registry) -> Self {
-        Self { backend, registry }
+        Self { backend, registry, view: View::default() }
     }
 
     /// The ports, for queries.
@@ -99,6 +85,7 @@ impl Client {
         graph: &Graph,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Submitted>, SubmitError> {
+        self.check_open(&graph.pipeline.name).await?;
         let now = self.backend.clock.now();
         let plans: Vec<Plan> = submissions
             .into_iter()
@@ -117,6 +104,20 @@ impl Client {
             submitted.extend(answers);
         }
         Ok(submitted)
+    }
+
+    /// Refuses what is for a pipeline that is drained, as far as that is known: at most a second
+    /// ago, so that a submit costs no read of its own.
+    async fn check_open(&self, pipeline: &PipelineName) -> Result<(), SubmitError> {
+        let pauses = self.view.see(&*self.backend.records).await;
+        match pauses.drains(pipeline) {
+            None => Ok(()),
+            Some(Pause { by, reason, .. }) => Err(SubmitError::Draining {
+                pipeline: pipeline.clone(),
+                by: by.clone(),
+                reason: reason.clone(),
+            }),
+        }
     }
 
     /// What was submitted stays submitted, also where the children cannot be reached: they end
@@ -175,33 +176,14 @@ impl Client {
         Ok(answer)
     }
 
-    /// Tries a failed job again at the stage where it failed.
-    pub async fn retry(&self, job_id: &JobId) -> Result<(), JobError> {
-        let letter = self.letter(job_id).await?;
-        let version = self.backend.store.job(job_id).await?.map(|job| job.pipeline_version);
-        let graph = self.registry.graph_to_act_on(&letter.pipeline, version).await?;
-        let settlement = decide::settle_requeue(&graph, &letter, self.backend.clock.now())
-            .map_err(|source| JobError::Contract { job_id: job_id.clone(), source })?;
-        self.settle_letter(job_id, settlement).await
-    }
-
-    /// Drops a dead letter. The job stays failed.
-    pub async fn drop_dead(&self, job_id: &JobId) -> Result<(), JobError> {
-        let letter = self.letter(job_id).await?;
-        let settlement = decide::settle_drop(&letter, self.backend.clock.now());
-        self.settle_letter(job_id, settlement).await
-    }
-
-    async fn letter(&self, job_id: &JobId) -> Result<DeadLetterRecord, JobError> {
-        let letters = self.backend.store.dead_letters(DeadLetterFilter::of_job(job_id)).await?;
-        letters.into_iter().next().ok_or_else(|| JobError::NotDead(job_id.clone()))
-    }
-
-    async fn settle_letter(&self, job_id: &JobId, settlement: Settlement) -> Result<(), JobError> {
-        match self.settle(settlement).await? {
-            Settled::Lost => Err(JobError::NotDead(job_id.clone())),
-            Settled::Applied | Settled::Aborted => Ok(()),
-        }
+    /// The same, and the reason names who wants it.
+    pub async fn abort_as(
+        &self,
+        job_id: &JobId,
+        reason: &str,
+        by: &str,
+    ) -> Result<Abort, port::Error> {
+        self.abort(job_id, &format!("{reason} (by {by})")).await
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, port::Error> {

@@ -12,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use waystation_core::failure::Failure;
 use waystation_core::id::StageId;
+use waystation_core::job::Count;
 use waystation_core::pipeline::{Executor, Problems};
 use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
+use crate::control::{Gate, Pause, Roster, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
@@ -112,6 +114,7 @@ pub struct Handle {
     supervisor: JoinHandle<Result<(), EngineError>>,
     backend: Backend,
     definition: Arc<Definition>,
+    gate: Gate,
 }
 
 impl Engine {
@@ -123,17 +126,7 @@ impl Engine {
         definition: Arc<Definition>,
         options: Options,
     ) -> Result<Handle, EngineError> {
-        let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
-        if backend.blobs.is_none() {
-            unmet.extend(offload::homeless(&definition.pipeline));
-        }
-        if !unmet.is_empty() {
-            let origin = definition.pipeline.name.to_string();
-            return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
-        }
-        if options.lease < LEASE_MIN {
-            return Err(EngineError::Lease(options.lease));
-        }
+        check(&backend, &definition, &options)?;
         let keeper = LeaseKeeper::new(options.lease);
         if let Some(books) = &backend.books {
             // What was announced before there was anybody to hear it.
@@ -141,6 +134,8 @@ impl Engine {
         }
         let keeping = keeper.start(Arc::clone(&backend.queue), &*backend.bus)?;
         let drain = CancellationToken::new();
+        let (gate, watcher) = Gate::open(&backend).await;
+        let watcher = AbortOnDropHandle::new(tokio::spawn(watcher.run()));
         let progress = ProgressKeeper::default();
         let mut staff = Staff {
             backend: backend.clone(),
@@ -150,20 +145,33 @@ impl Engine {
             keeper,
             progress: progress.clone(),
             drain: drain.clone(),
+            gate: gate.clone(),
+            roster: Roster::default(),
             workers: JoinSet::new(),
             posts: BTreeSet::new(),
         };
         let living = staff.living().await?;
         staff.hire(&living).await;
-        let sources = start_sources(&backend, &definition, &options, &drain);
+        let sources = start_sources(&backend, &definition, &options, &gate, &drain);
         let sources_done = CancellationToken::new();
         let mut clerks = Clerks::start(&staff, &backend);
         clerks.hire(&living);
         let progress = progress.run(Arc::clone(&backend.store));
-        let janitor = janitor::run(Arc::clone(&backend.store), drain.clone());
+        let janitor = janitor::run(backend.clone(), drain.clone());
+        let all_ended = CancellationToken::new();
+        let teller = Teller {
+            backend: backend.clone(),
+            roster: staff.roster.clone(),
+            keeper: staff.keeper.clone(),
+            drain: drain.clone(),
+            ended: all_ended.clone(),
+        };
         let supervisor = Supervisor {
             _janitor: AbortOnDropHandle::new(tokio::spawn(janitor)),
             _progress: AbortOnDropHandle::new(tokio::spawn(progress)),
+            _watcher: watcher,
+            teller: AbortOnDropHandle::new(tokio::spawn(teller.run())),
+            all_ended,
             staff,
             clerks,
             sources,
@@ -177,8 +185,24 @@ impl Engine {
             let _ended = guard;
             supervisor.run().await
         });
-        Ok(Handle { drain, sources_done, ended, supervisor, backend, definition })
+        Ok(Handle { drain, sources_done, ended, supervisor, backend, definition, gate })
     }
+}
+
+/// Refuses what could not work on this backend.
+fn check(backend: &Backend, definition: &Definition, options: &Options) -> Result<(), EngineError> {
+    let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+    if backend.blobs.is_none() {
+        unmet.extend(offload::homeless(&definition.pipeline));
+    }
+    if !unmet.is_empty() {
+        let origin = definition.pipeline.name.to_string();
+        return Err(DefinitionError::from(Problems { origin, list: unmet }).into());
+    }
+    if options.lease < LEASE_MIN {
+        return Err(EngineError::Lease(options.lease));
+    }
+    Ok(())
 }
 
 impl Handle {
@@ -207,6 +231,11 @@ impl Handle {
         self.ended.is_cancelled()
     }
 
+    /// What is paused or drained, as this engine knows it by now.
+    pub fn paused(&self) -> Vec<Pause> {
+        self.gate.list()
+    }
+
     /// Waits until every source has discovered once. Also returns when the engine ends.
     pub async fn until_discovered(&self) {
         tokio::select! {
@@ -216,7 +245,8 @@ impl Handle {
     }
 
     /// Waits until no job of the pipeline can go on by itself: sources have discovered once, and
-    /// every job has ended or waits for a person. Also returns when the engine ends.
+    /// every job has ended, waits for a person, or waits where somebody paused. Also returns when
+    /// the engine ends.
     pub async fn until_idle(&self) -> Result<(), port::Error> {
         const GAP: Duration = Duration::from_millis(20);
         /// Counting a long backlog takes its time: at most a twentieth of all of it.
@@ -227,8 +257,7 @@ impl Handle {
         loop {
             let looked = Instant::now();
             let counts = self.backend.store.counts(Some(&self.definition.pipeline.name)).await?;
-            let moving = |state: JobState| !state.is_terminal() && state != JobState::Waiting;
-            if self.has_ended() || !counts.iter().any(|count| moving(count.state)) {
+            if self.has_ended() || !counts.iter().any(|count| self.goes_on(count)) {
                 return Ok(());
             }
             tokio::time::sleep(GAP.max(looked.elapsed() * GAP_FACTOR)).await;
@@ -237,10 +266,27 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Whether jobs that stand so go on by themselves.
+    fn goes_on(&self, count: &Count) -> bool {
+        let Count { pipeline, stage, state, .. } = count;
+        let rests = || {
+            let queue = self.definition.queue_of(stage);
+            self.gate.stops(pipeline, stage, &queue).is_some()
+        };
+        match state {
+            JobState::Running => true,
+            JobState::Waiting => false,
+            state => !state.is_terminal() && !rests(),
+        }
+    }
+}
+
 fn start_sources(
     backend: &Backend,
     definition: &Arc<Definition>,
     options: &Options,
+    gate: &Gate,
     drain: &CancellationToken,
 ) -> JoinSet<Result<(), EngineError>> {
     let mut sources = JoinSet::new();
@@ -255,6 +301,7 @@ fn start_sources(
             stage: stage.id.clone(),
             source: Arc::clone(source),
             backend: backend.clone(),
+            gate: gate.clone(),
             drain: drain.clone(),
         };
         sources.spawn(async move {
@@ -281,6 +328,11 @@ struct Supervisor {
     _keeping: Keeping,
     _janitor: AbortOnDropHandle<()>,
     _progress: AbortOnDropHandle<()>,
+    /// Looks after what is paused.
+    _watcher: AbortOnDropHandle<()>,
+    /// Tells the others of this process, until all has ended.
+    teller: AbortOnDropHandle<()>,
+    all_ended: CancellationToken,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
     sources_done: CancellationToken,
@@ -330,6 +382,8 @@ impl Supervisor {
         }
         // What the workers settled last is still to be written down.
         self.clerks.finish().await;
+        self.all_ended.cancel();
+        let _ = (&mut self.teller).await;
         result
     }
 

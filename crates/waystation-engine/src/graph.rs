@@ -66,8 +66,10 @@ impl Graph {
     /// The stages that read a queue, and their queues. One whose name nobody here knows whole is
     /// left out.
     pub fn queues(&self) -> impl Iterator<Item = (&StageId, QueueName)> {
-        let reads =
-            |id: &StageId| matches!(self.kind(id), Some(StageKind::Worker | StageKind::Foreign));
+        let reads = |id: &StageId| {
+            use StageKind::{Foreign, Remote, Worker};
+            matches!(self.kind(id), Some(Worker | Foreign | Remote))
+        };
         let stages = self.pipeline.stages.iter();
         let readers = stages.filter(move |stage| reads(&stage.id) && !is_open(stage));
         readers.map(|stage| (&stage.id, self.pipeline.queue_of(stage)))

@@ -15,6 +15,7 @@ use waystation_core::port::{
 };
 use waystation_core::settlement::Lease;
 
+use crate::control::{Hands, JOBS_TOLD_MAX};
 use crate::stop::{Cause, Stop};
 
 /// Keeps leases. Clones share what is kept.
@@ -94,6 +95,21 @@ impl LeaseKeeper {
     /// Lets all leases go, and tells which they were.
     pub fn release_all(&self) -> Vec<Lease> {
         std::mem::take(&mut *self.held()).into_keys().collect()
+    }
+
+    /// What is held, to be told to those who look on.
+    pub fn hands(&self) -> Hands {
+        let mut hands = Hands::default();
+        let held = self.held();
+        for lease in held.keys() {
+            *hands.by_queue.entry(lease.queue.clone()).or_default() += 1;
+        }
+        let jobs = held.values().filter_map(|held| held.stop.in_hand.get());
+        hands.jobs = jobs.cloned().collect();
+        drop(held);
+        hands.jobs.sort_by_key(|job| job.since);
+        hands.jobs.truncate(JOBS_TOLD_MAX);
+        hands
     }
 
     /// Tells everything that runs to stop.

@@ -13,6 +13,7 @@ use waystation_core::settlement::{Dedupe, NewJob};
 use waystation_core::source::{BATCH_MAX, Discovery, Source};
 
 use crate::backend::Backend;
+use crate::control::Gate;
 use crate::decide::{Plan, new_job};
 use crate::definition::Definition;
 
@@ -31,6 +32,8 @@ pub struct SourceWorker {
     pub source: Arc<dyn Source>,
     /// Where jobs go.
     pub backend: Backend,
+    /// What is paused.
+    pub gate: Gate,
     /// Cancelled when it is to end.
     pub drain: CancellationToken,
 }
@@ -45,8 +48,13 @@ pub enum Ended {
 }
 
 impl SourceWorker {
-    /// Discovers everything there is, once.
+    /// Discovers everything there is, once; nothing where somebody paused or drains it.
     pub async fn run_once(&self) -> Result<(), Ended> {
+        if let Some(pause) = self.gate.silences(&self.definition.pipeline.name, &self.stage) {
+            let (by, reason) = (pause.by, pause.reason);
+            tracing::warn!(source = %self.stage, by, reason, "nothing is discovered: it is paused");
+            return Ok(());
+        }
         tokio::select! {
             result = self.crawl() => result.map(drop),
             () = self.drain.cancelled() => Ok(()),
@@ -58,6 +66,10 @@ impl SourceWorker {
     pub async fn run(&self) -> Result<(), Ended> {
         let mut first = true;
         while !self.drain.is_cancelled() {
+            tokio::select! {
+                () = self.may_discover() => {}
+                () = self.drain.cancelled() => return Ok(()),
+            }
             let crawled = tokio::select! {
                 result = self.crawl() => result,
                 () = self.drain.cancelled() => return Ok(()),
@@ -79,6 +91,14 @@ impl SourceWorker {
             }
         }
         Ok(())
+    }
+
+    /// Waits until nobody pauses or drains it.
+    async fn may_discover(&self) {
+        let mut gate = self.gate.watched();
+        while gate.silences(&self.definition.pipeline.name, &self.stage).is_some() {
+            gate.changed().await;
+        }
     }
 
     /// One whole discovery; gives the number of jobs it made.
@@ -174,6 +194,7 @@ impl SourceWorker {
             priority: 0,
             not_before: None,
             deadline: None,
+            by: None,
         };
         Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
     }

@@ -12,6 +12,7 @@ use waystation_core::pipeline::StageKind;
 use waystation_core::port::{self, SETTLE_MAX};
 
 use crate::backend::Backend;
+use crate::control::{Gate, Roster, Serving};
 use crate::definition::{Definition, Registry};
 use crate::engine::{EngineError, Options};
 use crate::graph::Graph;
@@ -35,6 +36,10 @@ pub struct Staff {
     pub progress: ProgressKeeper,
     /// Cancelled when they are to receive nothing more.
     pub drain: CancellationToken,
+    /// What is paused.
+    pub gate: Gate,
+    /// What they do, for those who look on.
+    pub roster: Roster,
     /// The workers.
     pub workers: JoinSet<Result<(), EngineError>>,
     /// The posts that have one.
@@ -72,6 +77,13 @@ impl Staff {
             let (stage, queue) = post;
             let pipeline = &self.definition.pipeline.name;
             tracing::info!(%pipeline, %stage, %queue, concurrency, "serving");
+            self.roster.add(Serving {
+                pipeline: pipeline.clone(),
+                stage: stage.clone(),
+                queue: queue.clone(),
+                concurrency: Some(concurrency as u64),
+                in_flight: 0,
+            });
             let options = worker::Options {
                 pipeline: pipeline.clone(),
                 version: self.definition.version,
@@ -81,6 +93,8 @@ impl Staff {
                 lease: self.options.lease,
                 grace: self.options.grace,
                 progress: self.progress.clone(),
+                gate: self.gate.clone(),
+                roster: self.roster.clone(),
             };
             let (backend, registry) = (self.backend.clone(), self.registry.clone());
             let (keeper, drain) = (self.keeper.clone(), self.drain.clone());

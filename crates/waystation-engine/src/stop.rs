@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use tokio_util::sync::CancellationToken;
 use waystation_core::id::JobId;
 
+use crate::control::InHand;
+
 /// Why an attempt must stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -23,6 +25,8 @@ pub struct Stop {
     cause: OnceLock<Cause>,
     /// Set once the contract was read.
     pub job_id: OnceLock<JobId>,
+    /// What is told of it to those who look on. Set once its stage is known.
+    pub in_hand: OnceLock<InHand>,
 }
 
 impl Stop {
@@ -30,6 +34,11 @@ impl Stop {
     pub fn stop(&self, cause: Cause) {
         let _ = self.cause.set(cause);
         self.token.cancel();
+    }
+
+    /// Why it was told to stop, if it was.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.get()
     }
 
     /// Waits until it is told to stop.

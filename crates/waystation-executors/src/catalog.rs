@@ -25,6 +25,7 @@ const READY_MADE: &[(&str, StageKind, Build)] = &[
     ("manual", StageKind::Manual, build_manual),
     ("pass", StageKind::Worker, pass::build),
     ("pipeline", StageKind::Worker, sub_pipeline::build),
+    ("remote", StageKind::Remote, build_remote),
 ];
 
 /// A catalog of the ready-made executors and of handlers that the user registered.
@@ -90,4 +91,9 @@ fn build_manual(_settings: &mut Settings<'_>) -> Option<Executor> {
 #[expect(clippy::unnecessary_wraps, reason = "one shape for every builder")]
 fn build_foreign(_settings: &mut Settings<'_>) -> Option<Executor> {
     Some(Executor::Foreign)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one shape for every builder")]
+fn build_remote(_settings: &mut Settings<'_>) -> Option<Executor> {
+    Some(Executor::Remote)
 }

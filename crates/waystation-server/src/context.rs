@@ -8,11 +8,14 @@ use waystation_core::id::QueueName;
 use waystation_core::job::Count;
 use waystation_core::port::{self, Depth};
 use waystation_core::statistics::{Period, Statistic, minute};
+use waystation_engine::remote::Remote;
 use waystation_engine::{Backend, Client};
 
 use crate::access::Access;
 use crate::cached::Cached;
-use crate::options::Limits;
+use crate::metrics::Meters;
+use crate::options::{Limits, Options};
+use crate::routes::{self, Operations};
 
 /// How long what is counted over all jobs is kept, at least.
 const COUNTS_KEPT: Duration = Duration::from_secs(1);
@@ -26,22 +29,30 @@ pub struct Context(Arc<Shared>);
 struct Shared {
     client: Client,
     access: Access,
-    limits: Limits,
+    options: Options,
+    operations: Operations,
+    meters: Meters,
+    remote: Remote,
     counts: Cached<Vec<Count>>,
     depths: Cached<Vec<(QueueName, Depth)>>,
     minutes: Cached<Vec<Statistic>>,
+    ever: Cached<Vec<Statistic>>,
 }
 
 impl Context {
     /// A context over this client.
-    pub fn new(client: Client, access: Access, limits: Limits) -> Self {
+    pub fn new(client: Client, access: Access, remote: Remote, options: Options) -> Self {
         Self(Arc::new(Shared {
             client,
             access,
-            limits,
+            options,
+            operations: Operations::of(&routes::openapi()),
+            meters: Meters::default(),
+            remote,
             counts: Cached::new(COUNTS_KEPT),
             depths: Cached::new(COUNTS_KEPT),
             minutes: Cached::new(COUNTS_KEPT),
+            ever: Cached::new(COUNTS_KEPT),
         }))
     }
 
@@ -62,7 +73,32 @@ impl Context {
 
     /// How much is taken.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.0.options.limits
+    }
+
+    /// What the server was told.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Whether the server listens on this machine alone.
+    pub fn is_local(&self) -> bool {
+        self.0.options.address.ip().is_loopback()
+    }
+
+    /// What requests are called.
+    pub fn operations(&self) -> &Operations {
+        &self.0.operations
+    }
+
+    /// Hands out work to programs in any language.
+    pub fn remote(&self) -> &Remote {
+        &self.0.remote
+    }
+
+    /// What the server measures of itself.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// The present moment.
@@ -87,5 +123,11 @@ impl Context {
         let (store, now) = (Arc::clone(&self.backend().store), self.now());
         let period = Period::Minutes(minute(now.minus(MINUTES_BACK)), now);
         self.0.minutes.get(move || async move { store.statistics(period).await }).await
+    }
+
+    /// What was counted since ever, as of a moment ago.
+    pub async fn ever(&self) -> Result<Arc<Vec<Statistic>>, port::Error> {
+        let store = Arc::clone(&self.backend().store);
+        self.0.ever.get(move || async move { store.statistics(Period::Ever).await }).await
     }
 }

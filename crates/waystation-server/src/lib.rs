@@ -6,12 +6,19 @@
 //! [`Problem`]. Pages of the dashboard go the same way and end in HTML.
 
 pub mod access;
+mod answers;
+mod audit;
 mod cached;
 mod context;
 mod extract;
+mod health;
+mod idempotency;
+mod layers;
 mod listener;
+pub mod metrics;
 mod options;
 mod problem;
+mod redact;
 pub mod routes;
 mod server;
 pub mod wire;

@@ -11,8 +11,13 @@ pub struct Options {
     pub address: SocketAddr,
     /// What it takes.
     pub limits: Limits,
-    /// Files below these folders are shown where params name them by their paths.
+    /// Whether cookies go over HTTPS alone. They do anyway where a proxy says that it was asked by
+    /// HTTPS.
+    pub secure_cookies: bool,
+    /// The folders whose files may be shown. Nothing outside of them is.
     pub preview_folders: Vec<PathBuf>,
+    /// What the status calls this server.
+    pub name: String,
 }
 
 impl Default for Options {
@@ -21,7 +26,9 @@ impl Default for Options {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7280)),
             limits: Limits::default(),
+            secure_cookies: false,
             preview_folders: Vec::new(),
+            name: "waystation".to_owned(),
         }
     }
 }
@@ -31,6 +38,10 @@ impl Default for Options {
 pub struct Limits {
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
+    /// What the headers of a request may hold together, in bytes.
+    pub header_bytes_max: usize,
+    /// The largest blob or file that is shown, in bytes.
+    pub preview_bytes_max: u64,
     /// How long an answer may take, but for those that are meant to wait.
     pub request_time_max: Duration,
     /// The most connections at a time; further ones wait to be accepted.
@@ -43,6 +54,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: 8 * 1024 * 1024,
+            header_bytes_max: 16 * 1024,
+            preview_bytes_max: 32 * 1024 * 1024,
             request_time_max: Duration::from_secs(30),
             connections_max: 1_024,
             subscribers_max: 256,

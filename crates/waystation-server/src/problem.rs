@@ -1,11 +1,12 @@
 //! What went wrong, as `application/problem+json` (RFC 9457).
 
+mod engine;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use waystation_core::port;
 
 /// What went wrong, for programs: these words stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +30,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The request is larger than what is taken.
     TooLarge,
+    /// The headers of the request are larger than what is taken.
+    HeadersTooLarge,
     /// It is done already, held by another or otherwise not as it would have to be.
     Conflict,
     /// The lease is no longer the asker's.
@@ -46,7 +49,29 @@ pub enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    /// Every code.
+    pub const ALL: [Self; 17] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::CrossOrigin,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BadRequest,
+        Self::Invalid,
+        Self::UnsupportedMediaType,
+        Self::TooLarge,
+        Self::HeadersTooLarge,
+        Self::Conflict,
+        Self::LeaseLost,
+        Self::Draining,
+        Self::TooMany,
+        Self::TimedOut,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The HTTP status of answers with this code.
+    pub fn status(self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::CrossOrigin => StatusCode::FORBIDDEN,
@@ -56,6 +81,7 @@ impl Code {
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Conflict | Self::LeaseLost | Self::Draining => StatusCode::CONFLICT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::TimedOut | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -99,20 +125,6 @@ impl Problem {
     pub fn with_problems(mut self, problems: Vec<String>) -> Self {
         self.problems = problems;
         self
-    }
-}
-
-impl From<port::Error> for Problem {
-    fn from(error: port::Error) -> Self {
-        let code = match &error {
-            port::Error::TooLarge { .. } | port::Error::BatchTooLarge { .. } => Code::TooLarge,
-            error if error.retryable() => Code::Unavailable,
-            _ => Code::Internal,
-        };
-        if code == Code::Internal {
-            tracing::error!(%error, "request failed");
-        }
-        Self::new(code, error.to_string())
     }
 }
 

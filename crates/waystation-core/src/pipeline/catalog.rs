@@ -19,15 +19,19 @@ pub enum StageKind {
     /// A program that is none of ours does it: it takes from the stage's queue and forwards by
     /// itself.
     Foreign,
+    /// A program in any language does it, which asks for work over HTTP and tells what came of it.
+    /// Everything else is the engine's, as with a worker's stage.
+    Remote,
 }
 
 impl StageKind {
     /// The kind of a stage whose type nobody here knows the code of. People and foreign programs
-    /// need none; any other stage that jobs come to is a worker's.
+    /// need none, nor do remote workers; any other stage that jobs come to is a worker's.
     pub fn without_code(stage_type: &str) -> Self {
         match stage_type {
             "manual" => Self::Manual,
             "foreign" => Self::Foreign,
+            "remote" => Self::Remote,
             _ => Self::Worker,
         }
     }
@@ -44,6 +48,8 @@ pub enum Executor {
     Source(Arc<dyn Source>),
     /// A program that is none of ours does it.
     Foreign,
+    /// A remote worker does it.
+    Remote,
     /// Another pipeline does it, of the same store: a child of the job goes through it.
     Pipeline(PipelineName),
 }

@@ -3,7 +3,7 @@
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port;
 use waystation_core::settlement::{Dedupe, Priority};
@@ -37,11 +37,26 @@ pub struct Submission {
     /// When it is to have ended. No attempt begins at this moment or later, none runs beyond it;
     /// a job that comes too late, or would be tried again too late, fails.
     pub deadline: Option<Timestamp>,
+    /// Who submits it, where that is known: its first event tells.
+    pub by: Option<String>,
 }
 
 /// Why a job was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
+    /// Somebody drains the pipeline: what is there runs to its end, and nothing new is taken.
+    #[error(
+        "pipeline `{pipeline}` takes no new jobs: {by} drains it ({reason}) (hint: wait until it \
+         is resumed)"
+    )]
+    Draining {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Who drains it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A stage that was named is not in the pipeline.
     #[error("pipeline `{pipeline}` has no {role} stage `{stage}` (its stages: {known})")]
     UnknownStage {
@@ -174,6 +189,7 @@ impl Submission {
             priority: self.priority,
             not_before: self.not_before,
             deadline: self.deadline,
+            by: self.by,
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Plan {
     pub not_before: Option<Timestamp>,
     /// When it is to have ended.
     pub deadline: Option<Timestamp>,
+    /// Who submits it, where that is known.
+    pub by: Option<String>,
 }
 
 /// Makes the new job. `source` is the stage that found it, when one did.
@@ -50,10 +52,13 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
         visit: 1,
         attempt: 1,
         at: now,
-        detail: source.map(|stage| {
-            let key = plan.dedupe.as_ref().map(|dedupe| &dedupe.key);
-            json!({ "source": stage, "item": key })
-        }),
+        detail: match source {
+            Some(stage) => {
+                let key = plan.dedupe.as_ref().map(|dedupe| &dedupe.key);
+                Some(json!({ "source": stage, "item": key }))
+            }
+            None => plan.by.map(|by| json!({ "by": by })),
+        },
     };
     let mut events = vec![created.clone()];
     if plan.entry_is_explicit {

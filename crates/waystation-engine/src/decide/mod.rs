@@ -26,8 +26,8 @@ pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};
 pub use onward::ends_at;
-pub use outcome::{Attempt, Outcome, check_required, passes_by, running, settle_outcome};
-pub use requeue::{settle_drop, settle_requeue};
+pub use outcome::{Attempt, Outcome, check_required, passes_by, running, settle_outcome, told};
+pub use requeue::{NoRequeue, Requeue, settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 
 /// Takes a contract to a stage: into its queue, or into the inbox when a person does it.

@@ -36,6 +36,8 @@ pub struct Attempt<'a> {
     pub ended_at: Timestamp,
     /// What it said.
     pub log: Vec<LogLine>,
+    /// Who made it, where that is to be told with its beginning.
+    pub worker: Option<Value>,
 }
 
 /// How an attempt ended.
@@ -175,7 +177,7 @@ fn with_children(detail: Option<Value>, children: usize) -> Option<Value> {
 }
 
 /// What the event of a completed stage tells beside that.
-fn told(completion: &Completion) -> Option<Value> {
+pub fn told(completion: &Completion) -> Option<Value> {
     let mut detail = Params::new();
     if completion.label != Label::ok() {
         detail.insert("label".to_owned(), json!(completion.label));
@@ -297,7 +299,8 @@ impl Attempt<'_> {
     ) -> Settlement {
         let last = last.into();
         let begins = last.as_ref().is_none_or(|last| last.kind != EventKind::Skipped);
-        let started = begins.then(|| self.event(EventKind::Started, self.started_at, None));
+        let started =
+            begins.then(|| self.event(EventKind::Started, self.started_at, self.worker.clone()));
         Settlement {
             job_id: self.contract.job_id,
             pipeline: self.definition.pipeline.name.clone(),
@@ -332,7 +335,7 @@ impl Attempt<'_> {
 /// What the journal is told of an attempt that goes on.
 pub fn running(
     contract: &Contract,
-    stage: &Stage,
+    stage: &StageId,
     origin: (PipelineName, u32),
     at: Timestamp,
 ) -> Entry {
@@ -340,7 +343,7 @@ pub fn running(
     let event = Event {
         job_id: contract.job_id.clone(),
         kind: EventKind::Started,
-        stage: stage.id.clone(),
+        stage: stage.clone(),
         visit,
         attempt,
         at,
@@ -349,7 +352,7 @@ pub fn running(
     Entry {
         job_id: contract.job_id.clone(),
         origin: Some(origin),
-        step: journal::Step { stage: stage.id.clone(), visit: Some(visit), attempt, at },
+        step: journal::Step { stage: stage.clone(), visit: Some(visit), attempt, at },
         events: vec![event],
         log: Vec::new(),
         change: Change::Running,

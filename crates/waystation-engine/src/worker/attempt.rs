@@ -1,18 +1,16 @@
 //! One attempt: read the contract, find the stage, check, execute, decide.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
+use waystation_core::handler::{Blobs, Context, Reporter, Steps};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
@@ -20,16 +18,19 @@ use waystation_core::settlement::{Delivery, Lease, Settlement};
 use super::Options;
 use super::ask::{Unanswered, ask, stopped};
 use super::descend::descend;
+use super::execute::execute;
 use super::gather::{Apart, gather};
 use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
 use super::steps::RunSteps;
 use crate::backend::Backend;
+use crate::control::{Gate, InHand};
 use crate::decide::{self, Limit, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
 use crate::stop::{Cause, Stop};
+use crate::why::Doer;
 
 /// The wait for what the store need not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -52,6 +53,9 @@ pub struct Attempter {
     registry: Registry,
     keeper: LeaseKeeper,
     progress: ProgressKeeper,
+    gate: Gate,
+    /// Whose stages it makes attempts at.
+    doer: Doer,
 }
 
 /// An attempt that is over.
@@ -60,6 +64,28 @@ pub enum Finished {
     Settle(Box<Settlement>),
     /// With nothing to settle, since the delivery is somebody else's by now.
     LeaseLost(Lease),
+}
+
+/// An attempt that has begun: all that is known of it before somebody does the work.
+pub struct Begun {
+    /// The pipeline, in the job's version.
+    pub definition: Arc<Definition>,
+    /// The stage.
+    pub stage: StageId,
+    /// What was delivered.
+    pub delivery: Delivery,
+    /// Its contract, with what its children gave where they came together here.
+    pub contract: Contract,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it may take.
+    pub limit: Option<Limit>,
+    /// What whoever does the work is given.
+    pub input: Input,
+    /// Takes what is said of it.
+    pub reporter: Arc<AttemptReporter>,
+    /// Who does the work, where that is to be told with its beginning.
+    pub worker: Option<Value>,
 }
 
 /// Why a handler does not see a job.
@@ -101,65 +127,114 @@ impl Attempter {
             bytes_max: backend.queue.capabilities().payload_bytes_max,
             backend: backend.clone(),
             registry,
+            gate: options.gate.clone(),
+            doer: Doer::Engine,
         }
+    }
+
+    /// The same for stages that remote workers do.
+    pub fn for_remote_workers(self) -> Self {
+        Self { doer: Doer::Remote, ..self }
     }
 
     /// Makes an attempt at what was delivered.
     pub async fn attempt(&self, delivery: Delivery, stop: Arc<Stop>) -> Finished {
+        let mut begun = match self.begin(delivery, &stop).await {
+            Ok(begun) => begun,
+            Err(finished) => return finished,
+        };
+        let Some(outcome) = self.work(&mut begun, &stop).await else {
+            return Finished::LeaseLost(begun.delivery.lease);
+        };
+        Finished::settle(self.end(begun, outcome).await)
+    }
+
+    /// Everything that comes before the work, whoever does that. Where nobody is to do it, what
+    /// comes of the delivery.
+    pub async fn begin(&self, delivery: Delivery, stop: &Stop) -> Result<Begun, Finished> {
         let started_at = self.backend.clock.now();
         let mut contract = match Contract::parse(&delivery.body) {
             Ok(contract) => contract,
             Err(why) => {
                 let unready = self.unready(&delivery, None);
-                return Finished::settle(unready.fail(why.to_string()));
+                return Err(Finished::settle(unready.fail(why.to_string())));
             }
         };
         let _ = stop.job_id.set(contract.job_id.clone());
-        let definition = match self.definition_of(&delivery, &contract, &stop).await {
-            Ok(definition) => definition,
-            Err(finished) => return finished,
-        };
-        let stage = definition.reader_of(&self.queue, &self.stage);
-        let Some((stage, work @ (Executor::Worker(_) | Executor::Pipeline(_)))) =
-            definition.stage(stage)
-        else {
-            let version = definition.version;
-            let why = format!("version {version} has no worker stage `{stage}`");
-            return Finished::settle(self.unready(&delivery, Some(&contract)).fail(why));
-        };
-        let reporter = Arc::new(AttemptReporter {
-            job_id: contract.job_id.clone(),
+        let definition = self.definition_of(&delivery, &contract, stop).await?;
+        let stage = self.stage_of(&definition, &delivery, &contract)?;
+        let attempt = contract.retry_count + 1;
+        let job_id = contract.job_id.clone();
+        let _ = stop.in_hand.set(InHand {
+            job_id: job_id.clone(),
             stage: stage.id.clone(),
-            attempt: contract.retry_count + 1,
+            attempt,
+            since: started_at,
+        });
+        let reporter = Arc::new(AttemptReporter {
+            job_id,
+            stage: stage.id.clone(),
+            attempt,
             bus: Arc::clone(&self.backend.bus),
             progress: self.progress.clone(),
             clock: Arc::clone(&self.backend.clock),
             said: Mutex::new(Said::default()),
         });
-        let admitted = self.admit(&definition, stage, &delivery, &mut contract, &stop).await;
-        let outcome = match admitted {
-            Ok(Input { params, wire, apart }) => match work {
-                Executor::Worker(handler) => {
-                    let limit = Limit::of(stage, &contract, self.backend.clock.now());
-                    let context = self.context(&contract, stage, wire, limit, reporter.clone());
-                    let work = async {
-                        let ended =
-                            execute(handler, context, params, limit, &stop, self.grace).await?;
-                        Some(self.put_apart(ended, &definition, stage, &contract, &apart).await)
-                    };
-                    self.tell_if_long(work, &definition, stage, &contract, started_at).await
-                }
-                Executor::Pipeline(name) => {
-                    descend(&self.registry, name, stage, &contract, &stop).await
-                }
-                Executor::Manual | Executor::Source(_) | Executor::Foreign => {
-                    unreachable!("these were told apart above")
-                }
-            },
-            Err(Refused::Settled(finished)) => return finished,
-            Err(Refused::Outcome(outcome)) => Some(outcome),
+        let admitted = self.admit(&definition, stage, &delivery, &mut contract, stop).await;
+        let limit = Limit::of(stage, &contract, self.backend.clock.now());
+        let stage = stage.id.clone();
+        let begun = |input| Begun {
+            definition: Arc::clone(&definition),
+            stage,
+            delivery,
+            contract,
+            started_at,
+            limit,
+            input,
+            reporter,
+            worker: None,
         };
-        let Some(outcome) = outcome else { return Finished::LeaseLost(delivery.lease) };
+        match admitted {
+            Ok(input) => Ok(begun(input)),
+            Err(Refused::Settled(finished)) => Err(finished),
+            Err(Refused::Outcome(outcome)) => {
+                Err(Finished::settle(self.decide(begun(Input::default()), outcome)))
+            }
+        }
+    }
+
+    /// The work, where code of ours does it. `None` when the lease was lost.
+    async fn work(&self, begun: &mut Begun, stop: &Stop) -> Option<Outcome> {
+        let params = std::mem::take(&mut begun.input.params);
+        let (stage, work) = begun.definition.stage(&begun.stage)?;
+        match work {
+            Executor::Worker(handler) => {
+                let context = self.context(begun);
+                let work = execute(handler, context, params, begun.limit, stop, self.grace);
+                self.tell_if_long(work, begun).await
+            }
+            Executor::Pipeline(name) => {
+                descend(&self.registry, name, stage, &begun.contract, stop).await
+            }
+            Executor::Manual | Executor::Source(_) | Executor::Foreign | Executor::Remote => {
+                unreachable!("no attempt begins at these")
+            }
+        }
+    }
+
+    /// What comes of an attempt that ended so, whoever made it.
+    pub async fn end(&self, begun: Begun, outcome: Outcome) -> Settlement {
+        let outcome = self.put_apart(outcome, &begun).await;
+        self.decide(begun, outcome)
+    }
+
+    fn decide(&self, begun: Begun, outcome: Outcome) -> Settlement {
+        let Begun { definition, stage, delivery, contract, started_at, reporter, worker, .. } =
+            begun;
+        let Some((stage, _)) = definition.stage(&stage) else {
+            let why = format!("version {} has no stage `{stage}`", definition.version);
+            return self.unready(&delivery, Some(&contract)).fail(why);
+        };
         tell(&contract, stage, &outcome);
         let attempt = decide::Attempt {
             definition: &definition,
@@ -169,8 +244,46 @@ impl Attempter {
             started_at,
             ended_at: self.backend.clock.now(),
             log: reporter.take_log(),
+            worker,
         };
-        Finished::settle(decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max))
+        decide::settle_outcome(attempt, outcome, fastrand::f64(), self.bytes_max)
+    }
+
+    /// The stage that a delivery is for in the job's own version, if attempts at it are made here.
+    fn stage_of<'a>(
+        &'a self,
+        definition: &'a Definition,
+        delivery: &Delivery,
+        contract: &Contract,
+    ) -> Result<&'a Stage, Finished> {
+        let version = definition.version;
+        let unready = self.unready(delivery, Some(contract));
+        let id = definition.reader_of(&self.queue, &self.stage);
+        let doer = |executor: &Executor| match executor {
+            Executor::Worker(_) | Executor::Pipeline(_) => Some(Doer::Engine),
+            Executor::Remote => Some(Doer::Remote),
+            Executor::Manual | Executor::Source(_) | Executor::Foreign => None,
+        };
+        let found = definition.stage(id).map(|(stage, executor)| (stage, doer(executor)));
+        let Some((stage, Some(doer))) = found else {
+            let why = format!("version {version} has no worker stage `{id}`");
+            return Err(Finished::settle(unready.fail(why)));
+        };
+        let later = unready.now.plus(POSTPONED);
+        if doer != self.doer {
+            let why = format!("somebody else does stage `{id}` in version {version}");
+            return Err(Finished::settle(unready.postpone(&why, later)));
+        }
+        let pipeline = contract.pipeline.as_ref().unwrap_or(&self.pipeline);
+        let Some(pause) = self.gate.stops(pipeline, id, &self.queue) else { return Ok(stage) };
+        // Where this queue is left alone, it lies well there.
+        let is_own = self.gate.stops(&self.pipeline, &self.stage, &self.queue).is_some();
+        Err(Finished::settle(if is_own {
+            unready.hand_back()
+        } else {
+            let why = format!("{} is paused: {}", pause.target.words(), pause.reason);
+            unready.postpone(&why, later)
+        }))
     }
 
     /// Lets the handler see the job, with every value in its place. What its children gave is among
@@ -217,16 +330,14 @@ impl Attempter {
     }
 
     /// Takes out of what was completed what is too large to travel.
-    async fn put_apart(
-        &self,
-        ended: Outcome,
-        definition: &Definition,
-        stage: &Stage,
-        contract: &Contract,
-        known: &[decide::offload::Known],
-    ) -> Outcome {
+    async fn put_apart(&self, ended: Outcome, begun: &Begun) -> Outcome {
         let Outcome::Completed(completion) = ended else { return ended };
-        let pipeline = &definition.pipeline;
+        let Begun { definition, contract, input, .. } = begun;
+        let Some((stage, Executor::Worker(_) | Executor::Remote)) = definition.stage(&begun.stage)
+        else {
+            return Outcome::Completed(completion);
+        };
+        let (pipeline, known) = (&definition.pipeline, &input.apart);
         let light =
             offload::put_apart(&self.backend, pipeline, stage, contract, known, completion).await;
         light.map_or_else(Outcome::Failed, Outcome::Completed)
@@ -247,14 +358,7 @@ impl Attempter {
     }
 
     /// Tells the journal that an attempt has begun, unless it ends at once.
-    async fn tell_if_long<T>(
-        &self,
-        work: impl Future<Output = T>,
-        definition: &Definition,
-        stage: &Stage,
-        contract: &Contract,
-        at: Timestamp,
-    ) -> T {
+    async fn tell_if_long<T>(&self, work: impl Future<Output = T>, begun: &Begun) -> T {
         if self.backend.queue.capabilities().atomic_settlement {
             return work.await;
         }
@@ -262,17 +366,23 @@ impl Attempter {
         if let Ok(ended) = tokio::time::timeout(TOLD_AFTER, &mut work).await {
             return ended;
         }
-        let origin = (definition.pipeline.name.clone(), definition.version);
-        let entry = decide::running(contract, stage, origin, at);
         let telling = async {
-            if let Err(error) = self.backend.queue.began(entry).await {
-                tracing::debug!(job = %contract.job_id, %error, "that it runs is not told");
-            }
+            self.tell_begun(begun).await;
             std::future::pending().await
         };
         tokio::select! {
             ended = work => ended,
             never = telling => never,
+        }
+    }
+
+    /// Tells the journal that an attempt has begun and goes on. A queue that is the store knows.
+    pub async fn tell_begun(&self, begun: &Begun) {
+        let Begun { definition, contract, .. } = begun;
+        let origin = (definition.pipeline.name.clone(), definition.version);
+        let entry = decide::running(contract, &begun.stage, origin, begun.started_at);
+        if let Err(error) = self.backend.queue.began(entry).await {
+            tracing::debug!(job = %contract.job_id, %error, "that it runs is not told");
         }
     }
 
@@ -328,35 +438,22 @@ impl Attempter {
         }
     }
 
-    fn context(
-        &self,
-        contract: &Contract,
-        stage: &Stage,
-        wire: Arc<[u8]>,
-        limit: Option<Limit>,
-        reporter: Arc<dyn Reporter>,
-    ) -> Context {
+    fn context(&self, begun: &Begun) -> Context {
+        let Begun { contract, stage, .. } = begun;
+        let (job_id, visit) = (contract.job_id.clone(), contract.visit);
+        let steps = RunSteps::new(Arc::clone(&self.backend.store), contract, stage);
         Context {
-            job_id: contract.job_id.clone(),
+            job_id: job_id.clone(),
             pipeline: self.pipeline.clone(),
-            stage: stage.id.clone(),
-            visit: contract.visit,
+            stage: stage.clone(),
+            visit,
             attempt: contract.retry_count + 1,
-            deadline: limit.map(|limit| limit.until),
+            deadline: begun.limit.map(|limit| limit.until),
             cancellation: CancellationToken::new(),
-            contract: wire,
-            reporter,
-            steps: Arc::new(Steps::new(RunSteps::new(
-                Arc::clone(&self.backend.store),
-                contract,
-                &stage.id,
-            ))),
-            blobs: Blobs::new(
-                self.backend.blobs.clone(),
-                contract.job_id.clone(),
-                stage.id.clone(),
-                contract.visit,
-            ),
+            contract: Arc::clone(&begun.input.wire),
+            reporter: Arc::clone(&begun.reporter) as Arc<dyn Reporter>,
+            steps: Arc::new(Steps::new(steps)),
+            blobs: Blobs::new(self.backend.blobs.clone(), job_id, stage.clone(), visit),
         }
     }
 }
@@ -390,72 +487,4 @@ fn check_deliveries(stage: &Stage, delivery: &Delivery) -> Result<(), Failure> {
         delivery.deliveries, stage.max_deliveries, stage.id
     );
     Err(Failure::new(ErrorKind::Poison, message))
-}
-
-/// Runs the handler until it ends, its time is over or it is told to stop. `None` when the lease
-/// was lost.
-async fn execute(
-    handler: &Arc<dyn Handler>,
-    context: Context,
-    params: Params,
-    limit: Option<Limit>,
-    stop: &Stop,
-    grace: Duration,
-) -> Option<Outcome> {
-    let stage = context.stage.clone();
-    let cancellation = context.cancellation.clone();
-    let work = async { handler.run(context, params).await };
-    let work = AssertUnwindSafe(work).catch_unwind();
-    tokio::pin!(work);
-    let cause = tokio::select! {
-        biased;
-        ended = &mut work => return Some(outcome_of(ended)),
-        cause = stop.stopped() => Over::Stopped(cause),
-        limit = time_over(limit) => Over::Limit(limit),
-    };
-    cancellation.cancel();
-    let ended = tokio::time::timeout(grace, &mut work).await;
-    match (cause, ended) {
-        (Over::Stopped(Cause::LeaseLost), _) => None,
-        (Over::Stopped(Cause::Abort(reason)), _) => Some(Outcome::Aborted(reason)),
-        // Work that was finished after all is kept.
-        (_, Ok(Ok(Ok(completion)))) => Some(Outcome::Completed(completion)),
-        (Over::Stopped(Cause::Shutdown), _) => Some(Outcome::HandedBack),
-        (Over::Limit(limit), _) => Some(Outcome::Failed(limit.exceeded(&stage))),
-    }
-}
-
-/// Why a handler is not let go on.
-enum Over {
-    /// It is to stop.
-    Stopped(Cause),
-    /// Its time is over.
-    Limit(Limit),
-}
-
-async fn time_over(limit: Option<Limit>) -> Limit {
-    match limit {
-        Some(limit) => {
-            tokio::time::sleep(limit.length).await;
-            limit
-        }
-        None => std::future::pending().await,
-    }
-}
-
-fn outcome_of(
-    ended: Result<Result<Completion, Failure>, Box<dyn std::any::Any + Send>>,
-) -> Outcome {
-    match ended {
-        Ok(Ok(completion)) => Outcome::Completed(completion),
-        Ok(Err(failure)) => Outcome::Failed(failure),
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("without a message");
-            Outcome::Failed(Failure::new(ErrorKind::Panic, format!("handler panicked: {message}")))
-        }
-    }
 }

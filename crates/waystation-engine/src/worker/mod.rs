@@ -4,11 +4,12 @@
 //! more, lets what runs end), ended (nothing runs and everything is settled).
 
 mod ask;
-mod attempt;
+pub(crate) mod attempt;
 mod descend;
+mod execute;
 mod gather;
 pub(crate) mod offload;
-mod reporter;
+pub(crate) mod reporter;
 mod steps;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive, SETTLE_MAX};
 use waystation_core::settlement::{Delivery, Lease, Settled, Settlement};
 
 use crate::backend::Backend;
+use crate::control::{Gate, Roster};
 use crate::decide::refused_as_too_large;
 use crate::definition::Registry;
 use crate::lease_keeper::LeaseKeeper;
@@ -55,6 +57,10 @@ pub struct Options {
     pub grace: Duration,
     /// Keeps how far its attempts are.
     pub progress: ProgressKeeper,
+    /// What is paused.
+    pub gate: Gate,
+    /// Counts what is settled, for those who look on.
+    pub roster: Roster,
 }
 
 /// One stage's worker.
@@ -77,6 +83,7 @@ pub struct Worker {
 }
 
 type Receiving = Pin<Box<dyn Future<Output = Result<Vec<Delivery>, Error>> + Send>>;
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Settling = Pin<Box<dyn Future<Output = Settlements> + Send>>;
 
 /// Settlements and what came of them.
@@ -91,6 +98,10 @@ enum Event {
     Ended(Result<(task::Id, Finished), JoinError>),
     Settled(Settlements),
     Returned(Result<(), JoinError>),
+    /// Something else is paused than before.
+    Gate,
+    /// The queue was left, since it is paused.
+    Left,
     Drain,
 }
 
@@ -126,14 +137,16 @@ impl Worker {
         let mut receiving: Option<Receiving> = None;
         let mut settling: Option<Settling> = None;
         let mut draining = false;
+        let mut leaving: Option<Waiting> = None;
+        let mut gate = Some(self.gate());
         loop {
-            if receiving.is_none() && !draining {
+            if receiving.is_none() && leaving.is_none() && !draining && !self.is_paused() {
                 receiving = self.receive();
             }
             if settling.is_none() && !self.unsettled.is_empty() {
                 settling = Some(self.settle());
             }
-            let quiet = self.attempts.is_empty() && settling.is_none();
+            let quiet = self.attempts.is_empty() && settling.is_none() && leaving.is_none();
             if draining && quiet && self.returns.is_empty() {
                 return Ok(());
             }
@@ -143,14 +156,25 @@ impl Worker {
                 Some(ended) = self.attempts.join_next_with_id() => Event::Ended(ended),
                 result = resolve(&mut receiving) => Event::Received(result),
                 Some(returned) = self.returns.join_next() => Event::Returned(returned),
+                () = resolve(&mut gate) => Event::Gate,
+                () = resolve(&mut leaving) => Event::Left,
             };
             match event {
                 Event::Received(result) => self.received(result?),
                 Event::Ended(first) => self.ended(first),
                 Event::Settled(settlements) => self.settled(settlements)?,
-                Event::Returned(Ok(())) => {}
+                Event::Returned(Ok(())) | Event::Left => {}
                 Event::Returned(Err(error)) => {
                     tracing::error!(stage = %self.options.stage, %error, "returning broke");
+                }
+                Event::Gate => {
+                    gate = Some(self.gate());
+                    if self.is_paused() && !draining && leaving.is_none() {
+                        // As when it drains, but that it comes back.
+                        receiving = None;
+                        let (backend, queue) = (self.backend.clone(), self.queue.clone());
+                        leaving = Some(Box::pin(async move { backend.leave(&queue).await }));
+                    }
                 }
                 Event::Drain => {
                     draining = true;
@@ -160,6 +184,18 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Ends when something else is paused than now.
+    fn gate(&self) -> Waiting {
+        let mut gate = self.options.gate.watched();
+        Box::pin(async move { gate.changed().await })
+    }
+
+    /// Whether it is to receive nothing for now.
+    fn is_paused(&self) -> bool {
+        let Options { pipeline, stage, queue, gate, .. } = &self.options;
+        gate.stops(pipeline, stage, queue).is_some()
     }
 
     /// Gives back what the queue fetched ahead.
@@ -264,6 +300,7 @@ impl Worker {
             Ok(answers) => {
                 self.pause = Duration::ZERO;
                 self.keeper.release(list.iter().filter_map(lease_of));
+                self.options.roster.count_settled(list.len());
                 for (settlement, answer) in list.iter().zip(answers) {
                     if answer == Settled::Lost {
                         tracing::warn!(

@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::decide::offload;
 
 /// What a handler is given of a contract.
+#[derive(Default)]
 pub struct Input {
     /// The params, with every value in its place.
     pub params: Params,

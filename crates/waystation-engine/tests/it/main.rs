@@ -2,12 +2,19 @@
 #![cfg(test)]
 
 mod attempts;
+mod audit;
 mod breaking;
 mod couriers;
 mod deadlines;
+mod explaining;
 mod families;
 mod flow;
+mod operations;
+mod pauses;
+mod presence;
 mod progress;
+mod remote;
+mod retrying;
 mod services;
 mod steps;
 mod stopping;

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::Value;
-use waystation_core::clock::SystemClock;
+use waystation_core::Params;
+use waystation_core::clock::{Clock, SystemClock};
 use waystation_core::event::EventKind;
+use waystation_core::failure::Failure;
 use waystation_core::handler::Handler;
 use waystation_core::id::JobId;
 use waystation_core::job::JobRecord;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
 use waystation_core::settlement::{Message, NewJob, Start, Submitted};
+use waystation_core::source::{Discovery, Item, Source};
 use waystation_core::state::JobState;
 use waystation_engine::{
     Backend, Client, Definition, Engine, Handle, Options, Registry, Submission,
@@ -22,7 +26,18 @@ use waystation_testing::faults::Flaky;
 /// No wait of a test is longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Types by name; `manual` is always there.
+/// A source that finds one item, again and again the same.
+struct FindsOne;
+
+#[async_trait]
+impl Source for FindsOne {
+    async fn discover(&self, _: Option<Value>) -> Result<Discovery, Failure> {
+        let item = Item { id: "one".into(), params: Params::new() };
+        Ok(Discovery { items: vec![item], ..Discovery::default() })
+    }
+}
+
+/// Types by name; `manual`, `remote` and `finds` are always there.
 #[derive(Default)]
 struct Handlers(BTreeMap<String, Arc<dyn Handler>>);
 
@@ -31,6 +46,8 @@ impl Catalog for Handlers {
         match stage_type {
             "manual" => Some(StageKind::Manual),
             "pipeline" => Some(StageKind::Worker),
+            "remote" => Some(StageKind::Remote),
+            "finds" => Some(StageKind::Source),
             other => self.0.get(other).map(|_| StageKind::Worker),
         }
     }
@@ -43,6 +60,8 @@ impl Catalog for Handlers {
         match self.0.get(&stage.kind) {
             Some(handler) => Ok(Executor::Worker(Arc::clone(handler))),
             None if stage.kind == "manual" => Ok(Executor::Manual),
+            None if stage.kind == "remote" => Ok(Executor::Remote),
+            None if stage.kind == "finds" => Ok(Executor::Source(Arc::new(FindsOne))),
             None if stage.kind == "pipeline" => {
                 let name = stage.settings["pipeline"].as_str().expect("a name");
                 Ok(Executor::Pipeline(name.into()))
@@ -66,7 +85,15 @@ impl World {
         pipeline: &str,
         handlers: [(&str, Arc<dyn Handler>); N],
     ) -> Self {
-        let clock = Arc::new(SystemClock);
+        Self::by(Arc::new(SystemClock), pipeline, handlers).await
+    }
+
+    /// The same by another clock.
+    pub async fn by<const N: usize>(
+        clock: Arc<dyn Clock>,
+        pipeline: &str,
+        handlers: [(&str, Arc<dyn Handler>); N],
+    ) -> Self {
         let memory = Memory::new(clock.clone());
         let mut backend = Backend::whole(memory, clock);
         let flaky = Flaky::new(Arc::clone(&backend.queue));
@@ -119,6 +146,14 @@ impl World {
         }
     }
 
+    /// Submits a job that begins at this stage.
+    pub async fn submit_at(&self, stage: &str, params: Value) -> JobId {
+        let Value::Object(params) = params else { panic!("params are an object") };
+        let submission = Submission { params, entry: Some(stage.into()), ..Submission::default() };
+        let answers = self.client.submit(&self.definition, vec![submission]).await;
+        answers.expect("submitted").remove(0).accepted().expect("created")
+    }
+
     /// Puts a contract into a stage's queue, as a program does that is none of ours.
     pub async fn put(&self, job_id: &JobId, stage: &str, queue: &str, body: Vec<u8>) {
         let (stage, queue) = (stage.into(), queue.into());
@@ -141,6 +176,18 @@ impl World {
     pub async fn kinds(&self, job_id: &JobId) -> Vec<EventKind> {
         let events = self.client.backend().store.events(job_id).await.expect("readable");
         events.into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Waits until this holds of what the backend has; it is looked at whenever something changes.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let mut signals = self.client.backend().bus.subscribe();
+        let waiting = async {
+            while !holds().await {
+                let look_again = Duration::from_millis(50);
+                let _ = tokio::time::timeout(look_again, signals.next()).await;
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, waiting).await.unwrap_or_else(|_| panic!("not so: {what}"));
     }
 
     /// Waits until the job is in this state.

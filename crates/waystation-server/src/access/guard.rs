@@ -11,21 +11,23 @@ use super::{Identity, Role, SESSION_COOKIE};
 use crate::context::Context;
 use crate::problem::{Code, Problem};
 
-/// Finds out who asks, if anybody says so, and refuses what another site's page asks.
+/// Finds out who asks, if anybody says so, and refuses what another site's page asks. The answer
+/// tells the layers around who it was.
 pub async fn guard(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
     let foreign = origin::refusal(request.method(), request.headers(), is_upgrade);
     if let Some(why) = foreign {
         return Problem::new(Code::CrossOrigin, why).into_response();
     }
-    match identify(&context, request.headers()).await {
-        Ok(Some(identity)) => {
-            request.extensions_mut().insert(identity);
-        }
-        Ok(None) => {}
+    let identity = match identify(&context, request.headers()).await {
+        Ok(identity) => identity,
         Err(problem) => return problem.into_response(),
-    }
-    next.run(request).await
+    };
+    let Some(identity) = identity else { return next.run(request).await };
+    request.extensions_mut().insert(identity.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(identity);
+    response
 }
 
 async fn identify(context: &Context, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
@@ -63,6 +65,9 @@ pub struct Viewer(pub Identity);
 pub struct Operator(pub Identity);
 /// Somebody who may decide.
 pub struct Admin(pub Identity);
+/// A program that watches: anybody where the server listens on this machine alone, and otherwise
+/// somebody who may look.
+pub struct Watcher;
 
 fn demand(parts: &Parts, role: Role) -> Result<Identity, Problem> {
     let Some(identity) = parts.extensions.get::<Identity>() else {
@@ -82,6 +87,17 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         demand(parts, Role::Viewer).map(Self)
+    }
+}
+
+impl FromRequestParts<Context> for Watcher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
+        if context.is_local() {
+            return Ok(Self);
+        }
+        demand(parts, Role::Viewer).map(|_| Self)
     }
 }
 

@@ -7,20 +7,23 @@
 
 mod guard;
 mod identity;
+mod login;
 mod origin;
 mod secret;
 mod sessions;
 mod tokens;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use waystation_core::clock::Clock;
 use waystation_core::port::{self, Records};
 
-pub use guard::{Admin, Operator, Viewer, guard};
-pub use identity::{Identity, Role};
+pub use guard::{Admin, Operator, Viewer, Watcher, cookie, guard};
+pub use identity::{Identity, Proof, Role};
+pub use login::LoginError;
+pub use secret::hash;
 pub use sessions::SessionError;
 pub use sessions::{SESSION_COOKIE, SESSION_LASTS};
 pub use tokens::{NewToken, Token, TokenError};
@@ -42,12 +45,20 @@ struct Shared {
     met: Mutex<HashMap<String, (Identity, Instant)>>,
     /// Whether there are tokens, and until when that is taken for true.
     guarded: Mutex<Option<(bool, Instant)>>,
+    /// The logins that failed.
+    failures: Mutex<login::Failures>,
 }
 
 impl Access {
     /// Access by the tokens in these records.
     pub fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Shared { records, clock, met: Mutex::default(), guarded: Mutex::default() }))
+        Self(Arc::new(Shared {
+            records,
+            clock,
+            met: Mutex::default(),
+            guarded: Mutex::default(),
+            failures: Mutex::default(),
+        }))
     }
 
     /// Whether there are tokens, so that every request must bring one.
@@ -64,6 +75,10 @@ impl Access {
     fn note_guarded(&self, guarded: bool) {
         let known = Some((guarded, Instant::now() + REMEMBERED));
         *self.0.guarded.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn failures(&self) -> MutexGuard<'_, login::Failures> {
+        self.0.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, hash: &str, identity: &Identity) {

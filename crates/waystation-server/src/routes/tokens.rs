@@ -21,7 +21,8 @@ pub fn routes() -> OpenApiRouter<Context> {
 /// A token that is wanted.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+#[schema(example = json!({ "name": "build-server", "role": "operator" }))]
+pub struct WantedToken {
     /// Whose it is to be.
     pub name: String,
     /// What it is to be good for.
@@ -36,7 +37,8 @@ pub struct Wanted {
 ///
 /// Their secrets are not known any more: hashes of them are kept.
 #[utoipa::path(
-    get, path = "/tokens", tag = "access",
+    get, path = "/tokens", tag = "access", operation_id = "list_tokens",
+    extensions(("x-role" = json!("admin"))),
     responses((status = 200, body = Vec<Token>), Problem)
 )]
 async fn list(State(context): State<Context>, _: Admin) -> Result<axum::Json<Vec<Token>>, Problem> {
@@ -47,13 +49,19 @@ async fn list(State(context): State<Context>, _: Admin) -> Result<axum::Json<Vec
 ///
 /// The answer shows its secret, this one time.
 #[utoipa::path(
-    post, path = "/tokens", tag = "access", request_body = Wanted,
-    responses((status = 201, body = NewToken), Problem)
+    post, path = "/tokens", tag = "access", operation_id = "add_token",
+    extensions(("x-role" = json!("admin"))), request_body = WantedToken,
+    responses(
+        (status = 201, body = NewToken),
+        (status = 409, description = "The name is taken", body = Problem,
+            content_type = "application/problem+json"),
+        Problem
+    )
 )]
 async fn add(
     State(context): State<Context>,
     _: Admin,
-    Json(wanted): Json<Wanted>,
+    Json(wanted): Json<WantedToken>,
 ) -> Result<(StatusCode, axum::Json<NewToken>), Problem> {
     let unread = |text| Problem::new(Code::Invalid, format!("expires_at is no moment: {text}"));
     let expires_at = wanted.expires_at.map(|text| Timestamp::parse(&text).ok_or(unread(text)));
@@ -66,7 +74,8 @@ async fn add(
 ///
 /// Sessions that began with it end. Other servers know it some seconds later.
 #[utoipa::path(
-    delete, path = "/tokens/{name}", tag = "access", params(("name" = String, Path)),
+    delete, path = "/tokens/{name}", tag = "access", operation_id = "remove_token",
+    extensions(("x-role" = json!("admin"))), params(("name" = String, Path)),
     responses((status = 204), Problem)
 )]
 async fn remove(

@@ -2,8 +2,52 @@
 //! in their unit. Fields that are not known are refused in requests, and to be passed over in
 //! answers: new ones may come.
 
+mod audit;
+mod event;
+mod failure;
 mod job;
+mod letter;
 mod moment;
+mod operation;
+mod pause;
+mod pipeline;
+mod queue;
+mod submit;
+mod task;
+mod timeline;
+mod work;
+mod worker;
 
-pub use job::{Job, JobPage};
+pub use audit::{AuditEntry, AuditPage};
+pub use event::{Event, EventPage, LogLine};
+pub use failure::{Failure, Progress};
+pub use job::{
+    AbortOutcome, AbortRequest, Aborted, Children, Job, JobDetail, JobPage, Parent, Reason,
+    RetryRequest, WholeParams,
+};
+pub use letter::{DeadLetter, DeadLetterPage};
 pub use moment::Moment;
+pub use operation::{
+    Act, DryRun, Operation, OperationError, OperationPage, OperationRequest, OperationState,
+    Selection, state,
+};
+pub use pause::{Pause, PauseMode, PauseRequest, Resumed};
+pub use pipeline::{
+    JobCounts, PipelineDetail, PipelineGraph, PipelineRoute, PipelineSchema, PipelineStage,
+    PipelineSummary, PipelineText, PipelineVersion, Source, StageWork,
+};
+pub use queue::{Queue, QueueReader};
+pub use submit::{
+    ManyJobs, NewJob, Priority, PriorityName, Submit, SubmitOutcome, SubmittedJob, SubmittedJobs,
+    WhenDuplicate,
+};
+pub use task::{
+    Answered, FormField, Task, TaskAnswer, TaskAssignment, TaskClaim, TaskDetail, TaskDue,
+    TaskPage, form_fields, form_schema,
+};
+pub use timeline::{Attempt, StageRun, stage_runs};
+pub use work::{
+    Claim, ClaimState, ClaimWork, ClaimedWork, Heartbeat, Heartbeats, LogLevel, WorkAnswer,
+    WorkClaim, WorkCompleted, WorkFailed, WorkLine, WorkLog, WorkProgress,
+};
+pub use worker::{Worker, WorkerJob, WorkerStage};

@@ -156,8 +156,10 @@ impl From<JobError> for Error {
         match error {
             JobError::Definition(error) => error.into(),
             JobError::Store(error) => error.into(),
-            JobError::NotDead(_) => Self::usage(error.to_string()),
-            JobError::Contract { .. } => Self::failed(error.to_string()),
+            JobError::Refused { .. } => Self::failed(error.to_string()),
+            JobError::Unknown(_) | JobError::NotFailed { .. } | JobError::NotDead(_) => {
+                Self::usage(error.to_string())
+            }
         }
     }
 }

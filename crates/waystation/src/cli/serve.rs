@@ -80,6 +80,7 @@ pub async fn begin(
     };
     let server = server.map_err(|error| match error {
         ServerError::Unguarded(_) | ServerError::Listen { .. } => Error::usage(error.to_string()),
+        ServerError::Remote(_) => Error::failed(error.to_string()),
         ServerError::Store(error) => error.into(),
     })?;
     let address = server.address().map_err(|error| Error::failed(error.to_string()))?;

@@ -7,7 +7,7 @@ use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
 use super::script::{Script, Scripted};
 
 /// Makes the code of stages as the app does, and lets the test's script have its say first.
-/// Foreign stages are worker stages here: nobody else is there to do them.
+/// Foreign and remote stages are worker stages here: nobody else is there to do them.
 pub struct ScriptedCatalog {
     /// The app's own.
     pub inner: Arc<dyn Catalog>,
@@ -18,7 +18,7 @@ pub struct ScriptedCatalog {
 impl Catalog for ScriptedCatalog {
     fn kind(&self, stage_type: &str) -> Option<StageKind> {
         match self.inner.kind(stage_type)? {
-            StageKind::Foreign => Some(StageKind::Worker),
+            StageKind::Foreign | StageKind::Remote => Some(StageKind::Worker),
             kind => Some(kind),
         }
     }
@@ -30,7 +30,7 @@ impl Catalog for ScriptedCatalog {
     fn build(&self, stage: &Stage) -> Result<Executor, Vec<String>> {
         let code = match self.inner.build(stage)? {
             Executor::Worker(code) => Some(code),
-            Executor::Foreign => None,
+            Executor::Foreign | Executor::Remote => None,
             other => return Ok(other),
         };
         self.script.cast(&stage.id);

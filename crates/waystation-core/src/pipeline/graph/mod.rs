@@ -62,7 +62,9 @@ impl<'a> Graph<'a> {
             let shape = match catalog.kind(&stage.kind) {
                 Some(StageKind::Manual) => Shape::Manual,
                 Some(StageKind::Source) => Shape::Source,
-                Some(StageKind::Worker | StageKind::Foreign) | None => Shape::Worker,
+                Some(StageKind::Worker | StageKind::Foreign | StageKind::Remote) | None => {
+                    Shape::Worker
+                }
             };
             graph.nodes.push(Node { name: stage.id.as_str(), kind: &stage.kind, shape });
         }

@@ -57,7 +57,7 @@ const QUEUE_BYTES_MAX: usize = 200;
 fn check_queue(pipeline: &Pipeline, index: usize, kind: StageKind) -> Option<Problem> {
     let stage = &pipeline.stages[index];
     let queue = stage.queue.as_ref()?.as_str();
-    if !matches!(kind, StageKind::Worker | StageKind::Foreign) {
+    if !matches!(kind, StageKind::Worker | StageKind::Foreign | StageKind::Remote) {
         let message =
             format!("stage `{}` has a queue, but its type `{}` reads none", stage.id, stage.kind);
         return Some(Problem::new(message));

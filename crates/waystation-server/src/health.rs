@@ -1,0 +1,202 @@
+//! Whether things go on, part by part, with reasons: progress, or proof that there is nothing to do.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use waystation_core::clock::Timestamp;
+use waystation_core::statistics::{Measure, Statistic};
+
+use crate::context::Context;
+use crate::problem::Problem;
+use crate::wire::{Moment, Queue};
+
+/// So long may something wait in a queue before anybody wonders.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// So far back attempts are looked for that began.
+const LATELY: Duration = Duration::from_mins(5);
+/// How long the store may take to answer.
+const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How all of it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `healthy`, when every part is.
+    pub status: Verdict,
+    /// When it was looked.
+    pub timestamp: Moment,
+    /// What this server is called.
+    pub worker_name: String,
+    /// The parts: the store, and each queue.
+    pub components: Vec<Component>,
+}
+
+/// How a part is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Component {
+    /// `store`, or `queue/` with its name.
+    pub name: String,
+    /// How it is.
+    pub status: Verdict,
+    /// Why that is so.
+    pub reason: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It goes on, or there is nothing to do.
+    Healthy,
+    /// It should go on, and does not.
+    Unhealthy,
+}
+
+/// Looks at every part.
+pub async fn look(context: &Context) -> Health {
+    let store = store(context).await;
+    let mut components = vec![store];
+    if components[0].status == Verdict::Healthy {
+        match queues(context).await {
+            Ok(queues) => components.extend(queues),
+            Err(problem) => components.push(unhealthy("queues", problem.detail)),
+        }
+    }
+    let is_bad = components.iter().any(|part| part.status == Verdict::Unhealthy);
+    Health {
+        status: if is_bad { Verdict::Unhealthy } else { Verdict::Healthy },
+        timestamp: context.now().into(),
+        worker_name: context.options().name.clone(),
+        components,
+    }
+}
+
+async fn store(context: &Context) -> Component {
+    let ping = context.meters().ping(&*context.backend().records);
+    match tokio::time::timeout(STORE_WAIT_MAX, ping).await {
+        Ok(Ok((read, written))) => {
+            let (read, written) = (read.as_secs_f64() * 1e3, written.as_secs_f64() * 1e3);
+            healthy("store", format!("it read in {read:.1} ms and wrote in {written:.1} ms"))
+        }
+        Ok(Err(error)) => unhealthy("store", error.to_string()),
+        Err(_) => unhealthy("store", format!("no answer in {} s", STORE_WAIT_MAX.as_secs())),
+    }
+}
+
+async fn queues(context: &Context) -> Result<Vec<Component>, Problem> {
+    let queues = crate::routes::queues(context).await?;
+    let (minutes, now) = (context.minutes().await?, context.now());
+    Ok(queues.iter().map(|queue| judge(queue, &minutes, now)).collect())
+}
+
+/// Whether a queue goes on, by what waits in it and what began of late.
+fn judge(queue: &Queue, minutes: &[Statistic], now: Timestamp) -> Component {
+    let name = format!("queue/{}", queue.queue);
+    if queue.ready == 0 {
+        let reason = match queue.in_flight {
+            0 => "idle: nothing waits and nothing runs".to_owned(),
+            some => format!("nothing waits, {some} in hand"),
+        };
+        return healthy(&name, reason);
+    }
+    if let Some(pause) = queue.pauses.iter().find(|pause| pause.is_pause()) {
+        let reason = format!("{} wait: {} paused {}", queue.ready, pause.by, pause.target);
+        return healthy(&name, reason);
+    }
+    let began = began_lately(queue, minutes, now);
+    let age = Duration::from_millis(queue.oldest_age_ms.unwrap_or(0));
+    let waits = format!("{} wait, the oldest for {} s", queue.ready, age.as_secs());
+    if began > 0 {
+        return healthy(&name, format!("{waits}; {began} began in the last 5 minutes"));
+    }
+    if queue.in_flight > 0 {
+        return healthy(&name, format!("{waits}; {} in hand", queue.in_flight));
+    }
+    if age < PATIENCE {
+        return healthy(&name, format!("{waits}; none of them is late yet"));
+    }
+    let who = match queue.workers {
+        0 => "no worker that serves it told of itself".to_owned(),
+        some => format!("{some} workers serve it"),
+    };
+    unhealthy(&name, format!("{waits}; nothing began in the last 5 minutes, and {who}"))
+}
+
+/// How many attempts began of those that come from this queue.
+fn began_lately(queue: &Queue, minutes: &[Statistic], now: Timestamp) -> u64 {
+    let from = waystation_core::statistics::minute(now.minus(LATELY));
+    let began = minutes.iter().filter(|one| {
+        one.minute >= from
+            && one.key.measure == Measure::Started
+            && queue.stages.iter().any(|reader| {
+                reader.pipeline == one.key.pipeline.as_str()
+                    && reader.stage == one.key.stage.as_str()
+            })
+    });
+    began.map(|one| one.sum.count).sum()
+}
+
+fn healthy(name: &str, reason: impl Into<String>) -> Component {
+    Component { name: name.to_owned(), status: Verdict::Healthy, reason: reason.into() }
+}
+
+fn unhealthy(name: &str, reason: impl Into<String>) -> Component {
+    Component { name: name.to_owned(), status: Verdict::Unhealthy, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use waystation_core::statistics::{Key, Sum};
+
+    use super::*;
+    use crate::wire::{Pause, PauseMode, QueueReader};
+
+    const NOW: Timestamp = Timestamp(600_000_000);
+
+    fn queue(ready: u64, age_ms: u64) -> Queue {
+        Queue {
+            queue: "p.s".into(),
+            stages: vec![QueueReader { pipeline: "p".into(), stage: "s".into() }],
+            ready,
+            delayed: 0,
+            in_flight: 0,
+            oldest_at: None,
+            oldest_age_ms: Some(age_ms),
+            pauses: Vec::new(),
+            workers: 0,
+        }
+    }
+
+    fn check(queue: &Queue, minutes: &[Statistic], verdict: Verdict, words: &str) {
+        let told = judge(queue, minutes, NOW);
+        assert_eq!(told.status, verdict, "{}", told.reason);
+        assert!(told.reason.contains(words), "{}", told.reason);
+    }
+
+    #[test]
+    fn queues_are_healthy_while_they_go_on_or_have_nothing_to_do() {
+        check(&queue(0, 0), &[], Verdict::Healthy, "idle");
+        check(&queue(3, 10_000), &[], Verdict::Healthy, "none of them is late");
+        check(&queue(3, 90_000), &[], Verdict::Unhealthy, "3 wait, the oldest for 90 s; nothing");
+        check(&Queue { in_flight: 1, ..queue(3, 90_000) }, &[], Verdict::Healthy, "1 in hand");
+        let key =
+            Key { pipeline: "p".into(), stage: "s".into(), measure: Measure::Started, bucket: 1 };
+        let sum = Sum { count: 7, total_ms: 0 };
+        let began = |minute| Statistic { minute, key: key.clone(), sum };
+        let (late, lately) = (NOW.minus(LATELY * 3), NOW.minus(LATELY / 2));
+        check(&queue(3, 90_000), &[began(lately)], Verdict::Healthy, "7 began");
+        check(&queue(3, 90_000), &[began(late)], Verdict::Unhealthy, "nothing began");
+        let pause = Pause {
+            target: "queue/p.s".into(),
+            mode: PauseMode::Pause,
+            by: "ann".into(),
+            reason: "x".into(),
+            at: NOW.into(),
+        };
+        let paused = Queue { pauses: vec![pause.clone()], ..queue(3, 90_000) };
+        check(&paused, &[], Verdict::Healthy, "ann paused queue/p.s");
+        let drained = Pause { mode: PauseMode::Drain, ..pause };
+        let drained = Queue { pauses: vec![drained], ..queue(3, 90_000) };
+        check(&drained, &[], Verdict::Unhealthy, "no worker");
+    }
+}
