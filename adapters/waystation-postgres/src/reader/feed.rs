@@ -1,11 +1,11 @@
 //! What happened to all jobs, in the order of the events' numbers.
 //!
-//! Numbers are given out before their transactions commit, so that a later number may be seen before
-//! an earlier one. Nobody reads past a number that may still be filled in. Who draws a number holds
-//! the lock of the table for writing, since before the draw and until its commit can be seen; and
-//! numbers are drawn in their order. So once everybody has ended who had the lock when a number was
-//! the newest to be seen, all that is to come up to that number is there. It costs writers nothing,
-//! and no other long transaction in the server holds the feed up.
+//! Numbers are given out before their transactions commit, so that a later number may be seen
+//! before an earlier one. Nobody reads past a number that may still be filled in. Who draws a
+//! number holds the lock of the table for writing, since before the draw and until its commit can
+//! be seen; and numbers are drawn in their order. So once everybody has ended who had the lock when
+//! a number was the newest to be seen, all that is to come up to that number is there. It costs
+//! writers nothing, and no other long transaction in the server holds the feed up.
 
 use std::collections::HashSet;
 use std::time::Duration;

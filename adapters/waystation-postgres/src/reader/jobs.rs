@@ -12,9 +12,9 @@ use super::Reader;
 use crate::family::parent;
 
 /// What is shown of jobs, given where they come from. State numbers: `waiting` is 4, the terminal
-/// ones are 6 and above; `retrying` and `delayed` are 3 and 5. A leased message is in 1, one that is
-/// away in 3. What waits has a task, or a message where it waits for children. Jobs that have ended
-/// have neither, and none is looked for.
+/// ones are 6 and above; `retrying` and `delayed` are 3 and 5. A leased message is in 1, one that
+/// is away in 3. What waits has a task, or a message where it waits for children. Jobs that have
+/// ended have neither, and none is looked for.
 pub(super) fn select(jobs: &str) -> String {
     format!(
         "SELECT job_id, pipeline, pipeline_version, now_state, stage, \

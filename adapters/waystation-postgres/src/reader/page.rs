@@ -3,8 +3,8 @@
 //! The newest jobs are simply looked at: mostly they are what is wanted. Where they are not, the
 //! search goes on in the places where the wanted ones can be: those that live in the queues and the
 //! inbox, when these are small; those that ended otherwise than well by an index of their own; and
-//! those of a pipeline that ended, when they are few. Where none of it helps, all jobs are looked at,
-//! so many for one page.
+//! those of a pipeline that ended, when they are few. Where none of it helps, all jobs are looked
+//! at, so many for one page.
 
 mod place;
 mod sieve;
@@ -20,7 +20,7 @@ use place::Place;
 use sieve::Sieve;
 
 /// How many of the newest jobs are looked at before it is asked where others might be.
-const NEWEST: usize = 1_000;
+const NEWEST: i64 = 1_000;
 
 /// The jobs that may be on a page, by their numbers.
 #[derive(Clone, Copy)]
@@ -29,6 +29,8 @@ struct Span {
     from: i64,
     /// Behind the last one.
     below: i64,
+    /// So many of a place are looked at.
+    most: i64,
 }
 
 /// What a look at some places found.
@@ -70,9 +72,10 @@ impl Reader {
     ) -> Result<Looked, Error> {
         if let Family::ChildrenOf(parent) = &filter.family {
             let children = Place::Children(parent.to_string());
-            return self.look_in(&children, sieve, span, wanted, LOOKED_AT_MAX).await;
+            return self.look_in(&children, sieve, span, wanted).await;
         }
-        let newest = self.look_in(&Place::All, sieve, span, wanted, NEWEST).await?;
+        let newest = Span { most: NEWEST, ..span };
+        let newest = self.look_in(&Place::All, sieve, newest, wanted).await?;
         let Some(cut) = newest.cut.filter(|_| newest.jobs.len() < wanted) else {
             return Ok(newest);
         };
@@ -95,7 +98,7 @@ impl Reader {
         let places = self.places(filter, span).await?;
         let mut all = Looked::default();
         for place in &places {
-            let looked = self.look_in(place, sieve, span, wanted, LOOKED_AT_MAX).await?;
+            let looked = self.look_in(place, sieve, span, wanted).await?;
             all.jobs.extend(looked.jobs);
             all.cut = all.cut.max(looked.cut);
         }
@@ -107,17 +110,16 @@ impl Reader {
         Ok(all)
     }
 
-    /// Looks at the newest jobs of a place, up to so many, until as many are found as are wanted.
+    /// Looks at the newest jobs of a place, until as many are found as are wanted.
     async fn look_in(
         &self,
         place: &Place,
         sieve: &Sieve,
         span: Span,
         wanted: usize,
-        looked_at_max: usize,
     ) -> Result<Looked, Error> {
-        let max = sieve.looked_at_max(looked_at_max);
-        let rows = self.sift(place, sieve, span, wanted, max).await?;
+        let span = Span { most: sieve.most(span.most), ..span };
+        let rows = self.sift(place, sieve, span, wanted).await?;
         let mut jobs = Vec::new();
         for row in &rows {
             let job = self.job_record(row)?;
@@ -130,7 +132,7 @@ impl Reader {
             let cut = jobs.last().map(|(number, _)| *number);
             return Ok(Looked { jobs, cut });
         }
-        let cut = self.last_looked_at(place, span, max).await?;
+        let cut = self.last_looked_at(place, span).await?;
         // What came in meanwhile pushed as many out of reach.
         jobs.retain(|(number, _)| cut.is_none_or(|cut| *number >= cut));
         Ok(Looked { jobs, cut })
@@ -139,7 +141,7 @@ impl Reader {
     /// Which jobs may be on the page, by their numbers. `None` where nothing is older than an
     /// unknown job.
     async fn span(&self, filter: &JobFilter) -> Result<Option<Span>, Error> {
-        let mut span = Span { from: i64::MIN, below: i64::MAX };
+        let mut span = Span { from: i64::MIN, below: i64::MAX, most: LOOKED_AT_MAX as i64 };
         if let Some(job_id) = &filter.before {
             let Some(number) = self.number(job_id).await? else { return Ok(None) };
             span.below = number;

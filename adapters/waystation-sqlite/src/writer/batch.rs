@@ -441,9 +441,10 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::KeepProgress { reply, .. } => told_the_error(reply),
         Command::ChangeTask { reply, .. } => told_the_error(reply),
         Command::PutRecord { reply, .. } => told_the_error(reply),
-        Command::RemoveRecord { reply, .. } => told_the_error(reply),
         Command::ClearRecords { reply } => told_the_error(reply),
-        Command::ForgetStatistics { reply, .. } => told_the_error(reply),
+        Command::RemoveRecord { reply, .. } | Command::ForgetStatistics { reply, .. } => {
+            told_the_error(reply)
+        }
         // Their leases run out by themselves.
         Command::Return(_) | Command::Receive { .. } | Command::Wake | Command::Stop => return,
     });

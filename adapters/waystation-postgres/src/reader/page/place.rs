@@ -56,13 +56,8 @@ impl Place {
         if matches!(self, Self::All) { 3 } else { 4 }
     }
 
-    pub fn add_parameters<'a>(
-        &'a self,
-        to: &mut Vec<&'a (dyn Parameter + Sync)>,
-        span: &'a Span,
-        max: &'a i64,
-    ) {
-        to.extend([&span.from as &(dyn Parameter + Sync), &span.below, max]);
+    pub fn add_parameters<'a>(&'a self, to: &mut Vec<&'a (dyn Parameter + Sync)>, span: &'a Span) {
+        to.extend([&span.from as &(dyn Parameter + Sync), &span.below, &span.most]);
         match self {
             Self::All => {}
             Self::Unfulfilled(state) => to.push(state),
@@ -128,22 +123,20 @@ impl Reader {
         Ok(Some(numbers.filter(|number| (span.from..span.below).contains(number)).collect()))
     }
 
-    /// The last of so many jobs of a place, where there may be more behind it.
+    /// The last of the jobs of a place that are looked at, where there may be more behind it.
     pub(super) async fn last_looked_at(
         &self,
         place: &Place,
         span: Span,
-        max: usize,
     ) -> Result<Option<i64>, Error> {
         let sql = format!(
             "SELECT count(*), min(job_number) FROM ({}) AS looked",
             place.jobs("job_number", 1)
         );
-        let looked_at = max as i64;
         let mut parameters: Vec<&(dyn Parameter + Sync)> = Vec::new();
-        place.add_parameters(&mut parameters, &span, &looked_at);
+        place.add_parameters(&mut parameters, &span);
         let rows = self.rows(&sql, &parameters).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        Ok(row.get::<_, Option<i64>>(1).filter(|_| row.get::<_, i64>(0) == looked_at))
+        Ok(row.get::<_, Option<i64>>(1).filter(|_| row.get::<_, i64>(0) == span.most))
     }
 }

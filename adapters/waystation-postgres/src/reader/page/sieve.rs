@@ -14,7 +14,7 @@ use crate::reader::jobs::select;
 use crate::rows::state_number;
 
 /// A text that the server cannot look for is looked for here: that many bodies fewer are fetched.
-const FETCHED_PART: usize = 10;
+const FETCHED_PART: i64 = 10;
 
 // Bodies are bytes and may be no text at all. As Latin-1 every byte is a letter, but for the zero,
 // which is made another one; and of letters beyond ASCII none changes its case there.
@@ -67,8 +67,8 @@ impl Sieve {
     }
 
     /// At how many jobs to look where so many are allowed.
-    pub fn looked_at_max(&self, max: usize) -> usize {
-        if self.is_looked_for_here() { max / FETCHED_PART } else { max }
+    pub fn most(&self, most: i64) -> i64 {
+        if self.is_looked_for_here() { most / FETCHED_PART } else { most }
     }
 
     /// Whether a job that the server let through has the text.
@@ -88,7 +88,6 @@ impl Reader {
         sieve: &Sieve,
         span: Span,
         wanted: usize,
-        max: usize,
     ) -> Result<Vec<Row>, Error> {
         let jobs = format!("({})", place.jobs("*", 9));
         let sql = format!(
@@ -101,8 +100,7 @@ impl Reader {
             sieve.stage.as_ref().map(StageId::as_str),
         );
         let text = sieve.looked_for();
-        let limit = if sieve.is_looked_for_here() { max } else { wanted } as i64;
-        let max = max as i64;
+        let limit = if sieve.is_looked_for_here() { span.most } else { wanted as i64 };
         let mut parameters: Vec<&(dyn Parameter + Sync)> = vec![
             &sieve.now.0,
             &pipeline,
@@ -113,7 +111,7 @@ impl Reader {
             &sieve.created_before,
             &text,
         ];
-        place.add_parameters(&mut parameters, &span, &max);
+        place.add_parameters(&mut parameters, &span);
         parameters.push(&limit);
         self.rows(&sql, &parameters).await
     }
