@@ -52,8 +52,8 @@ pub struct Writer {
     pub(super) tallies: Tallies,
     /// What this batch counts.
     pub(super) sums: Sums,
-    /// Which rows of the statistics this process adds to.
-    pub(super) slot: i16,
+    /// Which rows of the statistics this process adds to, if nobody else does at that moment.
+    pub(super) slot: i32,
     name: String,
     channel: String,
     clock: Arc<dyn Clock>,

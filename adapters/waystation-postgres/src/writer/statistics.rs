@@ -11,15 +11,22 @@ use waystation_core::statistics::{EVER, Measure, count, minute};
 use super::batch::{Result, Writer};
 use crate::parameter::Parameter;
 
-/// How many sets of rows there are to be added to. Processes that happen to have the same one wait
-/// for each other's commits, and for nothing else: it is the last that a transaction writes.
-const SLOTS: u64 = 16;
+/// How many sets of rows there are to be added to.
+const SLOTS: i32 = 16;
+/// The first number of the lock that stands for a slot; the second is the slot's.
+const SLOT_LOCK: i32 = 0x5741_5953;
 
-// In one order everywhere, so that of two who meet one waits for the other, not both.
-const ADD: &str = "INSERT INTO statistic \
+// A process adds to its own slot, or to one of two others where somebody else is about to commit
+// there: else they would wait for each other's commits. Rows go in one order everywhere, so that of
+// two who meet all the same one waits for the other, not both.
+const ADD: &str = "WITH chosen AS MATERIALIZED (SELECT CASE \
+     WHEN pg_try_advisory_xact_lock($9, $1) THEN $1 \
+     WHEN pg_try_advisory_xact_lock($9, ($1 + 5) % $10) THEN ($1 + 5) % $10 \
+     ELSE ($1 + 11) % $10 END AS slot) \
+     INSERT INTO statistic \
      (minute, slot, pipeline, stage, measure, bucket, count, total_ms) \
-     SELECT minute, $1, pipeline, stage, measure, bucket, count, total_ms \
-     FROM unnest($2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::bigint[], \
+     SELECT minute, slot, pipeline, stage, measure, bucket, count, total_ms \
+     FROM chosen, unnest($2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::bigint[], \
      $7::bigint[]) WITH ORDINALITY \
      AS new (pipeline, stage, measure, bucket, count, total_ms, place), \
      unnest($8::bigint[]) AS minute ORDER BY minute, place \
@@ -28,8 +35,8 @@ const ADD: &str = "INSERT INTO statistic \
      total_ms = statistic.total_ms + excluded.total_ms";
 
 /// One of the slots, by chance.
-pub fn any_slot() -> i16 {
-    (RandomState::new().hash_one(0) % SLOTS) as i16
+pub fn any_slot() -> i32 {
+    (RandomState::new().hash_one(0) % u64::from(SLOTS.unsigned_abs())) as i32
 }
 
 impl Writer {
@@ -59,8 +66,10 @@ impl Writer {
         let counts: Vec<i64> = sums.values().map(|sum| sum.count as i64).collect();
         let totals: Vec<i64> = sums.values().map(|sum| sum.total_ms as i64).collect();
         let minutes = vec![EVER.0, minute(self.now).0];
-        let parameters: [&(dyn Parameter + Sync); 8] =
-            [&self.slot, &pipelines, &stages, &measures, &buckets, &counts, &totals, &minutes];
+        let parameters: [&(dyn Parameter + Sync); 10] = [
+            &self.slot, &pipelines, &stages, &measures, &buckets, &counts, &totals, &minutes,
+            &SLOT_LOCK, &SLOTS,
+        ];
         self.link.send(ADD, &parameters).await
     }
 }

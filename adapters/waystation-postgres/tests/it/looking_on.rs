@@ -118,7 +118,8 @@ async fn open_transaction_holds_the_feed_before_its_events() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn place_of_the_feed_waits_for_those_who_write() {
     let schema = Schema::new();
-    let (store, raw) = (schema.open().await, schema.raw().await);
+    // In a transaction the activity stands still: somebody else watches it.
+    let (store, raw, watcher) = (schema.open().await, schema.raw().await, schema.raw().await);
     submit(&store, "a").await;
     write_event(&raw, "a").await;
     submit(&store, "b").await;
@@ -130,7 +131,7 @@ async fn place_of_the_feed_waits_for_those_who_write() {
     let looks = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_locks%' \
          AND application_name = 'waystation'";
     let looked = async {
-        while raw.query_one(looks, &[]).await.expect("it answers").get::<_, i64>(0) == 0 {
+        while watcher.query_one(looks, &[]).await.expect("it answers").get::<_, i64>(0) == 0 {
             tokio::task::yield_now().await;
         }
     };

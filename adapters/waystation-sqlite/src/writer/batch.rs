@@ -270,7 +270,7 @@ impl Writer {
         answers: &mut Vec<Answer>,
         served: &mut Vec<Served>,
     ) -> rusqlite::Result<()> {
-        let wrote = !batch.is_empty();
+        let wrote = batch.iter().any(Command::is_of_jobs);
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut newest = self.connection.prepare_cached(
             "SELECT coalesce((SELECT max(message_id) FROM message), 0) + 1, \
