@@ -65,8 +65,12 @@ async fn timed(State(context): State<Context>, request: Request, next: Next) -> 
     }
 }
 
-/// Refuses requests with more headers than are read.
+/// Refuses requests with more headers than are read, and with what no store keeps in a name.
 async fn bounded(State(context): State<Context>, request: Request, next: Next) -> Response {
+    if request.uri().to_string().contains("%00") {
+        let why = "the path and the query hold no NUL";
+        return Problem::new(Code::BadRequest, why).into_response();
+    }
     let headers = request.headers().iter();
     let bytes: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
     let bytes_max = context.limits().header_bytes_max;
