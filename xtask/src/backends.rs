@@ -4,11 +4,11 @@
 //! others the tests get what answers anyway, and the run ends by telling what they did not get.
 
 use std::env;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 
+use crate::programs;
 use crate::services::{ALL, Answer, Service, parse_names, probe};
 
 const REQUIRE: &str = "WAYSTATION_REQUIRE";
@@ -23,12 +23,6 @@ const TESTED: &[(&str, &str)] = &[
     // Beside the two others.
     ("redis", "foreign-stage"),
 ];
-
-/// Programs that tests start themselves. Tests that need one have its name in theirs, and are left
-/// out without it.
-const PROGRAMS: &[&str] = &["pgbouncer", "weed"];
-/// Where programs of the system lie that are not in everybody's `PATH`.
-const SYSTEM_PLACES: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
 
 /// The services that this run must have, from the environment.
 ///
@@ -55,7 +49,7 @@ impl Backends {
             found: Vec::new(),
             missing: Vec::new(),
             left_out: Vec::new(),
-            programs_missing: PROGRAMS.iter().copied().filter(|name| !is_installed(name)).collect(),
+            programs_missing: programs::missing().collect(),
         };
         for (tested, package) in TESTED {
             let service = ALL.iter().copied().find(|service| service.name == *tested);
@@ -114,12 +108,6 @@ impl Backends {
 fn parse(value: Option<&str>, in_ci: bool) -> anyhow::Result<Vec<&'static Service>> {
     let list = value.unwrap_or(if in_ci { REQUIRED_IN_CI } else { "" });
     parse_names(list.split(',').map(str::trim).filter(|name| !name.is_empty()))
-}
-
-fn is_installed(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let places = env::split_paths(&path).chain(SYSTEM_PLACES.iter().map(PathBuf::from));
-    places.map(|place| place.join(program)).any(|path| path.is_file())
 }
 
 fn is_set(service: &Service) -> bool {

@@ -5,6 +5,7 @@
 mod backends;
 mod bench;
 mod cargo;
+mod programs;
 mod services;
 mod test;
 mod tidy;

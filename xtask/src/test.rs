@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use crate::backends::{self, Backends};
 use crate::cargo::{cargo, has_subcommand, run as run_command};
-use crate::{services, tidy};
+use crate::{programs, services, tidy};
 
 /// Runs every step of the gate; `arguments` go to the test runner.
 pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let required = backends::required()?;
     if !required.is_empty() {
         step("services", || services::up(root, &required))?;
+        programs::install(root);
     }
     step("format", || check_format(root))?;
     step("tidy", || tidy::run(root))?;

@@ -53,12 +53,33 @@ impl State {
         since: Option<Timestamp>,
         now: Timestamp,
     ) {
-        let Some(job) = self.jobs.get_mut(job_id) else { return };
+        let Some(job) = self.jobs.get(job_id) else { return };
         let mut sums = Sums::new();
         statistics::count_events(&mut sums, &job.pipeline, &events, since);
+        self.counting.add(sums, now);
+        self.keep_events(job_id, events);
+    }
+
+    /// Writes down what a broker's journal told of a job, whose attempt was known to have begun at
+    /// this moment.
+    pub fn note_told(
+        &mut self,
+        job_id: &JobId,
+        events: Vec<Event>,
+        ran_since: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let Some(job) = self.jobs.get(job_id) else { return };
+        let mut sums = Sums::new();
+        statistics::count_told(&mut sums, &job.pipeline, &events, ran_since);
+        self.counting.add(sums, now);
+        self.keep_events(job_id, events);
+    }
+
+    fn keep_events(&mut self, job_id: &JobId, events: Vec<Event>) {
+        let Some(job) = self.jobs.get_mut(job_id) else { return };
         self.feed.extend(events.iter().map(|event| (job.pipeline.clone(), event.clone())));
         job.events.extend(events);
-        self.counting.add(sums, now);
     }
 
     /// Counts a job that has ended, if it has.
@@ -77,6 +98,6 @@ impl State {
         let Some(after) = after else { return Feed { events: Vec::new(), next: end as u64 } };
         let from = usize::try_from(after).unwrap_or(end).min(end);
         let to = from.saturating_add(limit.min(PAGE_MAX)).min(end);
-        Feed { events: self.feed[from..to].to_vec(), next: to as u64 }
+        Feed { events: self.feed[from..to].to_vec(), next: after.max(to as u64) }
     }
 }

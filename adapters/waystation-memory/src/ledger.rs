@@ -106,10 +106,9 @@ impl State {
             job.stage = stage.clone();
             job.updated_at = now;
         }
-        let ends = !before.is_terminal() && job.state.is_terminal();
         job.log.extend_from_slice(&effect.log);
-        self.note_events(job_id, effect.events.clone(), None, now);
-        if ends {
+        self.note_told(job_id, effect.events.clone(), effect.ran_since, now);
+        if effect.end().is_some() {
             self.count_end(job_id, now);
         }
         self.tell_parent(job_id, before, now);

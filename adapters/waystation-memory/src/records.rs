@@ -72,7 +72,9 @@ impl Records for Memory {
             let records = &mut state.collections.records;
             let expired = records.iter().filter(|(_, record)| !lasts(record, now));
             let expired: Vec<_> = expired.map(|(key, _)| key.clone()).take(PAGE_MAX).collect();
-            expired.iter().for_each(|key| drop(records.remove(key)));
+            for key in &expired {
+                records.remove(key);
+            }
             expired.len()
         }))
     }
@@ -85,12 +87,7 @@ impl Collections {
     }
 
     fn meets(&self, collection: &str, key: &str, expected: Expected, now: Timestamp) -> bool {
-        let revision = self.get(collection, key, now).map(|record| record.revision);
-        match expected {
-            Expected::Any => true,
-            Expected::Absent => revision.is_none(),
-            Expected::Revision(wanted) => revision == Some(wanted),
-        }
+        expected.is_met(self.get(collection, key, now).map(|record| record.revision))
     }
 
     fn page(&self, collection: &str, page: &RecordPage, now: Timestamp) -> Vec<Record> {

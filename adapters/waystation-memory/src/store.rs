@@ -12,7 +12,10 @@ use waystation_core::job::{
     Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
     JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
 };
-use waystation_core::port::{Abort, Bus, Depth, Error, Signal, Store, TaskChange, TaskChanged};
+use waystation_core::needle::Needle;
+use waystation_core::port::{
+    Abort, Bus, Depth, Error, Signal, Store, TaskChange, TaskChanged, check_task_change,
+};
 use waystation_core::progress::Progress;
 use waystation_core::statistics::{Period, Statistic};
 use waystation_core::step::StepKey;
@@ -158,21 +161,19 @@ impl Store for Memory {
     }
 
     async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error> {
-        Ok(self.visit(|state, now| {
+        check_task_change(task_id, &change)?;
+        let changed = self.visit(|state, now| {
             let Some(task) = state.tasks.get_mut(&task_id) else { return TaskChanged::Unknown };
-            if refuses(task, &change, now) {
-                return TaskChanged::Held(task.clone());
+            if change.apply(task, now) {
+                TaskChanged::Done(task.clone())
+            } else {
+                TaskChanged::Held(task.clone())
             }
-            match change {
-                TaskChange::Claim { by, until } => {
-                    (task.assignee, task.claimed_until) = (Some(by), Some(until));
-                }
-                TaskChange::Release { .. } => (task.assignee, task.claimed_until) = (None, None),
-                TaskChange::Assign { to } => (task.assignee, task.claimed_until) = (to, None),
-                TaskChange::Due(due_at) => task.due_at = due_at,
-            }
-            TaskChanged::Done(task.clone())
-        }))
+        });
+        if matches!(changed, TaskChanged::Done(_)) {
+            self.publish(Signal::Changed);
+        }
+        Ok(changed)
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
@@ -236,42 +237,33 @@ impl State {
             Some(cursor) => self.jobs.get(cursor).map_or(0, |job| job.serial),
         };
         let limit = filter.limit.min(PAGE_MAX);
+        let needle = filter.text.as_deref().map(Needle::new);
         let mut page = JobPage::default();
         for job_id in self.created[..end].iter().rev() {
+            let Some(job) = self.jobs.get(job_id) else { continue };
+            let has_text = |needle: &Needle| {
+                needle.is_in(job_id.as_str().as_bytes()) || needle.is_in(self.body(job))
+            };
+            if !self.fits(filter, job, now) || !needle.as_ref().is_none_or(has_text) {
+                continue;
+            }
             if page.jobs.len() == limit {
                 page.next = page.jobs.last().map(|job| job.job_id.clone());
                 break;
             }
-            let Some(job) = self.jobs.get(job_id) else { continue };
-            if self.fits(filter, job_id, job, now) {
-                page.jobs.push(self.record(job_id, job, now));
-            }
+            page.jobs.push(self.record(job_id, job, now));
         }
         page
     }
 
-    fn fits(&self, filter: &JobFilter, job_id: &JobId, job: &Job, now: Timestamp) -> bool {
+    /// Whether the filter lets a job through, the text aside.
+    fn fits(&self, filter: &JobFilter, job: &Job, now: Timestamp) -> bool {
         let shown = self.shown_state(job, now);
-        let has_text = |text: &String| {
-            let wanted = text.to_lowercase();
-            let body = String::from_utf8_lossy(self.body(job)).to_lowercase();
-            body.contains(&wanted) || job_id.as_str().to_lowercase().contains(&wanted)
-        };
         filter.pipeline.as_ref().is_none_or(|name| job.pipeline == *name)
             && filter.stage.as_ref().is_none_or(|stage| job.stage == *stage)
             && (filter.states.is_empty() || filter.states.contains(&shown))
             && filter.created_from.is_none_or(|from| job.created_at >= from)
             && filter.created_before.is_none_or(|before| job.created_at < before)
             && filter.family.has(job.parent.as_ref())
-            && filter.text.as_ref().is_none_or(has_text)
-    }
-}
-
-/// Whether a task is somebody else's who keeps it from being changed like this.
-fn refuses(task: &TaskRecord, change: &TaskChange, now: Timestamp) -> bool {
-    let is_anothers = |by: &String| task.holder(now).is_some_and(|holder| holder != by);
-    match change {
-        TaskChange::Claim { by, .. } | TaskChange::Release { by } => is_anothers(by),
-        TaskChange::Assign { .. } | TaskChange::Due(_) => false,
     }
 }

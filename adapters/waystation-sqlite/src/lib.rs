@@ -19,6 +19,7 @@ mod options;
 mod presence;
 mod queue;
 mod reader;
+mod records;
 mod store;
 mod writer;
 

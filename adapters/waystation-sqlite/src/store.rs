@@ -2,16 +2,19 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
+use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
-use waystation_core::id::{JobId, PipelineName};
+use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
-    TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
+    JobRecord, PipelineRecord, TaskFilter, TaskRecord,
 };
-use waystation_core::port::{Abort, Error, Store};
+use waystation_core::port::{
+    Abort, Depth, Error, Store, TaskChange, TaskChanged, check_task_change,
+};
 use waystation_core::progress::Progress;
+use waystation_core::statistics::{Period, Statistic};
 use waystation_core::step::StepKey;
-use waystation_core::{clock::Timestamp, id::QueueName, job::*, port::*, statistics::*};
 
 use crate::Sqlite;
 use crate::reader;
@@ -49,9 +52,7 @@ impl Store for Sqlite {
 
     async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error> {
         let now = self.shared.clock.now();
-        let jobs = self.read(move |connection| reader::jobs(connection, &filter, now)).await?;
-        let next = jobs.last().map(|job| job.job_id.clone());
-        Ok(JobPage { jobs, next })
+        self.read(move |connection| reader::jobs(connection, &filter, now)).await
     }
 
     async fn children(
@@ -90,26 +91,37 @@ impl Store for Sqlite {
         self.read(move |connection| reader::task(connection, task_id)).await
     }
 
-    async fn feed(&self, _: Option<u64>, _: usize) -> Result<Feed, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error> {
+        self.read(move |connection| reader::feed(connection, after, limit)).await
     }
-    async fn statistics(&self, _: Period) -> Result<Vec<Statistic>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn statistics(&self, period: Period) -> Result<Vec<Statistic>, Error> {
+        self.read(move |connection| reader::statistics(connection, &period)).await
     }
-    async fn forget_statistics(&self, _: Timestamp) -> Result<(), Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn forget_statistics(&self, before: Timestamp) -> Result<(), Error> {
+        let forget = |reply| Command::ForgetStatistics { before, reply };
+        while self.shared.writer.ask(forget).await? {}
+        Ok(())
     }
+
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+        let now = self.shared.clock.now();
+        self.read(move |connection| reader::depths(connection, now)).await
     }
-    async fn tasks(&self, _: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
+        let now = self.shared.clock.now();
+        self.read(move |connection| reader::tasks(connection, &filter, now)).await
     }
-    async fn change_task(&self, _: i64, _: TaskChange) -> Result<TaskChanged, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error> {
+        check_task_change(task_id, &change)?;
+        self.shared.writer.ask(|reply| Command::ChangeTask { task_id, change, reply }).await
     }
-    async fn dead_letters(&self, _: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
+        self.read(move |connection| reader::dead_letters(connection, &filter)).await
     }
 
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
@@ -140,31 +152,5 @@ impl Store for Sqlite {
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
         let source = source.to_owned();
         self.read(move |connection| reader::checkpoint(connection, &source)).await
-    }
-}
-
-#[async_trait]
-impl Records for crate::Sqlite {
-    async fn put_record(
-        &self,
-        _: &str,
-        _: &str,
-        _: &Value,
-        _: Expected,
-        _: Option<Timestamp>,
-    ) -> Result<Put, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn record(&self, _: &str, _: &str) -> Result<Option<Record>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn records(&self, _: &str, _: RecordPage) -> Result<Vec<Record>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn remove_record(&self, _: &str, _: &str, _: Expected) -> Result<bool, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn clear_expired_records(&self) -> Result<usize, Error> {
-        Ok(0)
     }
 }

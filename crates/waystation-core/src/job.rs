@@ -256,12 +256,15 @@ pub struct JobFilter {
     pub states: Vec<JobState>,
     /// Only at this stage.
     pub stage: Option<StageId>,
-    /// Only those that were submitted at this moment or later.
+    /// Only those that were submitted at this moment or later. Where the time begins among the jobs
+    /// is found by the order in which the store came to know them. A job that it came to know more
+    /// than [`OUT_OF_PLACE_MAX`] jobs too late, as a journal may tell of one, may be left out.
     pub created_from: Option<Timestamp>,
-    /// Only those that were submitted before this moment.
+    /// Only those that were submitted before this moment. Found as the beginning is.
     pub created_before: Option<Timestamp>,
     /// Only those whose id, or whose contract as it stands now, has this text in it, in any case of
-    /// its letters. It is looked for in the JSON as it is kept.
+    /// its letters. It is looked for in the JSON as it is kept, as a
+    /// [`Needle`](crate::needle::Needle) is.
     pub text: Option<String>,
     /// Whose children. Jobs that are nobody's child alone, where it is [`Family::Parents`].
     pub family: Family,
@@ -276,14 +279,17 @@ pub struct JobFilter {
 pub struct JobPage {
     /// The jobs that were found.
     pub jobs: Vec<JobRecord>,
-    /// Behind which job to look on, if there may be more. Also after fewer jobs than were asked
-    /// for, and after none: a search gives what it found among the jobs that it had time to look
-    /// at.
+    /// Behind which job to look on. Also after fewer jobs than were asked for, and after none: a
+    /// search gives what it found among the jobs that it had time to look at. `None` once there is
+    /// nothing more to be found.
     pub next: Option<JobId>,
 }
 
 /// The most jobs that a store looks at for one page, where no index leads to those that are wanted.
 pub const LOOKED_AT_MAX: usize = 20_000;
+/// By how many places a job may stand too late or too early for its time and still be found by it:
+/// as many as several processes may submit while their clocks and commits are apart.
+pub const OUT_OF_PLACE_MAX: usize = 5_000;
 
 /// A page of the feed of events: those of all jobs, in the order in which stores wrote them.
 #[derive(Clone, Debug, Default, PartialEq)]

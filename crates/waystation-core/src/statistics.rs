@@ -30,6 +30,9 @@ pub const MINUTE_MS: i64 = 60_000;
 pub const EVER: Timestamp = Timestamp(0);
 /// How long minutes are kept.
 pub const KEPT: Duration = Duration::from_hours(24 * 8);
+/// What took longer is counted as if it had taken this long: a journal may tell any moment, and
+/// sums are to stay within what databases can add.
+pub const TOOK_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,8 +134,8 @@ pub struct Sum {
     pub total_ms: u64,
 }
 
-/// What one commit counts. Ordered, so that commits that wait for each other's rows take them in the
-/// same order.
+/// What one commit counts. Ordered, so that commits that wait for each other's rows take them in
+/// the same order.
 pub type Sums = BTreeMap<Key, Sum>;
 
 /// A count as the store tells it.
@@ -178,7 +181,7 @@ pub fn count(
     let key = Key { pipeline: pipeline.clone(), stage: stage.clone(), measure, bucket };
     let sum = sums.entry(key).or_default();
     sum.count += 1;
-    let took_ms = took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let took_ms = took.map_or(0, |took| took.min(TOOK_MAX).as_millis() as u64);
     sum.total_ms = sum.total_ms.saturating_add(took_ms);
 }
 
@@ -207,6 +210,25 @@ pub fn count_events(
     }
 }
 
+/// Counts events that a broker's journal told of one job. How long they waited there is not known.
+/// `running_since` is when the attempt began that the job was known to be in before.
+pub fn count_told(
+    sums: &mut Sums,
+    pipeline: &PipelineName,
+    events: &[Event],
+    running_since: Option<Timestamp>,
+) {
+    for (index, event) in events.iter().enumerate() {
+        let Some(measure) = Measure::of_event(event.kind) else { continue };
+        let began = match measure {
+            Measure::Created | Measure::Started | Measure::Abandoned => None,
+            _ => began(&events[..index], event).or(running_since),
+        };
+        let took = began.map(|began| event.at.since(began));
+        count(sums, (pipeline, &event.stage), measure, took);
+    }
+}
+
 /// When the attempt began that this event ends.
 fn began(earlier: &[Event], event: &Event) -> Option<Timestamp> {
     let same = |other: &&Event| {
@@ -216,4 +238,63 @@ fn began(earlier: &[Event], event: &Event) -> Option<Timestamp> {
             && other.attempt == event.attempt
     };
     earlier.iter().rev().find(same).map(|started| started.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: EventKind, attempt: u32, at: i64) -> Event {
+        let (job_id, stage) = ("a".into(), "first".into());
+        Event { job_id, kind, stage, visit: 1, attempt, at: Timestamp(at), detail: None }
+    }
+
+    /// What was counted, as `measure bucket count total`.
+    fn told(sums: &Sums) -> Vec<(Measure, u8, u64, u64)> {
+        let of = |(key, sum): (&Key, &Sum)| (key.measure, key.bucket, sum.count, sum.total_ms);
+        sums.iter().map(of).collect()
+    }
+
+    #[test]
+    fn bucket_is_the_first_that_is_long_enough() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let cases = [(0, 0), (1, 0), (2, 1), (3, 2), (60_000, 14), (21_600_000, 17)];
+        for (took, expected) in cases {
+            assert_eq!(bucket(ms(took)), expected, "{took} ms");
+        }
+        assert_eq!(bucket(ms(21_600_001)), BEYOND);
+        assert_eq!(bucket(Some(Duration::MAX)), BEYOND);
+        assert_eq!(bucket(None), UNTIMED);
+    }
+
+    #[test]
+    fn waits_are_counted_of_starts_and_attempts_of_their_ends() {
+        let events = [
+            event(EventKind::Started, 1, 1_003),
+            event(EventKind::Retried, 1, 1_053),
+            event(EventKind::Waiting, 1, 1_053),
+        ];
+        let mut sums = Sums::new();
+        count_events(&mut sums, &"p".into(), &events, Some(Timestamp(1_000)));
+        let expected = [(Measure::Started, 2, 1, 3), (Measure::Retried, 5, 1, 50)];
+        assert_eq!(told(&sums), expected);
+    }
+
+    #[test]
+    fn attempt_that_a_journal_told_of_before_began_when_it_said() {
+        let events = [event(EventKind::Completed, 1, 1_010), event(EventKind::Started, 1, 1_011)];
+        let mut sums = Sums::new();
+        count_told(&mut sums, &"p".into(), &events, Some(Timestamp(1_000)));
+        let expected = [(Measure::Started, UNTIMED, 1, 0), (Measure::Completed, 3, 1, 10)];
+        assert_eq!(told(&sums), expected);
+    }
+
+    #[test]
+    fn what_took_unbelievably_long_keeps_sums_within_bounds() {
+        let mut sums = Sums::new();
+        let place = (&"p".into(), &"first".into());
+        count(&mut sums, place, Measure::Completed, Some(Duration::MAX));
+        let year = TOOK_MAX.as_millis() as u64;
+        assert_eq!(told(&sums), [(Measure::Completed, BEYOND, 1, year)]);
+    }
 }

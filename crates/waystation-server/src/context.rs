@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
 use waystation_core::job::Count;
@@ -33,6 +34,7 @@ struct Shared {
     options: Options,
     operations: Operations,
     meters: Meters,
+    stopping: CancellationToken,
     remote: Remote,
     counts: Cached<Vec<Count>>,
     depths: Cached<Vec<(QueueName, Depth)>>,
@@ -50,6 +52,7 @@ impl Context {
             options,
             operations: Operations::of(&routes::openapi()),
             meters: Meters::default(),
+            stopping: CancellationToken::new(),
             remote,
             counts: Cached::new(COUNTS_KEPT),
             depths: Cached::new(COUNTS_KEPT),
@@ -92,6 +95,11 @@ impl Context {
     /// What requests are called.
     pub fn operations(&self) -> &Operations {
         &self.0.operations
+    }
+
+    /// Cancelled when the server stops: nothing is waited for any longer.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
     }
 
     /// Hands out work to programs in any language.

@@ -35,6 +35,8 @@ mod environment;
 #[cfg(doctest)]
 mod guides;
 mod signals;
+#[cfg(feature = "otlp")]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -60,3 +62,4 @@ pub use waystation_executors::Executors;
 
 pub use waystation_core as core;
 pub use waystation_engine as engine;
+pub use waystation_server as server;

@@ -9,12 +9,7 @@ use super::Service;
 
 /// Fails on a machine where the services cannot be managed, and says what else would give them.
 pub fn check(services: &[&Service]) -> anyhow::Result<()> {
-    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let process = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let systemd = Path::new("/run/systemd/system").is_dir();
-    let Some(obstacle) = obstacle(&os_release, &process, systemd) else {
-        return Ok(());
-    };
+    let Some(obstacle) = found() else { return Ok(()) };
     let names: Vec<&str> = services.iter().map(|service| service.name).collect();
     let names = names.join(" ");
     bail!(
@@ -22,6 +17,22 @@ pub fn check(services: &[&Service]) -> anyhow::Result<()> {
          hint: compose.yaml gives the same: `docker compose up --wait {names}`, and \
          `docker compose down`"
     )
+}
+
+/// Fails on a machine where packages cannot be installed.
+pub fn check_can_install() -> anyhow::Result<()> {
+    match found() {
+        Some(obstacle) => bail!("packages cannot be installed here: {obstacle}"),
+        None => Ok(()),
+    }
+}
+
+/// What speaks against it here.
+fn found() -> Option<String> {
+    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let process = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let systemd = Path::new("/run/systemd/system").is_dir();
+    obstacle(&os_release, &process, systemd)
 }
 
 /// What speaks against it, from `os-release`, `/proc/self/status` and whether systemd runs.

@@ -68,6 +68,15 @@ pub struct Service {
     log: fn(&Place) -> PathBuf,
 }
 
+/// Installs Debian packages that are not there.
+pub fn install_packages(root: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let place = Place::of(root);
+    machine::check_can_install()?;
+    place.create()?;
+    let _lock = lock::acquire()?;
+    apt::install(&place, packages)
+}
+
 /// Runs `up`, `down` or `status` with the rest of the command line.
 pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let (action, services) = arguments::parse(arguments)?;

@@ -1,38 +1,48 @@
 //! Jobs and how many there are of them.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, PipelineName, StageId};
-use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::job::{Count, JobRecord};
 use waystation_core::settlement::Parent;
 use waystation_core::state::JobState;
 
 use super::{failure, job_number, nth};
 use crate::names;
 
+/// Where a job stands at this moment, given its message. State numbers: `running` is 2; a leased
+/// message is in 1, one that is away in 3.
+pub const STATE_NOW: &str = "CASE WHEN (message.state = 1 AND message.due > ?1 \
+     OR message.state = 3) AND message.leased_at IS NOT NULL THEN 2 ELSE job.state END";
+
 /// A job has a message or a task, and their numbers are apart: `live` is that of either. State
 /// numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
-/// and 5. A leased message is in 1, one that is away in 3.
-const SELECT: &str = "SELECT job.job_id, pipeline.text, job.pipeline_version, \
-     CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
-     AND message.leased_at IS NOT NULL THEN 2 \
-     ELSE job.state END AS now_state, \
-     stage.text, job.created_at, job.updated_at, job.failure, \
-     coalesce(message.body, task.body, job.body), message.deliveries, \
-     CASE WHEN message.state = 2 THEN message.due \
-     WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
-     AND message.not_before > ?1 THEN message.not_before END, \
-     CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
-     THEN message.leased_at END, \
-     parent.job_id, job.parent_visit, job.position, job.progress \
-     FROM job \
-     JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
-     JOIN name AS stage ON stage.name_id = job.stage \
-     LEFT JOIN message ON message.message_id = job.live AND message.job = job.job_number \
-     LEFT JOIN task ON task.task_id = job.live AND task.job = job.job_number \
-     AND job.state = 4 \
-     LEFT JOIN job AS parent ON parent.job_number = job.parent";
+/// and 5.
+static SELECT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT job.job_id, pipeline.text, job.pipeline_version, {STATE_NOW}, \
+         stage.text, job.created_at, job.updated_at, job.failure, \
+         coalesce(message.body, task.body, job.body), message.deliveries, \
+         CASE WHEN message.state = 2 THEN message.due \
+         WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
+         AND message.not_before > ?1 THEN message.not_before END, \
+         CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
+         THEN message.leased_at END, \
+         parent.job_id, job.parent_visit, job.position, job.progress, \
+         CASE WHEN message.state = 1 AND message.due > ?1 AND message.leased_at IS NOT NULL \
+         THEN message.due END \
+         FROM job \
+         JOIN name AS pipeline ON pipeline.name_id = job.pipeline \
+         JOIN name AS stage ON stage.name_id = job.stage \
+         LEFT JOIN message ON message.message_id = job.live AND message.job = job.job_number \
+         LEFT JOIN task ON task.task_id = job.live AND task.job = job.job_number \
+         AND job.state = 4 \
+         LEFT JOIN job AS parent ON parent.job_number = job.parent"
+    )
+});
 
 /// A job.
 pub fn job(
@@ -41,62 +51,20 @@ pub fn job(
     now: Timestamp,
 ) -> rusqlite::Result<Option<JobRecord>> {
     connection
-        .prepare_cached(&format!("{SELECT} WHERE job.job_id = ?2"))?
+        .prepare_cached(&format!("{} WHERE job.job_id = ?2", *SELECT))?
         .query_row(params![now.0, job_id.as_str()], record)
         .optional()
 }
 
-/// A page of jobs, newest first.
-pub fn jobs(
+/// The job of this number.
+pub fn numbered(
     connection: &Connection,
-    filter: &JobFilter,
+    number: i64,
     now: Timestamp,
-) -> rusqlite::Result<Vec<JobRecord>> {
-    let before = match &filter.before {
-        None => i64::MAX,
-        Some(job_id) => match job_number(connection, job_id.as_str())? {
-            Some(number) => number,
-            None => return Ok(Vec::new()),
-        },
-    };
-    let Some(pipeline) = number_of(connection, filter.pipeline.as_ref().map(PipelineName::as_str))?
-    else {
-        return Ok(Vec::new());
-    };
-    let Some(stage) = number_of(connection, filter.stage.as_ref().map(StageId::as_str))? else {
-        return Ok(Vec::new());
-    };
-    let state = filter
-        .states
-        .first()
-        .copied()
-        .map(|state| JobState::ALL.iter().position(|known| *known == state));
-    let (family, parent) = match &filter.family {
-        Family::All => ("?7 IS NULL", None),
-        Family::Parents => ("job.parent IS ?7", None),
-        Family::ChildrenOf(job_id) => match job_number(connection, job_id.as_str())? {
-            Some(number) => ("job.parent = ?7", Some(number)),
-            None => return Ok(Vec::new()),
-        },
-    };
-    let mut select = connection.prepare_cached(&format!(
-        "{SELECT} WHERE job.job_number < ?2 AND (?3 IS NULL OR job.pipeline = ?3) \
-         AND (?4 IS NULL OR job.stage = ?4) AND (?5 IS NULL OR now_state = ?5) AND {family} \
-         ORDER BY job.job_number DESC LIMIT ?6"
-    ))?;
-    let limit = filter.limit.min(PAGE_MAX);
-    let asked = params![now.0, before, pipeline, stage, state.flatten(), limit, parent];
-    let rows = select.query_map(asked, record)?;
-    rows.collect()
-}
-
-/// `Some(None)` when nothing is asked for, `None` when the name is unknown to the file.
-#[expect(clippy::option_option, reason = "not asked for and not found are different answers")]
-fn number_of(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Option<i64>>> {
-    match name {
-        None => Ok(Some(None)),
-        Some(name) => Ok(names::find(connection, name)?.map(Some)),
-    }
+) -> rusqlite::Result<JobRecord> {
+    connection
+        .prepare_cached(&format!("{} WHERE job.job_number = ?2", *SELECT))?
+        .query_row([now.0, number], record)
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
@@ -120,7 +88,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         updated_at: Timestamp(row.get(6)?),
         not_before: row.get::<_, Option<i64>>(10)?.map(Timestamp),
         running_since: row.get::<_, Option<i64>>(11)?.map(Timestamp),
-        leased_until: None,
+        leased_until: row.get::<_, Option<i64>>(16)?.map(Timestamp),
         deliveries: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
         failure: failure(row, 7)?,
         parent: parent(row, 12)?,
@@ -139,38 +107,39 @@ fn parent(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Parent>> {
 }
 
 /// How many jobs stand where. What lives is counted in the queues and the inbox, what has ended
-/// in an index that holds nothing else.
+/// in an index that holds nothing else, in its order.
 pub fn counts(
     connection: &Connection,
     pipeline: Option<&PipelineName>,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Count>> {
-    let Some(pipeline) = number_of(connection, pipeline.map(PipelineName::as_str))? else {
-        return Ok(Vec::new());
+    let (condition, number) = match pipeline {
+        None => ("?2 IS NULL", None),
+        Some(name) => match names::find(connection, name.as_str())? {
+            Some(number) => ("pipeline = ?2", Some(number)),
+            None => return Ok(Vec::new()),
+        },
     };
-    let mut select = connection.prepare_cached(
-        "SELECT name.text, counted.state, sum(counted.jobs) FROM ( \
-           SELECT job.stage, \
-             CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
-             AND message.leased_at IS NOT NULL THEN 2 \
-             ELSE job.state END AS state, count(*) AS jobs \
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT pipeline.text, stage.text, counted.state, sum(counted.jobs) FROM ( \
+           SELECT job.pipeline, job.stage, {STATE_NOW} AS state, count(*) AS jobs \
            FROM message JOIN job ON job.job_number = message.job \
-           WHERE ?2 IS NULL OR job.pipeline = ?2 GROUP BY 1, 2 \
+           WHERE {condition} GROUP BY 1, 2, 3 \
            UNION ALL \
-           SELECT stage, 4, count(*) FROM task WHERE ?2 IS NULL OR pipeline = ?2 GROUP BY 1 \
+           SELECT pipeline, stage, 4, count(*) FROM task WHERE {condition} GROUP BY 1, 2 \
            UNION ALL \
-           SELECT stage, state, count(*) FROM job \
-           WHERE state >= 6 AND (?2 IS NULL OR pipeline = ?2) GROUP BY 1, 2 \
-         ) AS counted JOIN name ON name.name_id = counted.stage \
-         GROUP BY 1, 2 ORDER BY 1, 2",
-    )?;
-    let rows = select.query_map(params![now.0, pipeline], |row| {
-        let stage: String = row.get(0)?;
+           SELECT pipeline, stage, state, count(*) FROM job INDEXED BY job_ended \
+           WHERE state >= 6 AND {condition} GROUP BY pipeline, state, stage \
+         ) AS counted JOIN name AS pipeline ON pipeline.name_id = counted.pipeline \
+         JOIN name AS stage ON stage.name_id = counted.stage GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ))?;
+    let rows = select.query_map(params![now.0, number], |row| {
+        let (pipeline, stage): (String, String) = (row.get(0)?, row.get(1)?);
         Ok(Count {
-            pipeline: waystation_core::id::PipelineName::from(""),
+            pipeline: PipelineName::from(pipeline),
             stage: StageId::from(stage),
-            state: nth(row, 1, &JobState::ALL)?,
-            jobs: row.get(2)?,
+            state: nth(row, 2, &JobState::ALL)?,
+            jobs: row.get(3)?,
         })
     })?;
     rows.collect()

@@ -1,31 +1,38 @@
 //! Reading, on connections of its own: readers never wait for the writer, nor it for them.
 
+mod depths;
 mod family;
+mod feed;
 mod inbox;
 mod jobs;
+mod page;
 mod pipelines;
+mod records;
+mod statistics;
 mod steps;
 mod timeline;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use waystation_core::clock::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row};
 use waystation_core::failure::Failure;
-use waystation_core::id::QueueName;
-use waystation_core::port::{Depth, Error};
+use waystation_core::port::Error;
 
 use crate::Sqlite;
 use crate::connection::open_reader;
 use crate::error::explain;
-use crate::names;
 use crate::options::Options;
 
+pub use depths::{depth, depths};
 pub use family::{awaited, children};
+pub use feed::feed;
 pub use inbox::{dead_letters, task, tasks};
-pub use jobs::{abort_marks, counts, job, jobs};
+pub use jobs::{abort_marks, counts, job};
+pub use page::jobs;
 pub use pipelines::{checkpoint, live_versions, pipeline, pipelines};
+pub use records::{record, records};
+pub use statistics::statistics;
 pub use steps::step_result;
 pub use timeline::{events, log};
 
@@ -67,35 +74,6 @@ impl Sqlite {
         });
         work.await.map_err(|error| Error::Broken { name, message: error.to_string() })?
     }
-}
-
-/// How much waits in a queue.
-pub fn depth(
-    connection: &Connection,
-    queue: &QueueName,
-    now: Timestamp,
-) -> rusqlite::Result<Depth> {
-    let Some(queue) = names::find(connection, queue.as_str())? else {
-        return Ok(Depth::default());
-    };
-    // What is due counts as ready although nobody has asked for it yet.
-    let ready: (u64, Option<i64>) = connection
-        .prepare_cached(
-            // Two halves, each by an index of its own.
-            "SELECT sum(messages), min(oldest) FROM ( \
-             SELECT count(*) AS messages, min(enqueued_at) AS oldest FROM message \
-             WHERE queue = ?1 AND state = 0 \
-             UNION ALL SELECT count(*), min(enqueued_at) FROM message \
-             WHERE queue = ?1 AND due <= ?2)",
-        )?
-        .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (leased, delayed) = connection
-        .prepare_cached(
-            "SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) \
-             FROM message WHERE queue = ?1 AND due > ?2",
-        )?
-        .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Depth { ready: ready.0, delayed, leased, oldest: ready.1.map(Timestamp) })
 }
 
 /// A failure as the file keeps it.

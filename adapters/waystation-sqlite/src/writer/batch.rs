@@ -11,6 +11,7 @@ use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::QueueName;
 use waystation_core::port::{Error, RECEIVE_MAX, Receive, Signal};
 use waystation_core::settlement::Delivery;
+use waystation_core::statistics::Sums;
 
 use super::command::{Command, Reply};
 use super::waiters::{Waiter, Waiters};
@@ -46,6 +47,8 @@ pub struct Writer {
     pub(super) outgoing: Vec<Signal>,
     /// Queues that got something in this batch.
     pub(super) filled: Vec<QueueName>,
+    /// What this batch counts.
+    pub(super) sums: Sums,
     name: String,
     signals: broadcast::Sender<Signal>,
     presence: Presence,
@@ -76,6 +79,9 @@ impl Writer {
         log_pages: Arc<AtomicU64>,
         returns: Sender<Command>,
     ) -> Self {
+        // What others did before is no news.
+        let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        let data_version = version.unwrap_or(0);
         Self {
             connection,
             names: Names::default(),
@@ -88,13 +94,14 @@ impl Writer {
             next_due: Some(Timestamp(0)),
             outgoing: Vec::new(),
             filled: Vec::new(),
+            sums: Sums::new(),
             name,
             signals,
             presence,
             present: false,
             log_pages,
             log_pause: Instant::now(),
-            data_version: 0,
+            data_version,
             returns,
         }
     }
@@ -232,6 +239,7 @@ impl Writer {
             self.names.forget();
             self.outgoing.clear();
             self.filled.clear();
+            self.sums.clear();
             self.waiters.promise_all();
             // What was due is due again, but not at once: a full disk must not be hammered.
             self.next_due = Some(self.now.plus(POLL));
@@ -262,7 +270,7 @@ impl Writer {
         answers: &mut Vec<Answer>,
         served: &mut Vec<Served>,
     ) -> rusqlite::Result<()> {
-        let wrote = !batch.is_empty();
+        let wrote = batch.iter().any(Command::is_of_jobs);
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut newest = self.connection.prepare_cached(
             "SELECT coalesce((SELECT max(message_id) FROM message), 0) + 1, \
@@ -288,6 +296,7 @@ impl Writer {
         if (wrote || released) && self.signals.receiver_count() > 0 {
             self.outgoing.push(Signal::Changed);
         }
+        self.write_sums()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
@@ -319,6 +328,19 @@ impl Writer {
             }
             Command::KeepProgress { said, reply } => {
                 keep(answers, reply, self.keep_progress(&said))
+            }
+            Command::ChangeTask { task_id, change, reply } => {
+                keep(answers, reply, self.change_task(task_id, change))
+            }
+            Command::PutRecord { record, expected, reply } => {
+                keep(answers, reply, self.put_record(&record, expected))
+            }
+            Command::RemoveRecord { collection, key, expected, reply } => {
+                keep(answers, reply, self.remove_record(&collection, &key, expected))
+            }
+            Command::ClearRecords { reply } => keep(answers, reply, self.clear_records()),
+            Command::ForgetStatistics { before, reply } => {
+                keep(answers, reply, self.forget_statistics(before))
             }
             Command::Return(leases) => self.return_unwanted(&leases),
             Command::Receive { .. } | Command::Wake | Command::Stop => Ok(()),
@@ -417,6 +439,12 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::KeepStep { reply, .. } => told_the_error(reply),
         Command::ForgetSteps { reply, .. } => told_the_error(reply),
         Command::KeepProgress { reply, .. } => told_the_error(reply),
+        Command::ChangeTask { reply, .. } => told_the_error(reply),
+        Command::PutRecord { reply, .. } => told_the_error(reply),
+        Command::ClearRecords { reply } => told_the_error(reply),
+        Command::RemoveRecord { reply, .. } | Command::ForgetStatistics { reply, .. } => {
+            told_the_error(reply)
+        }
         // Their leases run out by themselves.
         Command::Return(_) | Command::Receive { .. } | Command::Wake | Command::Stop => return,
     });

@@ -4,16 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use waystation_core::clock::Timestamp;
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::Entry;
-use waystation_core::port::{Abort, Error, Extended, Projected, Receive};
+use waystation_core::port::{
+    Abort, Error, Expected, Extended, Projected, Put, Receive, TaskChange, TaskChanged,
+};
 use waystation_core::progress::Progress;
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Submitted};
 use waystation_core::step::StepKey;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// A record that is to be written.
+pub struct NewRecord {
+    /// Of which collection.
+    pub collection: String,
+    /// Its key.
+    pub key: String,
+    /// What it says, as JSON.
+    pub value: String,
+    /// From when on it is gone.
+    pub expires_at: Option<Timestamp>,
+}
 
 /// One call of a port.
 pub enum Command {
@@ -97,10 +112,64 @@ pub enum Command {
         /// Told when it is kept.
         reply: Reply<()>,
     },
+    /// Changes whose a task is, or when it is due.
+    ChangeTask {
+        /// The task.
+        task_id: i64,
+        /// How.
+        change: TaskChange,
+        /// Told what came of it.
+        reply: Reply<TaskChanged>,
+    },
+    /// Writes a record.
+    PutRecord {
+        /// What, and where.
+        record: NewRecord,
+        /// What must be there.
+        expected: Expected,
+        /// Told what came of it.
+        reply: Reply<Put>,
+    },
+    /// Removes a record.
+    RemoveRecord {
+        /// Of which collection.
+        collection: String,
+        /// Which.
+        key: String,
+        /// What must be there.
+        expected: Expected,
+        /// Told whether it did.
+        reply: Reply<bool>,
+    },
+    /// Clears away records that have expired.
+    ClearRecords {
+        /// Told how many.
+        reply: Reply<usize>,
+    },
+    /// Forgets minutes of the statistics.
+    ForgetStatistics {
+        /// Those before this moment.
+        before: Timestamp,
+        /// Told whether there are more of them.
+        reply: Reply<bool>,
+    },
     /// Deliveries that nobody waited for any more: back with them, uncounted.
     Return(Vec<Lease>),
     /// Look around.
     Wake,
     /// Finish what is there and end.
     Stop,
+}
+
+impl Command {
+    /// Whether it may change what is to be seen of jobs.
+    pub fn is_of_jobs(&self) -> bool {
+        !matches!(
+            self,
+            Self::PutRecord { .. }
+                | Self::RemoveRecord { .. }
+                | Self::ClearRecords { .. }
+                | Self::ForgetStatistics { .. }
+        )
+    }
 }

@@ -4,10 +4,12 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
-use waystation_core::event::EventKind;
+use waystation_core::event::{Event, EventKind};
+use waystation_core::id::{PipelineName, StageId};
+use waystation_core::statistics::count_events;
 
 use super::batch::Writer;
-use super::rows::{HELD, LEASED, READY, kind_number};
+use super::rows::{HELD, LEASED, READY};
 
 /// The most that becomes due in one transaction; the rest is due in the next.
 const DUE_MAX: i64 = 5_000;
@@ -39,7 +41,7 @@ impl Writer {
             )?
             .execute(params![READY, HELD, self.now.0, DUE_MAX])?;
         let abandoned = abandoned(&self.connection, self.now)?;
-        reclaim(&self.connection, &abandoned, self.now)?;
+        self.reclaim(&abandoned)?;
         for lost in abandoned.iter().filter(|lost| lost.worked && lost.abort.is_some()) {
             self.abort_reclaimed(lost.message)?;
         }
@@ -52,6 +54,42 @@ impl Writer {
             .query_row([], |row| row.get::<_, Option<i64>>(0))?
             .map(Timestamp);
         Ok(held > 0 || !abandoned.is_empty())
+    }
+
+    /// Makes abandoned deliveries ready again and writes down that they were abandoned. The token
+    /// stays: until somebody else gets the delivery, its late holder may still settle it.
+    fn reclaim(&mut self, abandoned: &[Abandoned]) -> rusqlite::Result<()> {
+        for lost in abandoned {
+            self.connection
+                .prepare_cached("UPDATE message SET state = ?1, due = NULL WHERE message_id = ?2")?
+                .execute(params![READY, lost.message])?;
+            if lost.worked {
+                self.note_abandoned(lost)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_abandoned(&mut self, lost: &Abandoned) -> rusqlite::Result<()> {
+        let (job_id, pipeline, stage): (String, i64, i64) = self
+            .connection
+            .prepare_cached("SELECT job_id, pipeline, stage FROM job WHERE job_number = ?1")?
+            .query_row([lost.job], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let pipeline = PipelineName::new(self.names.text(&self.connection, pipeline)?);
+        // What cannot be parsed is found out by the worker that gets it.
+        let (visit, attempt) = Contract::parse(&lost.body)
+            .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
+        let events = [Event {
+            job_id: job_id.into(),
+            kind: EventKind::Abandoned,
+            stage: StageId::new(self.names.text(&self.connection, stage)?),
+            visit,
+            attempt,
+            at: self.now,
+            detail: Some(json!({ "deliveries": lost.deliveries })),
+        }];
+        count_events(&mut self.sums, &pipeline, &events, None);
+        self.insert_events(lost.job, &events)
     }
 }
 
@@ -79,37 +117,4 @@ fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Ab
         })
     })?;
     rows.collect()
-}
-
-/// Makes abandoned deliveries ready again and writes down that they were abandoned. The token
-/// stays: until somebody else gets the delivery, its late holder may still settle it.
-fn reclaim(
-    connection: &Connection,
-    abandoned: &[Abandoned],
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let mut release = connection
-        .prepare_cached("UPDATE message SET state = ?1, due = NULL WHERE message_id = ?2")?;
-    let mut note = connection.prepare_cached(
-        "INSERT INTO event (job, kind, stage, visit, attempt, at, detail) \
-         SELECT job_number, ?2, stage, ?3, ?4, ?5, ?6 FROM job WHERE job_number = ?1",
-    )?;
-    for lost in abandoned {
-        release.execute(params![READY, lost.message])?;
-        if !lost.worked {
-            continue;
-        }
-        // What cannot be parsed is found out by the worker that gets it.
-        let (visit, attempt) = Contract::parse(&lost.body)
-            .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
-        note.execute(params![
-            lost.job,
-            kind_number(EventKind::Abandoned),
-            visit,
-            attempt,
-            now.0,
-            json!({ "deliveries": lost.deliveries }).to_string(),
-        ])?;
-    }
-    Ok(())
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
-use waystation_core::id::{JobId, QueueName, StageId};
+use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Birth, Effect, EventKey, Known, Place, Shadow};
 use waystation_core::settlement::Message;
 use waystation_core::state::JobState;
+use waystation_core::statistics::count_told;
 
 use super::batch::Writer;
 use super::rows::{AWAY, GATHERING, state_number};
@@ -21,7 +22,7 @@ use crate::names::Names;
 /// A job has a message or a task, and their numbers are apart. The terminal states are 6 and above.
 const LOOK_UP: &str = "SELECT job.job_number, job.state, job.stage, message.message_id, \
      message.queue, message.rank, message.state, message.not_before, message.leased_at, \
-     message.told_at, message.abort, message.body \
+     message.told_at, message.abort, message.body, job.pipeline \
      FROM job LEFT JOIN message ON message.message_id = job.live \
      AND message.job = job.job_number AND job.state < 6 WHERE job.job_id = ?1";
 
@@ -29,6 +30,8 @@ const LOOK_UP: &str = "SELECT job.job_number, job.state, job.stage, message.mess
 #[derive(Clone, Copy)]
 struct Rows {
     job: i64,
+    /// The number of its pipeline.
+    pipeline: i64,
     message: Option<i64>,
     /// Whether the message waits for children.
     gathering: bool,
@@ -66,7 +69,8 @@ impl Writer {
         let mut found = select.query([job_id.as_str()])?;
         let Some(row) = found.next()? else { return Ok(None) };
         let gathering = row.get::<_, Option<i64>>(6)? == Some(GATHERING);
-        let rows = Rows { job: row.get(0)?, message: row.get(3)?, gathering };
+        let rows =
+            Rows { job: row.get(0)?, pipeline: row.get(12)?, message: row.get(3)?, gathering };
         let mut known = known(row, |number| self.names.text(&self.connection, number))?;
         known.events = known_events(&self.connection, &mut self.names, rows.job)?;
         Ok(Some((rows, known)))
@@ -74,23 +78,22 @@ impl Writer {
 
     fn take_effect(&mut self, effect: &Effect, found: Option<Rows>) -> rusqlite::Result<()> {
         let rows = match (&effect.birth, found) {
-            (Some(birth), _) => {
-                let job = self.give_birth(effect, birth)?;
-                Rows { job, message: None, gathering: false }
-            }
+            (Some(birth), _) => self.give_birth(effect, birth)?,
             (None, Some(rows)) => rows,
             (None, None) => return Ok(()),
         };
         if let Some(place) = &effect.place {
             self.put(rows, place, effect)?;
         }
+        let pipeline = PipelineName::new(self.names.text(&self.connection, rows.pipeline)?);
+        count_told(&mut self.sums, &pipeline, &effect.events, effect.ran_since);
         self.insert_events(rows.job, &effect.events)?;
         self.insert_log(rows.job, &effect.log)?;
         self.bear(&effect.children)
     }
 
-    /// Makes a job known; gives its number.
-    fn give_birth(&mut self, effect: &Effect, birth: &Birth) -> rusqlite::Result<i64> {
+    /// Makes a job known.
+    fn give_birth(&mut self, effect: &Effect, birth: &Birth) -> rusqlite::Result<Rows> {
         let pipeline = self.names.number(&self.connection, birth.pipeline.as_str())?;
         let job = self.next_job;
         self.next_job += 1;
@@ -109,12 +112,12 @@ impl Writer {
                 birth.at.0,
                 self.now.0,
             ])?;
-        Ok(job)
+        Ok(Rows { job, pipeline, message: None, gathering: false })
     }
 
     /// Puts a job where it is from now on, with its state and stage where they were told.
     fn put(&mut self, rows: Rows, place: &Place, effect: &Effect) -> rusqlite::Result<()> {
-        let Rows { job, message, gathering } = rows;
+        let Rows { job, message, gathering, .. } = rows;
         // Wherever the job is, it waits there no longer.
         if gathering {
             self.forget_family(job)?;

@@ -14,10 +14,13 @@ mod family;
 mod ledger;
 mod pipelines;
 mod progress;
+mod records;
 mod rows;
 mod settle;
+mod statistics;
 mod steps;
 mod submit;
+mod tasks;
 mod waiters;
 
 use std::sync::Arc;
@@ -34,7 +37,7 @@ use waystation_core::settlement::Delivery;
 use crate::options::Options;
 use crate::presence::Presence;
 
-pub use command::{Command, Reply};
+pub use command::{Command, NewRecord, Reply};
 
 /// How often the file is looked at for what other processes did, while somebody waits for it.
 pub const POLL: Duration = Duration::from_millis(50);

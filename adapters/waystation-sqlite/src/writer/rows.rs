@@ -197,7 +197,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends a job, and tells its parent.
+    /// Ends a job, counts that, and tells its parent.
     pub(super) fn end_job(
         &mut self,
         job: i64,
@@ -208,13 +208,15 @@ impl Writer {
     ) -> rusqlite::Result<()> {
         let ended =
             params![job, state_number(state), stage, self.now.0, failure.map(failure_text), body,];
-        let parent = self
+        let (parent, pipeline, created_at) = self
             .connection
             .prepare_cached(
                 "UPDATE job SET state = ?2, stage = ?3, updated_at = ?4, live = NULL, \
-                 failure = ?5, body = ?6 WHERE job_number = ?1 RETURNING parent, parent_visit",
+                 failure = ?5, body = ?6 WHERE job_number = ?1 \
+                 RETURNING parent, parent_visit, pipeline, created_at",
             )?
-            .query_row(ended, ParentRow::read)?;
+            .query_row(ended, |row| Ok((ParentRow::read(row)?, row.get(2)?, row.get(3)?)))?;
+        self.count_ended((pipeline, stage), state, Timestamp(created_at))?;
         self.count_end(parent, state)
     }
 
@@ -228,8 +230,8 @@ impl Writer {
     ) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT INTO dead_letter (job, stage, failure, at, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO dead_letter (job, pipeline, stage, failure, at, body) \
+                 SELECT ?1, pipeline, ?2, ?3, ?4, ?5 FROM job WHERE job_number = ?1",
             )?
             .execute(params![job, stage, failure_text(failure), self.now.0, body])?;
         Ok(())

@@ -1,8 +1,10 @@
 //! Settlements: each one whole, fenced by what it ends.
 
 use rusqlite::{OptionalExtension, Row, params};
+use waystation_core::clock::Timestamp;
 use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
+use waystation_core::statistics::count_settlement;
 
 use super::batch::Writer;
 use super::family::ParentRow;
@@ -13,6 +15,8 @@ struct Held {
     /// Why somebody wants the job aborted.
     abort: Option<String>,
     body: Vec<u8>,
+    /// When it came into its queue or into the inbox.
+    since: Option<Timestamp>,
 }
 
 impl Writer {
@@ -31,11 +35,11 @@ impl Writer {
                 let settlement =
                     settlement.clone().overruled_by_abort(&reason, self.now, held.body);
                 self.drop_handed_back(&settlement.ended)?;
-                self.apply(held.job, &settlement)?;
+                self.apply(held.job, &settlement, held.since)?;
                 Ok(Settled::Aborted)
             }
             _ => {
-                self.apply(held.job, settlement)?;
+                self.apply(held.job, settlement, held.since)?;
                 Ok(Settled::Applied)
             }
         }
@@ -47,26 +51,31 @@ impl Writer {
             (Ended::Delivery(_), Next::HandBack) => {
                 "UPDATE message SET state = 0, due = NULL, token = NULL, \
                  deliveries = deliveries - 1 WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, body"
+                 RETURNING job, abort, body, enqueued_at"
             }
             // Handing over is no delivery to a worker: those are the broker's to count.
             (Ended::Delivery(_), Next::HandOver) => {
                 "UPDATE message SET state = 3, due = NULL, token = NULL, leased_at = NULL, \
-                 deliveries = 0 WHERE message_id = ?1 AND token = ?2 RETURNING job, abort, NULL"
+                 deliveries = 0 WHERE message_id = ?1 AND token = ?2 \
+                 RETURNING job, abort, NULL, enqueued_at"
             }
             (Ended::Delivery(_), _) => {
                 "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, NULL"
+                 RETURNING job, abort, NULL, enqueued_at"
             }
-            (Ended::Task(_), _) => "DELETE FROM task WHERE task_id = ?1 RETURNING job, NULL, NULL",
+            (Ended::Task(_), _) => {
+                "DELETE FROM task WHERE task_id = ?1 RETURNING job, NULL, NULL, created_at"
+            }
             (Ended::DeadLetter(_), _) => {
-                "DELETE FROM dead_letter WHERE dead_letter_id = ?1 RETURNING job, NULL, NULL"
+                "DELETE FROM dead_letter WHERE dead_letter_id = ?1 RETURNING job, NULL, NULL, NULL"
             }
         };
         let mut statement = self.connection.prepare_cached(statement)?;
         let held = |row: &Row<'_>| {
             let body: Option<Vec<u8>> = row.get(2)?;
-            Ok(Held { job: row.get(0)?, abort: row.get(1)?, body: body.unwrap_or_default() })
+            let body = body.unwrap_or_default();
+            let since = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+            Ok(Held { job: row.get(0)?, abort: row.get(1)?, body, since })
         };
         match &settlement.ended {
             Ended::Delivery(lease) => {
@@ -87,7 +96,12 @@ impl Writer {
         Ok(())
     }
 
-    fn apply(&mut self, job: i64, settlement: &Settlement) -> rusqlite::Result<()> {
+    fn apply(
+        &mut self,
+        job: i64,
+        settlement: &Settlement,
+        since: Option<Timestamp>,
+    ) -> rusqlite::Result<()> {
         let stage = self.names.number(&self.connection, settlement.stage.as_str())?;
         if matches!(settlement.ended, Ended::DeadLetter(_)) && settlement.next != Next::Drop {
             self.forget_failure(job)?;
@@ -124,6 +138,7 @@ impl Writer {
             }
             Next::Drop => {}
         }
+        count_settlement(&mut self.sums, settlement, since);
         self.insert_events(job, &settlement.events)?;
         self.insert_log(job, &settlement.log)?;
         self.bear(&settlement.children)

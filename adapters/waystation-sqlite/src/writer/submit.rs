@@ -4,6 +4,7 @@ use rusqlite::params;
 use waystation_core::job::Checkpoint;
 use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
+use waystation_core::statistics::count_events;
 
 use super::batch::Writer;
 use super::rows::state_number;
@@ -85,6 +86,7 @@ impl Writer {
             }
         }
         self.keep_key(pipeline, job)?;
+        count_events(&mut self.sums, &job.pipeline, &job.events, None);
         self.insert_events(number, &job.events)?;
         Ok(Submitted::made(job.job_id.clone(), replaced))
     }

@@ -4,4 +4,5 @@
 mod conformance;
 mod files;
 mod migration;
+mod million;
 mod processes;

@@ -24,7 +24,7 @@ pub use records::{
     Expected, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage, Records,
     check_record,
 };
-pub use store::{Abort, Store, TaskChange, TaskChanged};
+pub use store::{Abort, PERSON_BYTES_MAX, Store, TaskChange, TaskChanged, check_task_change};
 
 /// Why a port could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

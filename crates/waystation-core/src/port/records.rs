@@ -41,6 +41,17 @@ pub enum Expected {
     Revision(u64),
 }
 
+impl Expected {
+    /// Whether this is what is there: a record at this revision, or none.
+    pub fn is_met(self, revision: Option<u64>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => revision.is_none(),
+            Self::Revision(expected) => revision == Some(expected),
+        }
+    }
+}
+
 /// What came of writing a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {

@@ -53,6 +53,48 @@ pub enum TaskChange {
     Due(Option<Timestamp>),
 }
 
+impl TaskChange {
+    /// Changes the task, unless it is somebody else's who keeps it from that. Tells whether it did.
+    pub fn apply(self, task: &mut TaskRecord, now: Timestamp) -> bool {
+        let is_anothers = |by: &String| task.holder(now).is_some_and(|holder| holder != by);
+        match &self {
+            Self::Claim { by, .. } | Self::Release { by } if is_anothers(by) => return false,
+            _ => {}
+        }
+        match self {
+            Self::Claim { by, until } => {
+                (task.assignee, task.claimed_until) = (Some(by), Some(until));
+            }
+            Self::Release { .. } => (task.assignee, task.claimed_until) = (None, None),
+            Self::Assign { to } => (task.assignee, task.claimed_until) = (to, None),
+            Self::Due(due_at) => task.due_at = due_at,
+        }
+        true
+    }
+
+    /// The person that it names.
+    fn person(&self) -> Option<&str> {
+        match self {
+            Self::Claim { by, .. } | Self::Release { by } => Some(by),
+            Self::Assign { to } => to.as_deref(),
+            Self::Due(_) => None,
+        }
+    }
+}
+
+/// The longest name of a person, in bytes.
+pub const PERSON_BYTES_MAX: usize = 250;
+
+/// Refuses a change that no adapter takes, before anything is written.
+pub fn check_task_change(task_id: i64, change: &TaskChange) -> Result<(), Error> {
+    let Some(person) = change.person() else { return Ok(()) };
+    if person.is_empty() || person.len() > PERSON_BYTES_MAX || person.contains('\0') {
+        let message = format!("a person's name is 1 to {PERSON_BYTES_MAX} bytes without NUL");
+        return Err(Error::Broken { name: format!("task {task_id}"), message });
+    }
+    Ok(())
+}
+
 /// What came of changing a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskChanged {
@@ -116,9 +158,9 @@ pub trait Store: Send + Sync {
     async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error>;
 
     /// What happened to all jobs behind this place of the feed, in the order of writing: the first
-    /// `limit`, and at most [`PAGE_MAX`](crate::job::PAGE_MAX). From `None` on, nothing is given but
-    /// the place where the feed stands now. Nobody who reads on misses an event that was committed,
-    /// and nobody is given one twice.
+    /// `limit`, and at most [`PAGE_MAX`](crate::job::PAGE_MAX). From `None` on, nothing is given
+    /// but the place where the feed stands now. Nobody who reads on misses an event that was
+    /// committed, and nobody is given one twice.
     async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error>;
 
     /// What was counted in a period, by minutes.
@@ -136,7 +178,8 @@ pub trait Store: Send + Sync {
     /// A page of the inbox, oldest first.
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error>;
 
-    /// Changes whose a task is, or when it is due. Idempotent.
+    /// Changes whose a task is, or when it is due. Idempotent. A person's name is refused that is
+    /// empty, longer than [`PERSON_BYTES_MAX`] or has a NUL in it.
     async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error>;
 
     /// A page of the dead letters, newest first.

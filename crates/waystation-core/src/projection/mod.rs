@@ -87,6 +87,8 @@ pub struct Effect {
     pub log: Vec<LogLine>,
     /// The jobs that it made, to be created as if they were submitted here.
     pub children: Vec<NewJob>,
+    /// Since when a worker was known to have it before.
+    pub ran_since: Option<Timestamp>,
 }
 
 /// How a job that the ledger had not heard of began.
@@ -170,6 +172,14 @@ fn with_name(entry: &Entry) -> Option<Cow<'_, Entry>> {
 }
 
 impl Effect {
+    /// How the job ended in the batch, and at which stage, if it did.
+    pub fn end(&self) -> Option<(JobState, &StageId)> {
+        let (Some(Place::End { .. }), Some((state, stage))) = (&self.place, &self.moved) else {
+            return None;
+        };
+        Some((*state, stage))
+    }
+
     fn is_empty(&self) -> bool {
         self.moved.is_none()
             && self.place.is_none()

@@ -26,7 +26,10 @@ impl Track {
     pub fn new(job_id: JobId, known: Option<Known>) -> Self {
         let (birth, moved, place) = (None, None, None);
         let (events, log, children) = (Vec::new(), Vec::new(), Vec::new());
-        Self { known, effect: Effect { job_id, birth, moved, place, events, log, children } }
+        let shadow = known.as_ref().and_then(|known| known.shadow.as_ref());
+        let ran_since = shadow.and_then(|shadow| shadow.running_since);
+        let effect = Effect { job_id, birth, moved, place, events, log, children, ran_since };
+        Self { known, effect }
     }
 
     /// Takes the next entry of the job.

@@ -15,7 +15,7 @@ pub fn page(limit: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// A number, if it lies between these two, ends included.
-pub fn between<T: PartialOrd + std::fmt::Display>(
+pub fn between<T: PartialOrd + Copy + std::fmt::Display>(
     name: &str,
     value: T,
     least: T,

@@ -150,6 +150,7 @@ impl NewJob {
             not_before: self.not_before.map(|moment| moment.0),
             deadline: self.deadline.map(|moment| moment.0),
             by: Some(by.to_owned()),
+            traceparent: None,
         })
     }
 }

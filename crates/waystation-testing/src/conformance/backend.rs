@@ -1,4 +1,4 @@
-//! A backend's three ports, and what cases do with them all the time. Every call has a limit.
+//! A backend's ports, and what cases do with them all the time. Every call has a limit.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use waystation_core::event::EventKind;
 use waystation_core::id::JobId;
-use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
+use waystation_core::job::{DeadLetterFilter, DeadLetterRecord, JobRecord, TaskFilter, TaskRecord};
 use waystation_core::journal::Entry;
 use waystation_core::port::{
-    Abort, Bus, Depth, Error, Ledger, Projected, Purpose, Queue, Receive, Store,
+    Abort, Bus, Depth, Error, Ledger, Projected, Purpose, Queue, Receive, Records, Store,
 };
 use waystation_core::settlement::{Delivery, NewJob, Settled, Settlement, Submitted};
 use waystation_core::state::JobState;
@@ -21,7 +21,7 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// No call of a case takes longer than this, in real time.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// The three ports of one backend, and the fourth where it is one that joins it with a broker.
+/// The ports of one backend, and the one that joins it with a broker where it has that.
 #[derive(Clone)]
 pub struct Backend {
     /// Where messages go.
@@ -30,6 +30,8 @@ pub struct Backend {
     pub store: Arc<dyn Store>,
     /// What is live.
     pub bus: Arc<dyn Bus>,
+    /// Small documents.
+    pub records: Arc<dyn Records>,
     /// Where the journal goes.
     pub ledger: Option<Arc<dyn Ledger>>,
 }
@@ -40,12 +42,13 @@ pub async fn bounded<Answer>(future: impl Future<Output = Answer>) -> Answer {
 }
 
 impl Backend {
-    /// A backend that is all three ports in one value.
-    pub fn of<Ports: Queue + Store + Bus + Clone + 'static>(ports: &Ports) -> Self {
+    /// A backend that is all ports in one value.
+    pub fn of<Ports: Queue + Store + Bus + Records + Clone + 'static>(ports: &Ports) -> Self {
         Self {
             queue: Arc::new(ports.clone()),
             store: Arc::new(ports.clone()),
             bus: Arc::new(ports.clone()),
+            records: Arc::new(ports.clone()),
             ledger: None,
         }
     }
@@ -158,19 +161,13 @@ impl Backend {
 
     /// The open tasks, oldest first.
     pub async fn tasks(&self) -> Vec<TaskRecord> {
-        bounded(self.store.tasks(waystation_core::job::TaskFilter::first(100)))
-            .await
-            .expect("the tasks are listed")
+        bounded(self.store.tasks(TaskFilter::first(100))).await.expect("the tasks are listed")
     }
 
     /// The dead letters of a job, newest first.
     pub async fn letters(&self, job_id: &str) -> Vec<DeadLetterRecord> {
-        bounded(self.store.dead_letters(waystation_core::job::DeadLetterFilter {
-            limit: 100,
-            ..waystation_core::job::DeadLetterFilter::of_job(&JobId::from(job_id))
-        }))
-        .await
-        .expect("the dead letters are listed")
+        let filter = DeadLetterFilter { limit: 100, ..DeadLetterFilter::of_job(&job_id.into()) };
+        bounded(self.store.dead_letters(filter)).await.expect("the dead letters are listed")
     }
 
     /// How much waits at a stage of the sample pipeline.

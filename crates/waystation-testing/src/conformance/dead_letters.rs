@@ -6,7 +6,7 @@ use waystation_core::clock::Clock;
 use waystation_core::event::EventKind;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{JobId, StageId};
-use waystation_core::job::DeadLetterRecord;
+use waystation_core::job::{DeadLetterFilter, DeadLetterRecord};
 use waystation_core::settlement::{Ended, Next, Settled, Settlement};
 use waystation_core::state::JobState;
 
@@ -113,7 +113,7 @@ pub async fn dead_letters_are_listed_newest_first(harness: &mut dyn Harness) {
         backend.submit(sample::job(id)).await;
         fail(&backend, id).await;
     }
-    let letters = backend.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(2));
+    let letters = backend.store.dead_letters(DeadLetterFilter::newest(2));
     let letters = super::bounded(letters).await.expect("the letters are listed");
     let ids: Vec<_> = letters.iter().map(|letter| letter.job_id.as_str()).collect();
     assert_eq!(ids, ["b", "a"]);

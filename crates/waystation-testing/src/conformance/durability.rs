@@ -3,11 +3,13 @@
 use serde_json::json;
 use waystation_core::event::EventKind;
 use waystation_core::job::Checkpoint;
-use waystation_core::port::Abort;
+use waystation_core::port::{Abort, Expected, Put, TaskChange};
 use waystation_core::settlement::{Settled, Submitted};
 use waystation_core::state::JobState;
+use waystation_core::statistics::Period;
 use waystation_core::step::StepKey;
 
+use super::feed::read_on;
 use super::{Backend, Harness, LEASE, bounded};
 use crate::sample;
 
@@ -154,4 +156,36 @@ pub async fn steps_survive_a_crash(harness: &mut dyn Harness) {
     let kept = bounded(backend.store.step_result(&step)).await.expect("it is looked up");
     assert_eq!(kept.as_deref(), Some(&b"1"[..]));
     assert_eq!(bounded(backend.store.keep_step(&step, b"2")).await.expect("it is kept"), b"1");
+}
+
+/// Records with their revisions, counts, the feed's places, and whose tasks are survive.
+pub async fn what_others_look_at_survives_a_crash(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let put = async |backend: &Backend, value| {
+        let put = backend.records.put_record("pauses", "a", &value, Expected::Any, None);
+        bounded(put).await.expect("the record is taken")
+    };
+    let first = put(&backend, json!(1)).await;
+    let removed = backend.records.remove_record("pauses", "a", Expected::Any);
+    assert!(bounded(removed).await.expect("the request is taken"));
+    let second = put(&backend, json!(2)).await;
+    backend.submit(sample::job("a").waiting_at("review")).await;
+    let task = backend.tasks().await.remove(0);
+    let assign = TaskChange::Assign { to: Some("ann".to_owned()) };
+    bounded(backend.store.change_task(task.task_id, assign)).await.expect("it is assigned");
+    let counted = bounded(backend.store.statistics(Period::Ever)).await.expect("told");
+    let (_, place) = read_on(&backend, 0, 1, 9).await;
+
+    let backend = crash(harness, backend).await;
+    let found = bounded(backend.records.record("pauses", "a")).await.expect("it is looked up");
+    let Put::Kept(revision) = second else { panic!("it was kept after {first:?}") };
+    assert_eq!(found.map(|record| (record.revision, record.value)), Some((revision, json!(2))));
+    let Put::Kept(third) = put(&backend, json!(3)).await else { panic!("it is kept") };
+    assert!(third > revision);
+    assert_eq!(backend.tasks().await[0].assignee.as_deref(), Some("ann"));
+    let again = bounded(backend.store.statistics(Period::Ever)).await.expect("told");
+    assert_eq!(again, counted);
+    backend.submit(sample::job("b")).await;
+    let (told, _) = read_on(&backend, place, 1, 9).await;
+    assert_eq!(told, ["samples b created"]);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use waystation_core::clock::Clock;
 use waystation_core::event::EventKind;
+use waystation_core::job::TaskFilter;
 use waystation_core::settlement::Settled;
 use waystation_core::state::JobState;
 
@@ -82,12 +83,8 @@ pub async fn tasks_are_listed_oldest_first(harness: &mut dyn Harness) {
         backend.submit(sample::job(id).of(pipeline).waiting_at("review")).await;
     }
     let list = async |pipeline: Option<&str>, limit| {
-        let pipeline = pipeline.map(Into::into);
-        let tasks = bounded(backend.store.tasks(waystation_core::job::TaskFilter {
-            pipeline: pipeline.clone(),
-            ..waystation_core::job::TaskFilter::first(limit)
-        }))
-        .await;
+        let filter = TaskFilter { pipeline: pipeline.map(Into::into), ..TaskFilter::first(limit) };
+        let tasks = bounded(backend.store.tasks(filter)).await;
         let tasks = tasks.expect("the tasks are listed");
         tasks.iter().map(|task| task.job_id.to_string()).collect::<Vec<_>>()
     };

@@ -204,6 +204,47 @@ macro_rules! conformance_cases {
                     pipeline_versions_count_changes,
                     live_versions_are_those_of_jobs_that_go_on,
                 }
+                job_pages::{
+                    pages_hold_what_each_filter_lets_through,
+                    last_page_says_that_it_is_the_last,
+                    text_is_found_in_any_case,
+                    children_are_filtered_too,
+                    lease_shows_until_when_a_job_runs,
+                }
+                tasks::{
+                    claim_lasts_for_a_while,
+                    task_is_released_by_its_holder,
+                    task_is_assigned_whosever_it_was,
+                    persons_names_have_limits,
+                    tasks_are_filtered_and_paged,
+                }
+                letters::{
+                    letters_are_filtered_and_paged,
+                    depths_are_those_of_every_queue,
+                }
+                records::{
+                    record_is_as_it_was_written_last,
+                    record_is_written_when_what_is_expected_is_there,
+                    one_of_several_writers_succeeds,
+                    expired_record_is_gone,
+                    records_are_listed_by_key,
+                    records_have_limits,
+                }
+                statistics::{
+                    hop_counts_the_wait_and_the_attempt,
+                    ends_of_jobs_are_counted,
+                    what_does_not_hold_is_not_counted,
+                    abandoned_leases_are_counted,
+                    answers_and_aborts_are_counted,
+                    jobs_that_others_make_are_counted,
+                    minutes_are_apart_and_forgotten,
+                }
+                feed::{
+                    feed_tells_what_happened_since,
+                    feed_is_read_in_pages,
+                    feed_has_a_longest_page,
+                    feed_misses_nothing_while_others_write,
+                }
                 progress::{
                     last_progress_is_kept_while_it_says_something,
                     progress_of_an_ended_job_is_not_kept,
@@ -230,6 +271,7 @@ macro_rules! durability_cases {
                     leased_deliveries_return_after_a_crash,
                     abort_mark_survives_a_crash,
                     pipelines_survive_a_crash,
+                    what_others_look_at_survives_a_crash,
                     steps_survive_a_crash,
         }
     };
@@ -268,6 +310,8 @@ macro_rules! ledger_cases {
                     children_that_the_journal_tells_of_are_created_and_awaited,
                     marked_job_does_not_wait_for_children,
                     child_that_fails_on_the_broker_is_counted,
+                    journal_is_counted_and_fed_once,
+                    end_of_a_foreign_job_is_counted,
                 }
         }
     };
@@ -322,6 +366,12 @@ mod tests {
         include_str!("waiting.rs"),
         include_str!("limits.rs"),
         include_str!("listings.rs"),
+        include_str!("job_pages.rs"),
+        include_str!("tasks.rs"),
+        include_str!("letters.rs"),
+        include_str!("records.rs"),
+        include_str!("statistics.rs"),
+        include_str!("feed.rs"),
         include_str!("progress.rs"),
         include_str!("steps.rs"),
         include_str!("durability.rs"),
@@ -329,6 +379,7 @@ mod tests {
         include_str!("ledger/abort.rs"),
         include_str!("ledger/random.rs"),
         include_str!("ledger/family.rs"),
+        include_str!("ledger/looking_on.rs"),
     ];
 
     #[test]

@@ -6,7 +6,9 @@
 //!
 //! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families]`. Each round runs the
+//! The dashboard's pages over a long history on SQLite, while jobs run: only where it is named.
+//!
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard]`. Each round runs the
 //! bare statements and the engine one after the other on the same disk; medians and their ratio are
 //! printed.
 
@@ -14,6 +16,7 @@ mod bare_postgres;
 mod bare_rabbitmq;
 mod bare_sqlite;
 mod brokered;
+mod dashboard;
 mod engine;
 mod families;
 mod figures;
@@ -26,7 +29,7 @@ const JOBS: usize = 30_000;
 const ROUNDS: usize = 5;
 const LATENCY_SAMPLES: usize = 500;
 /// What an argument may limit the measuring to.
-const STORES: [&str; 4] = ["sqlite", "postgres", "rabbitmq", "families"];
+const STORES: [&str; 5] = ["sqlite", "postgres", "rabbitmq", "families", "dashboard"];
 /// The children of one job.
 const CHILDREN: usize = 10_000;
 /// Names the PostgreSQL server to measure on.
@@ -46,6 +49,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if only("families") {
         families(rounds)?;
+    }
+    if std::env::args().any(|argument| argument == "dashboard") {
+        look_at_pages(jobs)?;
     }
     match std::env::var(SERVER) {
         Ok(server) if only("postgres") => postgres(jobs, rounds, &server)?,
@@ -94,6 +100,21 @@ fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
             run.looks.percentile(0.99),
             run.looks.count()
         );
+    }
+    Ok(())
+}
+
+fn look_at_pages(jobs: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let store = format!("sqlite://{}", folder.path().join("history.db").display());
+    let report = dashboard::measure(jobs, &store)?;
+    println!(
+        "dashboard on sqlite: {jobs} jobs of history (made in {:.0} s), {:.0} jobs/s end meanwhile",
+        report.history_seconds, report.jobs_per_second
+    );
+    for (path, took) in &report.pages {
+        let (half, most) = (took.percentile(0.50), took.percentile(0.99));
+        println!("  p50 {half:>7.1} ms  p99 {most:>7.1} ms  {path}");
     }
     Ok(())
 }

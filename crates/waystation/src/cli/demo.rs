@@ -1,19 +1,21 @@
 //! `waystation demo`: photographs pages, and runs the page-photos pipeline on them to the end.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use waystation::core::event::EventKind;
 use waystation::core::job::{JobFilter, JobRecord, PAGE_MAX};
 use waystation::core::state::JobState;
-use waystation::{Backend, Engine, Options, PipelineName, Sources};
+use waystation::{Backend, Engine, Handle, Options, PipelineName, Sources};
 
 use super::exit::{Error, Outcome};
 use super::out;
 use super::progress::Progress;
 use super::run::{drive, until_stopped};
+use super::serve;
 use super::session::Global;
 use super::table::{Cell, Table};
 use crate::demo::{NAME, PIPELINE, Reviewer, Roll};
@@ -35,6 +37,12 @@ pub struct Arguments {
     /// Other seeds give other photos
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// Where the dashboard listens [default: 127.0.0.1:7280, or another port where that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    serve: Option<SocketAddr>,
+    /// Without the dashboard: ends where a person is asked, who answers by `inbox`
+    #[arg(long, conflicts_with = "serve")]
+    no_serve: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,16 +69,25 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let registry = client.registry().clone();
     let engine = Engine::start(backend.clone(), registry, Arc::clone(&definition), options).await?;
     let stopper = engine.stopper();
+    let mut dashboard = None;
+    if !arguments.no_serve {
+        let folders = vec![arguments.data_dir.clone()];
+        let serving = serve::begin(client.clone(), arguments.serve, folders).await?;
+        invite(&arguments, &serving.address, global);
+        dashboard = Some(serving);
+    }
+    // Where the inbox is open, what waits there is not the end.
+    let asks = dashboard.is_some() && arguments.review == Review::Ask;
     let reviewer = Reviewer::new(client, Roll::new(&arguments.data_dir, arguments.seed));
     let review = async {
         if arguments.review == Review::Auto {
             reviewer.review().await?;
         }
-        // A person answers from another terminal, now or later.
+        // A person answers, at the dashboard or from another terminal, now or later.
         std::future::pending::<anyhow::Result<()>>().await
     };
     let ended = tokio::select! {
-        ended = drive(engine, true) => Some(ended),
+        ended = work(engine, &backend, asks) => Some(ended),
         reviewed = review => {
             Some(reviewed.map_err(|error| Error::failed(format!("{error:#}"))))
         }
@@ -78,11 +95,55 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         never = progress.follow() => match never {},
     };
     progress.finish().await;
+    if let Some(dashboard) = dashboard {
+        dashboard.end().await;
+    }
     match ended {
         Some(ended) => ended?,
         None => return Ok(Outcome::StoppedAtOnce),
     }
     summarise(&backend, &arguments, global, started).await
+}
+
+/// Lets the engine work until no job can go on by itself or, where somebody is asked at the
+/// dashboard, until every job has ended.
+async fn work(engine: Handle, backend: &Backend, asks: bool) -> Result<(), Error> {
+    if !asks {
+        return drive(engine, true).await;
+    }
+    let ended = until_all_ended(&engine, backend).await;
+    engine.stop();
+    engine.join().await?;
+    ended
+}
+
+async fn until_all_ended(engine: &Handle, backend: &Backend) -> Result<(), Error> {
+    /// Signals may get lost.
+    const LOOK_AGAIN: Duration = Duration::from_secs(1);
+    engine.until_discovered().await;
+    let name = &engine.definition().pipeline.name;
+    let mut signals = backend.bus.subscribe();
+    loop {
+        let counts = backend.store.counts(Some(name)).await?;
+        if engine.has_ended() || counts.iter().all(|count| count.state.is_terminal()) {
+            return Ok(());
+        }
+        let _ = tokio::time::timeout(LOOK_AGAIN, signals.next()).await;
+    }
+}
+
+/// Says where the dashboard is, and what to do there.
+fn invite(arguments: &Arguments, address: &str, global: &Global) {
+    if global.quiet {
+        return;
+    }
+    match arguments.review {
+        Review::Ask => {
+            out::say(format_args!("the dashboard: {address}"));
+            out::say(format_args!("you are asked at {address}/inbox (Ctrl-C: later)"));
+        }
+        Review::Auto => out::say(format_args!("the dashboard, while it works: {address}")),
+    }
 }
 
 /// The demo's store and the values of the names in its pipeline.
@@ -138,6 +199,8 @@ async fn ends(backend: &Backend) -> Result<Ends, Error> {
                 _ => ends.waiting += 1,
             }
         }
+        let Some(next) = page.next else { return Ok(ends) };
+        filter.before = Some(next);
     }
 }
 

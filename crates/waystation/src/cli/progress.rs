@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     fn count(stage: &str, state: JobState, jobs: u64) -> Count {
-        Count { stage: stage.into(), state, jobs }
+        Count { pipeline: "photos".into(), stage: stage.into(), state, jobs }
     }
 
     #[test]

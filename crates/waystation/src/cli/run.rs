@@ -1,5 +1,6 @@
 //! `waystation run`: a pipeline's engine in this process.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use waystation::{Backend, Definition, Engine, Handle, Options, Sources};
 use super::exit::{Error, Outcome};
 use super::out;
 use super::progress::Progress;
+use super::serve;
 use super::session::Global;
 use super::table::{Cell, Table};
 use waystation::Signals;
@@ -33,6 +35,10 @@ pub struct Arguments {
     /// Serve only these stages here; others serve the rest
     #[arg(long, value_name = "STAGE,...", value_delimiter = ',')]
     stages: Vec<String>,
+    /// Serve the API and the dashboard beside it [default address: 127.0.0.1:7280]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "127.0.0.1:7280")]
+    serve: Option<SocketAddr>,
     /// How long what runs may go on once the engine is to end
     #[arg(long, value_name = "N", default_value_t = 30)]
     drain_seconds: u64,
@@ -65,12 +71,23 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let engine = Engine::start(backend.clone(), registry, Arc::clone(&definition), options).await?;
     greet(&definition, arguments.until_idle, global);
     let stopper = engine.stopper();
+    let mut serving = None;
+    if let Some(address) = arguments.serve {
+        let begun = serve::begin(session.client(), Some(address), Vec::new()).await?;
+        if !global.quiet {
+            out::say(format_args!("the dashboard: {}", begun.address));
+        }
+        serving = Some(begun);
+    }
     let ended = tokio::select! {
         ended = drive(engine, arguments.until_idle) => Some(ended),
         () = until_stopped(&mut signals, &stopper, drain) => None,
         never = progress.follow() => match never {},
     };
     progress.finish().await;
+    if let Some(serving) = serving {
+        serving.end().await;
+    }
     match ended {
         Some(ended) => ended?,
         None => return Ok(Outcome::StoppedAtOnce),

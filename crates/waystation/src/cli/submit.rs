@@ -148,7 +148,7 @@ fn next_batch(
             priority: arguments.priority,
             not_before: delay.map(|delay| now.plus(delay)),
             deadline: arguments.deadline,
-            by: None,
+            ..Submission::default()
         });
     }
     if batch.len() > 1 && (arguments.job_id.is_some() || arguments.dedupe_key.is_some()) {

@@ -16,5 +16,7 @@ mod program;
 mod shapes;
 mod signals;
 mod submit;
+#[cfg(feature = "otlp")]
+mod traces;
 mod typed_states;
 mod walk;

@@ -15,6 +15,7 @@ const WAIT_MAX: Duration = Duration::from_mins(1);
 /// A folder to run in.
 pub struct Place {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// What a command left.
@@ -33,7 +34,13 @@ pub struct Running {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    /// The same folder, where this variable of the environment has this value.
+    pub fn with(mut self, variable: &str, value: &str) -> Self {
+        self.variables.push((variable.to_owned(), value.to_owned()));
+        self
     }
 
     /// A folder that holds this pipeline file as `pipeline.yaml`.
@@ -59,6 +66,7 @@ impl Place {
             .env_remove("WAYSTATION_STORE")
             .env_remove("WAYSTATION_LOG")
             .env("USER", "tester")
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

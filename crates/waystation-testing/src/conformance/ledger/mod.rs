@@ -2,6 +2,7 @@
 
 mod abort;
 mod family;
+mod looking_on;
 mod random;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::event::EventKind;
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::job::{Count, JobFilter};
+use waystation_core::job::{Count, DeadLetterFilter, JobFilter};
 use waystation_core::journal::{Change, Entry, Step};
 use waystation_core::port::{
     Abort, Error, Extended, Projected, Purpose, Receive, SETTLE_MAX, Signal,
@@ -30,6 +31,7 @@ pub use family::{
     children_that_the_journal_tells_of_are_created_and_awaited,
     marked_job_does_not_wait_for_children,
 };
+pub use looking_on::{end_of_a_foreign_job_is_counted, journal_is_counted_and_fed_once};
 pub use random::journals_in_any_order_end_the_same;
 
 /// Seconds after the clock's start.
@@ -426,9 +428,7 @@ pub async fn unreadable_delivery_of_a_broker_is_a_dead_letter(harness: &mut dyn 
     let back = Entry { change: back, ..failed.clone() };
     let answers = backend.project(vec![back, failed]).await;
     assert_eq!(answers, [Projected::Repeated, Projected::Applied]);
-    let letters =
-        bounded(backend.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(9)))
-            .await;
+    let letters = bounded(backend.store.dead_letters(DeadLetterFilter::newest(9))).await;
     let letters = letters.expect("the letters are listed");
     assert_eq!(letters.len(), 1);
     assert!(letters[0].job_id.as_str().starts_with("unreadable-"), "{}", letters[0].job_id);

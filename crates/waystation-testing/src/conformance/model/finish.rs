@@ -24,6 +24,7 @@ impl World {
             self.look_at_job(&job_id).await;
         }
         self.look_at_totals().await;
+        self.look_on().await;
         self.see_tasks().await;
         self.see_letters().await;
     }

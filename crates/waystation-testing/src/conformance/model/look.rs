@@ -1,10 +1,17 @@
 //! The steps that only look.
 
-use waystation_core::job::{Family, JobFilter};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use waystation_core::clock::Timestamp;
+use waystation_core::event::Event;
+use waystation_core::job::{DeadLetterFilter, Family, JobFilter, TaskFilter};
 use waystation_core::state::JobState;
+use waystation_core::statistics::Period;
 
 use super::world::{STAGES, World, agree, agree_but_for, remember};
 use crate::conformance::listings::counts;
+use crate::conformance::{Backend, bounded};
 use crate::sample;
 
 /// More tasks and letters than any run leaves.
@@ -13,7 +20,7 @@ const ALL: usize = 1_000;
 impl World {
     /// Compares something that is to be seen.
     pub async fn look(&mut self) {
-        match self.random.u32(..6) {
+        match self.random.u32(..7) {
             0 | 1 => {
                 let job_id = self.some_job();
                 self.look_at_job(&job_id).await;
@@ -21,6 +28,7 @@ impl World {
             2 => self.look_at_page().await,
             3 => self.look_at_totals().await,
             4 => self.see_tasks().await,
+            5 => self.look_on().await,
             _ => self.see_letters().await,
         }
     }
@@ -41,9 +49,17 @@ impl World {
     }
 
     async fn look_at_page(&mut self) {
+        let moment = |world: &mut Self| {
+            let age = Duration::from_millis(world.pick(&[0, 1, 5_000, 60_000]));
+            world.now().minus(age)
+        };
+        let states = self.random.usize(..6).saturating_sub(3);
         let filter = JobFilter {
             pipeline: self.chance(30).then(|| sample::PIPELINE.into()),
-            states: self.chance(40).then(|| self.pick(&JobState::ALL)).into_iter().collect(),
+            states: (0..states).map(|_| self.pick(&JobState::ALL)).collect(),
+            created_from: self.chance(15).then(|| moment(self)),
+            created_before: self.chance(15).then(|| moment(self)),
+            text: self.chance(15).then(|| self.pick(&["-1", "NUMBER", "xx", "zz"]).to_owned()),
             stage: self.chance(30).then(|| self.pick(&STAGES).into()),
             before: self.chance(40).then(|| self.some_job().as_str().into()),
             family: match self.random.u32(..4) {
@@ -52,7 +68,6 @@ impl World {
                 _ => Family::All,
             },
             limit: self.pick(&[0, 1, 5, 50]),
-            ..JobFilter::default()
         };
         self.tell(format!("list {filter:?}"));
         let subject = self.subject.store.jobs(filter.clone());
@@ -84,12 +99,28 @@ impl World {
         agree(subject, reference.store.checkpoint(source)).await;
     }
 
+    /// Compares what was counted, what waits in all queues, and what the feed told. Events of
+    /// different jobs that were written together stand in any order.
+    pub async fn look_on(&mut self) {
+        self.tell("look on".to_owned());
+        let (subject, reference) = (&self.subject.store, &self.reference.store);
+        let minutes = Period::Minutes(Timestamp(0), self.now());
+        for period in [Period::Ever, minutes] {
+            agree(subject.statistics(period.clone()), reference.statistics(period)).await;
+        }
+        let depths = agree(subject.depths(), reference.depths()).await;
+        assert!(depths.is_some(), "the depths are told");
+        let reference = read_feed(&self.reference, None).await;
+        let count = reference.values().map(Vec::len).sum();
+        assert_eq!(read_feed(&self.subject, Some(count)).await, reference);
+    }
+
     /// Compares the open tasks, and remembers them.
     pub async fn see_tasks(&mut self) {
         self.tell("look at tasks".to_owned());
         let pair = agree_but_for(
-            self.subject.store.tasks(waystation_core::job::TaskFilter::first(ALL)),
-            self.reference.store.tasks(waystation_core::job::TaskFilter::first(ALL)),
+            self.subject.store.tasks(TaskFilter::first(ALL)),
+            self.reference.store.tasks(TaskFilter::first(ALL)),
             |tasks| tasks.iter_mut().for_each(|task| task.task_id = 0),
         );
         if let Some(pair) = pair.await {
@@ -101,12 +132,34 @@ impl World {
     pub async fn see_letters(&mut self) {
         self.tell("look at dead letters".to_owned());
         let pair = agree_but_for(
-            self.subject.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(ALL)),
-            self.reference.store.dead_letters(waystation_core::job::DeadLetterFilter::newest(ALL)),
+            self.subject.store.dead_letters(DeadLetterFilter::newest(ALL)),
+            self.reference.store.dead_letters(DeadLetterFilter::newest(ALL)),
             |letters| letters.iter_mut().for_each(|letter| letter.dead_letter_id = 0),
         );
         if let Some(pair) = pair.await {
             remember(&mut self.letters, pair);
         }
     }
+}
+
+/// All that the feed tells, by jobs: so much, or as much as there is.
+async fn read_feed(backend: &Backend, count: Option<usize>) -> BTreeMap<String, Vec<Event>> {
+    let reading = async {
+        let (mut jobs, mut place, mut told) = (BTreeMap::<String, Vec<Event>>::new(), 0, 0);
+        loop {
+            let feed = backend.store.feed(Some(place), ALL).await.expect("the feed is read");
+            let is_all = count.map_or(feed.events.is_empty(), |count| told >= count);
+            if is_all {
+                assert!(feed.events.is_empty(), "nothing more has happened");
+                return jobs;
+            }
+            told += feed.events.len();
+            for (pipeline, event) in feed.events {
+                let job = format!("{pipeline} {}", event.job_id);
+                jobs.entry(job).or_default().push(event);
+            }
+            place = feed.next;
+        }
+    };
+    bounded(reading).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use waystation_core::job::Checkpoint;
-use waystation_core::port::{Purpose, Receive};
+use waystation_core::port::{Purpose, Receive, TaskChange, TaskChanged};
 use waystation_core::settlement::{Delivery, NewJob, OnDuplicate};
 
 use super::ends::{End, shape};
@@ -32,7 +32,8 @@ impl World {
             70..75 => self.abort().await,
             75..80 => self.pass_time().await,
             80..82 => self.put_pipeline().await,
-            82..88 => self.look().await,
+            82..84 => self.change_task().await,
+            84..89 => self.look().await,
             _ => self.step_on_broker().await,
         }
     }
@@ -185,6 +186,33 @@ impl World {
         for stage in STAGES {
             self.receive(stage).await;
         }
+    }
+
+    async fn change_task(&mut self) {
+        self.see_tasks().await;
+        if self.tasks.is_empty() {
+            return;
+        }
+        let index = self.random.usize(..self.tasks.len());
+        let by = self.pick(&["ann", "bob"]).to_owned();
+        let moment = self.now().plus(Duration::from_millis(self.pick(&[0, 1_000, 30_000])));
+        let change = match self.random.u32(..5) {
+            0 | 1 => TaskChange::Claim { by, until: moment },
+            2 => TaskChange::Release { by },
+            3 => TaskChange::Assign { to: self.chance(50).then_some(by) },
+            _ => TaskChange::Due(Some(moment)),
+        };
+        let (subject, reference) = (self.tasks[index].0.task_id, self.tasks[index].1.task_id);
+        self.tell(format!("change task {reference}: {change:?}"));
+        let pair = agree_but_for(
+            self.subject.store.change_task(subject, change.clone()),
+            self.reference.store.change_task(reference, change),
+            |changed| match changed {
+                TaskChanged::Done(task) | TaskChanged::Held(task) => task.task_id = 0,
+                TaskChanged::Unknown => {}
+            },
+        );
+        pair.await;
     }
 
     async fn put_pipeline(&mut self) {

@@ -7,7 +7,7 @@ pub mod timeline;
 use clap::{ArgGroup, Subcommand};
 use serde_json::json;
 use waystation::core::id::{JobId, PipelineName};
-use waystation::core::job::{JobRecord, PAGE_MAX, TaskFilter, TaskRecord};
+use waystation::core::job::{JobRecord, TaskFilter, TaskRecord};
 use waystation::core::port::{self, Abort};
 use waystation::{Backend, Client};
 

@@ -1,0 +1,67 @@
+//! How much waits in queues.
+
+use rusqlite::{Connection, params};
+use waystation_core::clock::Timestamp;
+use waystation_core::id::QueueName;
+use waystation_core::port::Depth;
+
+use crate::names;
+
+/// How much waits in a queue.
+pub fn depth(
+    connection: &Connection,
+    queue: &QueueName,
+    now: Timestamp,
+) -> rusqlite::Result<Depth> {
+    let Some(queue) = names::find(connection, queue.as_str())? else {
+        return Ok(Depth::default());
+    };
+    // What is due counts as ready although nobody has asked for it yet.
+    let ready: (u64, Option<i64>) = connection
+        .prepare_cached(
+            // Two halves, each by an index of its own.
+            "SELECT sum(messages), min(oldest) FROM ( \
+             SELECT count(*) AS messages, min(enqueued_at) AS oldest FROM message \
+             WHERE queue = ?1 AND state = 0 \
+             UNION ALL SELECT count(*), min(enqueued_at) FROM message \
+             WHERE queue = ?1 AND due <= ?2)",
+        )?
+        .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (leased, delayed) = connection
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) \
+             FROM message WHERE queue = ?1 AND due > ?2",
+        )?
+        .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Depth { ready: ready.0, delayed, leased, oldest: ready.1.map(Timestamp) })
+}
+
+/// Every queue in which something waits or is out, by name. What a broker has, and what waits for
+/// children, is in none.
+pub fn depths(
+    connection: &Connection,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(QueueName, Depth)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT name.text, sum(ready), sum(delayed), sum(leased), min(oldest) FROM ( \
+         SELECT queue, count(*) AS ready, 0 AS delayed, 0 AS leased, min(enqueued_at) AS oldest \
+         FROM message WHERE state = 0 GROUP BY queue \
+         UNION ALL SELECT queue, count(*) FILTER (WHERE due <= ?1), \
+         count(*) FILTER (WHERE due > ?1 AND state = 2), \
+         count(*) FILTER (WHERE due > ?1 AND state = 1), \
+         min(enqueued_at) FILTER (WHERE due <= ?1) \
+         FROM message WHERE due IS NOT NULL GROUP BY queue \
+         ) AS counted JOIN name ON name.name_id = counted.queue GROUP BY 1 ORDER BY 1",
+    )?;
+    let rows = select.query_map([now.0], |row| {
+        let queue: String = row.get(0)?;
+        let depth = Depth {
+            ready: row.get(1)?,
+            delayed: row.get(2)?,
+            leased: row.get(3)?,
+            oldest: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+        };
+        Ok((QueueName::from(queue), depth))
+    })?;
+    rows.collect()
+}
