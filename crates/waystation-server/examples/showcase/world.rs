@@ -167,7 +167,10 @@ impl Catalog for Tempers {
 }
 
 fn output(value: Value) -> Params {
-    value.as_object().cloned().unwrap_or_default()
+    match value {
+        Value::Object(params) => params,
+        other => panic!("{other} is no object"),
+    }
 }
 
 /// Takes a picture.

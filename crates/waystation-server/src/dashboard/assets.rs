@@ -36,8 +36,12 @@ const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=31536000, im
 /// Names this build's files.
 static HASH: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
-    FILES.iter().for_each(|(_, _, content)| hash.update(content));
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    for (_, _, content) in FILES {
+        hash.update(content);
+    }
+    let digits = hash.finalize();
+    let start = digits.iter().take(8).fold(0_u64, |start, byte| start << 8 | u64::from(*byte));
+    format!("{start:016x}")
 });
 
 /// The routes.

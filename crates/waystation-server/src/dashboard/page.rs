@@ -149,7 +149,7 @@ impl<'a> Page<'a> {
         let topic = self.topic.as_deref();
         document(
             &self.title,
-            html! {
+            &html! {
                 body data-topic=[topic] {
                     a.skip href="#main" { "Skip to the content" }
                     (navigation(self.visit, self.place))
@@ -178,10 +178,10 @@ impl<'a> Page<'a> {
 
 /// A page without the navigation, for those who may not see more.
 pub fn bare(title: &str, body: &Markup) -> Markup {
-    document(title, html! { body.bare { main #main { (body) } } })
+    document(title, &html! { body.bare { main #main { (body) } } })
 }
 
-fn document(title: &str, body: Markup) -> Markup {
+fn document(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

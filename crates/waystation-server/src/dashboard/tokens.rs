@@ -131,8 +131,7 @@ async fn remove(
     Master(_): Master,
 ) -> Result<Response, Refused> {
     let words = format!("the token of {name} is taken back");
-    Ok(match context.access().remove_token(&name).await? {
-        true => flash::done("/tokens", words),
-        false => flash::failed("/tokens", format!("there is no token of {name}")),
-    })
+    let was_there = context.access().remove_token(&name).await?;
+    let missing = || flash::failed("/tokens", format!("there is no token of {name}"));
+    Ok(if was_there { flash::done("/tokens", words) } else { missing() })
 }

@@ -6,7 +6,7 @@ use waystation_core::event::{Event, EventKind};
 use waystation_core::id::PipelineName;
 use waystation_core::port::Signal;
 
-use super::message::{Delta, Happening, Line, Percent};
+use super::message::{Advance, Delta, Happening, Written};
 use super::topic::Topic;
 
 /// The most events of many jobs that one message shows.
@@ -20,7 +20,7 @@ const LINES_MAX: usize = 100;
 #[derive(Default)]
 pub struct Gathered {
     delta: Delta,
-    lines: VecDeque<Line>,
+    lines: VecDeque<Written>,
 }
 
 impl Gathered {
@@ -44,11 +44,11 @@ impl Gathered {
         match signal {
             Signal::Progress { stage, percent, message, .. } => {
                 let (stage, message) = (stage.to_string(), message.clone());
-                self.delta.progress = Some(Percent { stage, percent: *percent, message });
+                self.delta.progress = Some(Advance { stage, percent: *percent, message });
             }
             Signal::Log { stage, level, line, .. } => {
                 let (stage, level) = (stage.to_string(), level.as_str());
-                self.lines.push_back(Line { stage, level, line: line.clone() });
+                self.lines.push_back(Written { stage, level, line: line.clone() });
                 if self.lines.len() > LINES_MAX {
                     self.lines.pop_front();
                     self.delta.log_left_out += 1;

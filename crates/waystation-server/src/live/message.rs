@@ -33,7 +33,7 @@ pub struct Message {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Body {
     /// How it stands now: forget what was known before.
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
     /// What came since the last message.
     Delta(Delta),
 }
@@ -52,7 +52,7 @@ pub struct Snapshot {
     pub events: Vec<Happening>,
     /// What the job's attempts wrote: the last lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub log: Vec<Line>,
+    pub log: Vec<Written>,
 }
 
 /// What came since the last message.
@@ -72,10 +72,10 @@ pub struct Delta {
     pub events_left_out: u64,
     /// How far the job's attempt is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Percent>,
+    pub progress: Option<Advance>,
     /// What the job's attempt wrote last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub log: Vec<Line>,
+    pub log: Vec<Written>,
     /// How many lines before these are not shown.
     #[serde(skip_serializing_if = "is_zero")]
     pub log_left_out: u64,
@@ -131,7 +131,7 @@ impl Happening {
 
 /// How far an attempt is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Percent {
+pub struct Advance {
     /// Its stage.
     pub stage: String,
     /// From 0 to 100.
@@ -142,7 +142,7 @@ pub struct Percent {
 
 /// A line that an attempt wrote.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct Written {
     /// Its stage.
     pub stage: String,
     /// How serious it is.
@@ -151,7 +151,7 @@ pub struct Line {
     pub line: String,
 }
 
-impl From<&LogLine> for Line {
+impl From<&LogLine> for Written {
     fn from(line: &LogLine) -> Self {
         Self { stage: line.stage.to_string(), level: line.level.as_str(), line: line.line.clone() }
     }
@@ -203,18 +203,26 @@ mod tests {
                 "retried",
                 Some(json!({ "not_before": "2026-11-23T13:20:03.000Z" })),
             )],
-            progress: Some(Percent {
+            progress: Some(Advance {
                 stage: "rectify".into(),
                 percent: 40.0,
                 message: "looks for edges".into(),
             }),
-            log: vec![Line { stage: "rectify".into(), level: "info", line: "found a line".into() }],
+            log: vec![Written {
+                stage: "rectify".into(),
+                level: "info",
+                line: "found a line".into(),
+            }],
             log_left_out: 12,
             ..Delta::default()
         };
         let snapshot = Snapshot { counts: counts(3), ..Snapshot::default() };
         let sent = [
-            Message::new(Topic::Pipeline("scans".into()), 4_711, Body::Snapshot(snapshot)),
+            Message::new(
+                Topic::Pipeline("scans".into()),
+                4_711,
+                Body::Snapshot(Box::new(snapshot)),
+            ),
             Message::new(Topic::All, 4_902, Body::Delta(numbers)),
             Message::new(Topic::Job("j-1".into()), 4_903, Body::Delta(job)),
         ];

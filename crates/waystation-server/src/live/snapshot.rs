@@ -2,7 +2,7 @@
 
 use waystation_core::port;
 
-use super::message::{Happening, Line, Snapshot};
+use super::message::{Happening, Snapshot, Written};
 use super::topic::Topic;
 use crate::context::Context;
 
@@ -24,7 +24,7 @@ impl Snapshot {
         let (events, log) = (store.events(job_id).await?, store.log(job_id).await?);
         let events = last(&events, EVENTS_MAX).iter();
         let events = events.map(|event| Happening::whole(&job.pipeline, event)).collect();
-        let log = last(&log, LINES_MAX).iter().map(Line::from).collect();
+        let log = last(&log, LINES_MAX).iter().map(Written::from).collect();
         Ok(Self { counts: Vec::new(), job: Some(job.into()), events, log })
     }
 }

@@ -35,7 +35,7 @@ impl Stream {
         let body = match joined.missed {
             Some(delta) => Body::Delta(delta),
             // Read after joining, so that nothing is between it and the messages that come.
-            None => Body::Snapshot(Snapshot::read(context, &topic).await?),
+            None => Body::Snapshot(Box::new(Snapshot::read(context, &topic).await?)),
         };
         let first = Message::new(topic, joined.place, body).write(joined.place);
         let unwritten = || Problem::new(Code::Internal, "the first message was not written");

@@ -133,6 +133,6 @@ async fn pages_of_other_sites_do_not_follow() {
         format!("ws://{}/api/v1/live", world.address).into_client_request().expect("a request");
     let evil = "https://evil.example".parse().expect("a value");
     request.headers_mut().insert("origin", evil);
-    let answer = tokio_tungstenite::connect_async(request).await.err().expect("refused");
+    let answer = tokio_tungstenite::connect_async(request).await.expect_err("refused");
     assert!(answer.to_string().contains("403"), "{answer}");
 }

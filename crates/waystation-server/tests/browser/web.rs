@@ -73,9 +73,8 @@ impl Web {
                 looks.tick().await;
             }
         };
-        if tokio::time::timeout(WAIT_MAX, waiting).await.is_err() {
-            panic!("never true: {script}; {}", self.text("body").await);
-        }
+        let Err(_) = tokio::time::timeout(WAIT_MAX, waiting).await else { return };
+        panic!("never true: {script}; {}", self.text("body").await);
     }
 
     /// Marks the page, so that it can be told whether it was loaded again.

@@ -123,13 +123,13 @@ impl Run {
         };
         let failure = failure.and_then(|told| serde_json::from_value(told.clone()).ok());
         let ended = Some((event.at, event.kind));
-        match self.attempts.last_mut().filter(|attempt| attempt.ended.is_none()) {
-            Some(attempt) => (attempt.ended, attempt.failure) = (ended, failure),
+        let open = self.attempts.last_mut().filter(|attempt| attempt.ended.is_none());
+        if let Some(attempt) = open {
+            (attempt.ended, attempt.failure) = (ended, failure);
+        } else {
             // It ended without having begun, as what is delivered too often does.
-            None => {
-                let (number, began) = (event.attempt, event.at);
-                self.attempts.push(Attempt { number, began, ended, failure });
-            }
+            let (number, began) = (event.attempt, event.at);
+            self.attempts.push(Attempt { number, began, ended, failure });
         }
         if event.kind == EventKind::Completed {
             let part = |name: &str| detail.and_then(|detail| detail.get(name));
@@ -202,8 +202,10 @@ mod tests {
         let now = serde_json::from_value(json!({"a": 1, "ok": true, "x": 0})).expect("params");
         let runs = runs(&events, &now, |_| ParamsMode::Merge);
         let told: Vec<_> = runs.iter().map(|run| (run.attempts.len(), run.last())).collect();
-        use EventKind::{Completed, Started};
-        assert_eq!(told, [(2, Completed), (1, Completed), (1, Started)]);
+        assert_eq!(
+            told,
+            [(2, EventKind::Completed), (1, EventKind::Completed), (1, EventKind::Started)]
+        );
         assert_eq!(runs[0].attempts[0].failure.as_ref().map(|one| &*one.message), Some("busy"));
         assert_eq!(runs[0].attempts[1].lasted(Timestamp(99)), Duration::from_millis(15));
         assert_eq!(runs[0].label.as_deref(), Some("ko"));

@@ -13,7 +13,7 @@ use waystation_engine::control::operations::{Selection, State as Standing};
 
 use super::jobs::filter::Filter;
 use super::page::{Page, Place};
-use super::parts::badge::{number, two};
+use super::parts::badge::{number, parts_of};
 use super::parts::moment;
 use super::refused::Refused;
 use super::visit::{Actor, Visit};
@@ -98,14 +98,13 @@ async fn show(
 }
 
 fn one(operation: &Operation, now: Timestamp, may_act: bool) -> Markup {
-    let matched = operation.matched.jobs.max(operation.looked_at).max(1);
-    let part = |count: u64| two(count as f64 * 100.0 / matched as f64);
+    let matched = operation.matched.jobs.max(operation.looked_at);
     let sums = [
         ("completed", operation.done),
         ("skipped", operation.skipped),
         ("failed", operation.failed),
     ];
-    let mut x = 0;
+    let label = format!("{} of {matched} jobs", operation.looked_at);
     html! {
         div.title { h2 { (standing(operation.state)) " "
                 (number(operation.looked_at)) " of " (count(operation.matched)) " jobs looked at" }
@@ -115,14 +114,7 @@ fn one(operation: &Operation, now: Timestamp, may_act: bool) -> Markup {
                 }
             }
         }
-        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" role="img"
-            aria-label={ (operation.looked_at) " of " (matched) " jobs" } {
-            rect.rest x="0" y="0" width="100" height="6" {}
-            @for (class, jobs) in sums {
-                rect class={ "fill-" (class) } x=(part(x)) y="0" width=(part(jobs)) height="6" {}
-                @let _ = { x += jobs };
-            }
-        }
+        (parts_of(matched, &sums, &label))
         dl.facts {
             div { dt { "Done" } dd { (number(operation.done)) } }
             div { dt { "Needed it no more" } dd { (number(operation.skipped)) } }

@@ -49,31 +49,31 @@ fn figures(overview: &Overview) -> Markup {
     let shown = |duration: Option<Duration>| duration.map_or("–".to_owned(), moment::lasted);
     html! {
         h2.hidden { "Figures" }
-        (tile("Throughput", &format!("{} / min", rate(overview.rate())), html! {
+        (tile("Throughput", &format!("{} / min", rate(overview.rate())), &html! {
             (number(completed)) " completed within the hour"
         }))
-        (tile("Failures", &format!("{} %", rate(share)), html! {
+        (tile("Failures", &format!("{} %", rate(share)), &html! {
             (number(failed)) " failed, " (number(retried)) " retried within the hour"
         }))
-        (tile("Latency ≈ p50", &shown(latency.map(|(half, _)| half)), html! {
+        (tile("Latency ≈ p50", &shown(latency.map(|(half, _)| half)), &html! {
             "p99 ≈ " (shown(latency.map(|(_, most)| most))) ", last 15 min"
         }))
-        (tile("Backlog", &number(ready), html! {
+        (tile("Backlog", &number(ready), &html! {
             @match oldest {
                 Some(at) => { "oldest waits for " (moment::age(at, overview.now)) }
                 None => "nothing waits in a queue"
             }
         }))
-        (tile("Running", &number(overview.standing(JobState::Running)), html! {
+        (tile("Running", &number(overview.standing(JobState::Running)), &html! {
             (number(overview.standing(JobState::Retrying))) " wait to be retried"
         }))
-        (tile("Waiting", &number(overview.standing(JobState::Waiting)), html! {
+        (tile("Waiting", &number(overview.standing(JobState::Waiting)), &html! {
             "for people, joins or limits"
         }))
     }
 }
 
-fn tile(name: &str, value: &str, more: Markup) -> Markup {
+fn tile(name: &str, value: &str, more: &Markup) -> Markup {
     html! {
         div.tile { p.name { (name) } p.figure { (value) } p.more { (more) } }
     }

@@ -32,18 +32,26 @@ pub fn event(kind: EventKind) -> Markup {
 
 /// How many jobs stand in each state, as one bar; states without jobs are left out.
 pub fn bar(counts: &[(JobState, u64)]) -> Markup {
-    let total: u64 = counts.iter().map(|(_, jobs)| jobs).sum();
+    let total = counts.iter().map(|(_, jobs)| jobs).sum();
     let label: Vec<_> = counts.iter().map(|(state, jobs)| format!("{jobs} {state}")).collect();
-    let mut x = 0.0;
+    let parts: Vec<_> = counts.iter().map(|(state, jobs)| (class(*state), *jobs)).collect();
+    parts_of(total, &parts, &label.join(", "))
+}
+
+/// Parts of a whole, side by side, each in its colour.
+pub fn parts_of(total: u64, parts: &[(&str, u64)], label: &str) -> Markup {
+    let share = |count: u64| count as f64 * 100.0 / total.max(1) as f64;
+    let before = parts.iter().scan(0, |sum, (_, count)| {
+        let before = *sum;
+        *sum += count;
+        Some(before)
+    });
     html! {
-        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" role="img"
-            aria-label=(label.join(", ")) {
+        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(label) {
             rect.rest x="0" y="0" width="100" height="6" {}
-            @for (state, jobs) in counts {
-                @let width = *jobs as f64 * 100.0 / total.max(1) as f64;
-                rect class={ "fill-" (class(*state)) } x=(two(x)) y="0" width=(two(width))
-                    height="6" { title { (jobs) " " (state) } }
-                @let _ = { x += width };
+            @for ((class, count), before) in parts.iter().zip(before) {
+                rect class={ "fill-" (class) } x=(two(share(before))) y="0"
+                    width=(two(share(*count))) height="6" { title { (count) " " (class) } }
             }
         }
     }

@@ -38,17 +38,12 @@ impl Chart<'_> {
         let piles = (0..self.places.len()).map(|place| self.pile(place));
         let most = nice(piles.fold(0.0, f64::max));
         let step = WIDTH / self.places.len().max(1) as f64;
+        let width = (step - 1.0).max(0.5);
         let marks = html! {
             @for place in 0..self.places.len() {
-                @let mut y = HEIGHT;
-                @for series in &self.series {
-                    @let value = series.values.get(place).copied().flatten().unwrap_or_default();
-                    @let height = value / most * HEIGHT;
-                    @let _ = { y -= height };
-                    @if height > 0.0 {
-                        rect class={ "fill-" (series.class) } x=(two(place as f64 * step + 0.5))
-                            y=(two(y)) width=(two((step - 1.0).max(0.5))) height=(two(height)) {}
-                    }
+                @for (class, y, height) in self.layers(place, most) {
+                    rect class={ "fill-" (class) } x=(two(place as f64 * step + 0.5)) y=(two(y))
+                        width=(two(width)) height=(two(height)) {}
                 }
             }
         };
@@ -67,6 +62,17 @@ impl Chart<'_> {
             }
         };
         self.frame(most, &marks)
+    }
+
+    /// The layers of a pile that can be seen, from the lowest one up: class, place and height.
+    fn layers(&self, place: usize, most: f64) -> Vec<(&'static str, f64, f64)> {
+        let mut y = HEIGHT;
+        let layer = |series: &Series| {
+            let height = series.values.get(place).copied().flatten()? / most * HEIGHT;
+            y -= height;
+            (height > 0.0).then_some((series.class, y, height))
+        };
+        self.series.iter().filter_map(layer).collect()
     }
 
     fn pile(&self, place: usize) -> f64 {
@@ -137,9 +143,10 @@ fn path(values: &[Option<f64>], step: f64, most: f64) -> String {
         };
         let (x, y) = ((place as f64 + 0.5) * step, HEIGHT - value / most * HEIGHT);
         // A point alone is drawn as a short line; writing into a text cannot fail.
-        let _ = match is_on {
-            true => write!(path, "L{x:.1} {y:.1}"),
-            false => write!(path, "M{:.1} {y:.1}L{x:.1} {y:.1}", x - 1.0),
+        let _ = if is_on {
+            write!(path, "L{x:.1} {y:.1}")
+        } else {
+            write!(path, "M{:.1} {y:.1}L{x:.1} {y:.1}", x - 1.0)
         };
         is_on = true;
     }
