@@ -106,6 +106,7 @@ impl From<remote::Claim> for Claim {
 /// Claims that a worker still works on.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claims": ["…"] }))]
 pub struct Heartbeat {
     /// Which.
     #[schema(min_items = 1, max_items = 1000)]
@@ -236,6 +237,7 @@ impl From<WorkLine> for remote::Line {
 /// A claim that is named.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claim": "…" }))]
 pub struct WorkClaim {
     /// Which.
     pub claim: String,
@@ -259,6 +261,7 @@ pub struct WorkProgress {
 /// Lines for a job's log.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claim": "…", "lines": [{ "line": "page 4 is dim" }] }))]
 pub struct WorkLog {
     /// Of which claim.
     pub claim: String,
