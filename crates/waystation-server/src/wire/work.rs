@@ -230,7 +230,8 @@ impl From<WorkLine> for remote::Line {
             Some(LogLevel::Warn) => Level::Warn,
             Some(LogLevel::Error) => Level::Error,
         };
-        Self { level, line: line.line }
+        // No store keeps NUL in a text.
+        Self { level, line: line.line.replace('\0', "\u{fffd}") }
     }
 }
 
