@@ -7,7 +7,9 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::access::guard;
@@ -35,6 +37,7 @@ pub fn around(routes: Router<Context>, context: Context) -> Router {
         .layer(from_fn_with_state(context.clone(), measured))
         .layer(from_fn_with_state(context.clone(), bounded))
         .layer(from_fn(explained))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(header_layer("x-content-type-options", "nosniff"))
         .layer(header_layer("referrer-policy", "same-origin"))
         .layer(header_layer("x-frame-options", "DENY"))

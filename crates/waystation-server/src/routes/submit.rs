@@ -9,6 +9,7 @@ use waystation_core::id::{JobId, PipelineName};
 use waystation_core::port::SETTLE_MAX;
 use waystation_core::settlement::Submitted;
 
+use super::limits;
 use crate::access::Operator;
 use crate::context::Context;
 use crate::extract::Json;
@@ -90,6 +91,7 @@ fn check(jobs: &[NewJob]) -> Result<(PipelineName, Option<u32>), Problem> {
         let why = format!("{} jobs at a time, more than the {SETTLE_MAX} allowed", jobs.len());
         return Err(Problem::new(Code::TooLarge, why));
     }
+    limits::name("pipeline", first.pipeline.clone())?;
     let target = |job: &NewJob| (job.pipeline.clone(), job.pipeline_version);
     if let Some(other) = jobs.iter().find(|job| target(job) != target(first)) {
         let why = format!(

@@ -97,6 +97,7 @@ pub enum PriorityName {
 /// One job, or many of one pipeline.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!({ "pipeline": "scans", "params": { "image": "scans/17.png" } }))]
 pub enum Submit {
     /// Many: all are taken, or none is for what is wrong with any.
     Many(ManyJobs),

@@ -46,6 +46,8 @@ async fn drained_pipelines_take_no_new_jobs() {
     world.post("/api/v1/pipelines/none/pause", json!({})).await.problem(404, "not_found");
     let stage = "/api/v1/pipelines/scans/stages/none/pause";
     world.post(stage, json!({})).await.problem(404, "not_found");
+    let queue = format!("/api/v1/queues/{}/pause", "x".repeat(250));
+    world.post(&queue, json!({})).await.problem(422, "invalid");
     let long = json!({ "reason": "x".repeat(1_001) });
     world.post("/api/v1/pipelines/scans/pause", long).await.problem(422, "invalid");
     world.end().await;

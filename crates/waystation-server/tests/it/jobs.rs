@@ -71,6 +71,7 @@ async fn bad_submissions_are_told_what_is_wrong() {
         (json!({}), 422, "invalid", "missing field `pipeline`"),
         (json!({ "pipeline": "scans", "parms": {} }), 422, "invalid", "unknown field `parms`"),
         (json!({ "pipeline": "none" }), 404, "not_found", "`none` is unknown"),
+        (json!({ "pipeline": "a\u{0}b" }), 422, "invalid", "name of a pipeline"),
         (json!({ "pipeline": "scans" }), 422, "invalid", "`page`"),
         (json!({ "jobs": [] }), 422, "invalid", "no jobs"),
         (

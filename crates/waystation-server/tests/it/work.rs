@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use waystation_core::state::JobState;
 
 use crate::world::{WAIT_MAX, World};
@@ -93,9 +94,20 @@ async fn failures_are_tried_again_as_the_stage_says_and_aborts_are_heard() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_goes_away_while_waiting_has_claimed_nothing() {
     let world = World::open().await;
-    let gone = world.request(reqwest::Method::POST, "/api/v1/work/claim").json(&wanted(20));
-    let gone = tokio::time::timeout(Duration::from_millis(300), gone.send()).await;
-    assert!(gone.is_err(), "nothing is there to be claimed");
+    let address = world.url.strip_prefix("http://").unwrap();
+    let body = wanted(20).to_string();
+    let ask = format!(
+        "POST /api/v1/work/claim HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut gone = tokio::net::TcpStream::connect(address).await.unwrap();
+    gone.write_all(ask.as_bytes()).await.unwrap();
+    gone.shutdown().await.unwrap();
+    // The server closes its side when it has stopped to wait.
+    let mut answer = Vec::new();
+    gone.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"", "nothing was there to be claimed");
     let job_id = world.submit("far", json!({ "n": 1 })).await;
     let began = Instant::now();
     let claimed = claim(&world).await;
