@@ -47,18 +47,22 @@ fn table(sources: &[Source], pauses: &[Pause], now: Timestamp, may_act: bool) ->
                     th.number { "Workers" } th.wide { "Stands at" } th {} } }
                 tbody { @for source in sources {
                     @let name = source.pipeline.as_str().into();
-                    @let target = Target::Stage(source.pipeline.as_str().into(), source.stage.as_str().into());
+                    @let stage = source.stage.as_str().into();
+                    @let target = Target::Stage(source.pipeline.as_str().into(), stage);
+                    @let unserved = source.workers.is_empty();
                     @let paused = of(&target);
                     tr {
-                        td data-label="Source" { a href=(href::pipeline(&name)) { (source.pipeline) }
+                        td data-label="Source" {
+                            a href=(href::pipeline(&name)) { (source.pipeline) }
                             " · " b { (source.stage) } }
                         td data-label="Type" { (source.source_type) }
                         td.number data-label="Looks every" { @match source.interval_seconds {
                             Some(seconds) => { (seconds) " s" }
                             None => "–",
                         } }
-                        td.number data-label="Workers" { span.text-failed[source.workers.is_empty()] {
-                            (source.workers.len()) } }
+                        td.number data-label="Workers" {
+                            span.text-failed[unserved] { (source.workers.len()) }
+                        }
                         td.wide data-label="Stands at" { @match &source.checkpoint {
                             Some(checkpoint) => (value::inline(checkpoint)),
                             None => span.faint { "at the beginning" },

@@ -53,8 +53,10 @@ fn table(tokens: &[Token], now: Timestamp) -> Markup {
     let moment = |text: &str| Timestamp::parse(text).map(|at| moment::ago(at, now));
     html! {
         @if tokens.is_empty() {
-            p.empty { "There are no tokens: whoever reaches this server is admin, and it answers to \
-                this machine alone." }
+            p.empty {
+                "There are no tokens: whoever reaches this server is admin, "
+                "and it answers to this machine alone."
+            }
         } @else {
             div.scroll { table {
                 thead { tr { th { "Name" } th { "Role" } th.number { "Made" }

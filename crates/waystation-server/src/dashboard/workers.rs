@@ -86,7 +86,8 @@ fn one(worker: &WorkerPresence, now: Timestamp) -> Markup {
 fn serves(worker: &WorkerPresence) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { th { "Serves" } th { "Queue" } th.number { "In hand" } th.number { "At most" } } }
+            thead { tr { th { "Serves" } th { "Queue" }
+                th.number { "In hand" } th.number { "At most" } } }
             tbody { @for serving in &worker.serves { tr {
                 td data-label="Serves" {
                     a href=(href::pipeline(&serving.pipeline)) { (serving.pipeline) }

@@ -152,7 +152,8 @@ fn standing(visit: &Visit, inbox: &Inbox, opened: &Opened) -> Markup {
     let task = &opened.task;
     let act = |act: &str, word: &str| {
         html! {
-            form method="post" action={ (href::task(task.task_id)) "/hold" (inbox.filter.query()) } {
+            form method="post"
+            action={ (href::task(task.task_id)) "/hold" (inbox.filter.query()) } {
                 button.small.quiet name="act" value=(act) data-key="c" { (word) kbd { "c" } }
             }
         }
@@ -192,8 +193,12 @@ fn panel(
     html! {
         article.card.task data-task=(task_id) {
             nav.steps aria-label="Tasks before and after" {
-                @if let Some(to) = beside(-1) { a rel="prev" href=(to) data-key="k" { "Before" kbd { "k" } } }
-                @if let Some(to) = beside(1) { a rel="next" href=(to) data-key="j" { "Next" kbd { "j" } } }
+                @if let Some(to) = beside(-1) {
+                    a rel="prev" href=(to) data-key="k" { "Before" kbd { "k" } }
+                }
+                @if let Some(to) = beside(1) {
+                    a rel="next" href=(to) data-key="j" { "Next" kbd { "j" } }
+                }
             }
             (pictures(opened))
             @if !problems.is_empty() {
@@ -246,7 +251,9 @@ fn keys() -> Markup {
         ("?", "this help"),
     ];
     html! {
-        button.quiet.small.js-only type="button" data-key="?" data-opens="keys" { "Keys" kbd { "?" } }
+        button.quiet.small.js-only type="button" data-key="?" data-opens="keys" {
+            "Keys" kbd { "?" }
+        }
         dialog #keys {
             h2 { "Keys" }
             dl { @for (key, act) in keys { div { dt { kbd { (key) } } dd { (act) } } } }

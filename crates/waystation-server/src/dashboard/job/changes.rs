@@ -1,8 +1,8 @@
 //! What each stage run changed of a job's params, as far as that is known.
 //!
 //! Stores keep the params as they stand now, and events what each run gave. Walking from the first
-//! run on, every param that no run gives has been there from the beginning, as it is now; one that a
-//! run gives was, before the first time, whatever it was.
+//! run on, every param that no run gives has been there from the beginning, as it is now; one that
+//! a run gives was, before the first time, whatever it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -144,7 +144,8 @@ fn acts(shown: &Shown, may_act: bool) -> Markup {
     html! {
         @if may_act && !job.state.is_terminal() {
             form.row method="post" action=(at("abort")) {
-                input name="reason" placeholder="Why?" aria-label="Why it is aborted" maxlength="500";
+                input name="reason" placeholder="Why?" aria-label="Why it is aborted"
+                    maxlength="500";
                 button.danger { "Abort" }
             }
         }
@@ -190,7 +191,8 @@ fn params(shown: &Shown) -> Markup {
 fn log(log: &[LogLine]) -> Markup {
     let left_out = log.len().saturating_sub(LINES_MAX);
     html! {
-        div.title { h2 { "Log" } span.faint { "last lines, those of a running attempt as they come" } }
+        div.title { h2 { "Log" }
+            span.faint { "last lines, those of a running attempt as they come" } }
         @if left_out > 0 { p.faint { (left_out) " earlier lines are not shown" } }
         ol.log data-log=(log.len()) {
             @for line in &log[left_out..] {

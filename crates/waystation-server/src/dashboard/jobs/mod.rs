@@ -56,7 +56,8 @@ fn states(jobs: &Jobs) -> Markup {
     html! {
         h2.hidden { "States" }
         ul.chips {
-            li { a.chip href=(link(Vec::new())) aria-current=[current(jobs.filter.states.is_empty())] {
+            @let open = current(jobs.filter.states.is_empty());
+            li { a.chip href=(link(Vec::new())) aria-current=[open] {
                 "all " b { (number(total)) }
             } }
             @for (state, count) in &jobs.states {

@@ -109,7 +109,8 @@ fn one(operation: &Operation, now: Timestamp, may_act: bool) -> Markup {
         div.title { h2 { (standing(operation.state)) " "
                 (number(operation.looked_at)) " of " (count(operation.matched)) " jobs looked at" }
             @if may_act && operation.state == Standing::Running {
-                form method="post" action={ "/operations/" (href::encode(&operation.id)) "/cancel" } {
+                form method="post"
+                    action={ "/operations/" (href::encode(&operation.id)) "/cancel" } {
                     button.small.danger { "Cancel" }
                 }
             }

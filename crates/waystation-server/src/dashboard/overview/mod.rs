@@ -96,9 +96,7 @@ fn throughput(overview: &Overview) -> Markup {
     };
     let (completed, failed, _) = overview.hour();
     let chart = Chart {
-        label: format!(
-            "Jobs that ended in each minute of the last hour: {completed} completed, {failed} failed"
-        ),
+        label: format!("Jobs that ended, minute by minute: {completed} completed, {failed} failed"),
         series: vec![
             series("completed", "completed", |minute| minute.completed),
             series("failed", "failed", |minute| minute.failed),
@@ -148,11 +146,14 @@ fn pipelines(overview: &Overview) -> Markup {
                         format!("/jobs{}", href::query(pairs))
                     };
                     td data-label="Pipeline" { a href=(href::pipeline(name)) { (name) } }
-                    @for state in columns.into_iter().chain([JobState::Failed, JobState::Completed]) {
+                    @let ended = [JobState::Failed, JobState::Completed];
+                    @for state in columns.into_iter().chain(ended) {
                         td.number data-label=(state) {
                             @match cell(state) {
                                 0 => span.faint { "0" }
-                                jobs => a.plain.{ "text-" (state) } href=(at(state)) { (number(jobs)) }
+                                jobs => a.plain.{ "text-" (state) } href=(at(state)) {
+                                    (number(jobs))
+                                },
                             }
                         }
                     }

@@ -126,7 +126,10 @@ impl Chart<'_> {
         html! {
             ul.legend {
                 @for series in &self.series {
-                    li { span.swatch.{ "swatch-" (series.class) } aria-hidden="true" {} (series.name) }
+                    li {
+                        span.swatch.{ "swatch-" (series.class) } aria-hidden="true" {}
+                        (series.name)
+                    }
                 }
             }
         }

@@ -41,7 +41,8 @@ fn show(field: &Field, text: &str, index: usize) -> Markup {
                 legend { (label) }
                 @for (value, word, key) in [("true", "Yes", "y"), ("false", "No", "n")] {
                     label { input type="radio" name=(name) value=(value) required[required]
-                        checked[text == value] data-key=[(index == 0).then_some(key)]; span { (word) } }
+                        checked[text == value] data-key=[(index == 0).then_some(key)];
+                        span { (word) } }
                 }
             },
             FieldType::String => label.field for=(id) { span { (label) }
