@@ -12,8 +12,10 @@ mod cached;
 mod context;
 pub mod dashboard;
 mod extract;
+mod figures;
 mod health;
 mod idempotency;
+mod in_process;
 mod layers;
 mod listener;
 pub mod live;
@@ -28,6 +30,7 @@ pub mod wire;
 mod world;
 
 pub use context::Context;
+pub use in_process::{Answer, InProcess};
 pub use options::{Limits, Options};
 pub use problem::{Code, Problem};
 pub use routes::{api, openapi};

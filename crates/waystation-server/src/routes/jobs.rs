@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waystation_core::contract::Contract;
 use waystation_core::event::Level;
 use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::job::{Family, JobFilter, JobRecord, TaskFilter};
@@ -134,6 +135,10 @@ async fn get(
     let told = explained.words.into_iter().zip(&explained.why);
     Ok(axum::Json(JobDetail {
         why: told.map(|(words, why)| Reason::new(words, why)).collect(),
+        deadline: Contract::parse(&explained.job.body)
+            .ok()
+            .and_then(|one| one.deadline)
+            .map(Moment),
         job: Job::from(explained.job),
         runs: wire::stage_runs(&events),
         task_id,

@@ -10,6 +10,7 @@ mod jobs;
 mod letters;
 mod limits;
 mod operations;
+mod overview;
 mod pauses;
 mod pipelines;
 mod previews;
@@ -56,6 +57,7 @@ struct Head;
 /// The API alone, with its document.
 pub fn api() -> (Router<Context>, Document) {
     let resources = OpenApiRouter::new()
+        .merge(overview::routes())
         .merge(pipelines::routes())
         .merge(sources::routes())
         .merge(jobs::routes())

@@ -45,7 +45,8 @@ pub fn stages(graph: &Graph, whole: Option<&Pipeline>, counts: &[Count]) -> Vec<
     told.collect()
 }
 
-fn kind_name(kind: StageKind) -> &'static str {
+/// A kind as it is told.
+pub fn kind_name(kind: StageKind) -> &'static str {
     match kind {
         StageKind::Worker => "worker",
         StageKind::Manual => "manual",

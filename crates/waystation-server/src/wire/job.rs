@@ -126,6 +126,9 @@ pub struct JobDetail {
     /// The children that it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<Children>,
+    /// When it is to have ended, as its contract says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Moment>,
 }
 
 /// The children that a job waits for.

@@ -9,6 +9,7 @@ mod job;
 mod letter;
 mod moment;
 mod operation;
+mod overview;
 mod pause;
 mod pipeline;
 mod queue;
@@ -31,6 +32,7 @@ pub use operation::{
     Act, DryRun, Operation, OperationError, OperationPage, OperationRequest, OperationState,
     Selection, state,
 };
+pub use overview::{Flow, Overview, PipelineOverview, StageOverview};
 pub use pause::{Pause, PauseMode, PauseRequest, Resumed};
 pub use pipeline::{
     JobCounts, PipelineDetail, PipelineGraph, PipelineRoute, PipelineSchema, PipelineStage,

@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 use serde_json::json;
-use waystation::core::id::{JobId, PipelineName};
-use waystation::core::job::{DeadLetterFilter, DeadLetterRecord, PAGE_MAX};
+use waystation::core::job::PAGE_MAX;
+use waystation::server::wire::{DeadLetter, DeadLetterPage, Job, JobDetail, RetryRequest};
 
 use super::exit::{Error, Outcome};
-use super::session::{Global, Session};
+use super::session::Global;
+use super::site::{Query, Refusal, Site};
 use super::table::{Cell, Table};
-use super::{out, timing};
+use super::{out, timing, words};
 
 /// What can be done with dead letters.
 #[derive(Subcommand)]
@@ -17,7 +18,7 @@ pub enum Verb {
     List {
         /// Only of this pipeline
         #[arg(long)]
-        pipeline: Option<PipelineName>,
+        pipeline: Option<String>,
     },
     /// Try their jobs again, each at the stage where it failed.
     Retry(Which),
@@ -30,31 +31,32 @@ pub enum Verb {
 #[group(required = true, multiple = false)]
 pub struct Which {
     /// The jobs
-    jobs: Vec<JobId>,
+    jobs: Vec<String>,
     /// All of them
     #[arg(long)]
     all: bool,
 }
 
+/// What is done to a letter.
 #[derive(Clone, Copy)]
-enum Act {
-    Retry,
+enum Act<'a> {
+    Retry(&'a RetryRequest),
     Drop,
 }
 
 /// Does it.
 pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
-    let session = global.open_existing().await?;
+    let site = global.site().await?;
+    let plain = RetryRequest::default();
     match verb {
-        Verb::List { pipeline } => list(pipeline.as_ref(), &session, global).await,
-        Verb::Retry(Which { all: true, .. }) => retry_all(&session, None, global).await,
-        Verb::Retry(Which { jobs, .. }) => retry(&session, &jobs, global).await,
-        Verb::Drop(Which { all: true, .. }) => act_on_all(Act::Drop, &session, None, global).await,
+        Verb::List { pipeline } => list(pipeline.as_deref(), &site, global).await,
+        Verb::Retry(Which { all: true, .. }) => retry_all(&site, None, global).await,
+        Verb::Retry(Which { jobs, .. }) => retry(&site, &jobs, &plain, global).await,
+        Verb::Drop(Which { all: true, .. }) => act_on_all(Act::Drop, &site, None, global).await,
         Verb::Drop(Which { jobs, .. }) => {
             let mut outcome = Outcome::Done;
             for job_id in jobs {
-                let letter = letter_of(&session, &job_id).await?;
-                outcome = outcome.and(act(Act::Drop, &session, &job_id, letter, global).await?);
+                outcome = outcome.and(act(Act::Drop, &site, &job_id, None, global).await?);
             }
             Ok(outcome)
         }
@@ -62,56 +64,52 @@ pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
 }
 
 /// Tries these jobs again.
-pub async fn retry(session: &Session, jobs: &[JobId], global: &Global) -> Result<Outcome, Error> {
+pub async fn retry(
+    site: &Site,
+    jobs: &[String],
+    how: &RetryRequest,
+    global: &Global,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
     for job_id in jobs {
-        let letter = letter_of(session, job_id).await?;
-        outcome = outcome.and(act(Act::Retry, session, job_id, letter, global).await?);
+        outcome = outcome.and(act(Act::Retry(how), site, job_id, None, global).await?);
     }
     Ok(outcome)
 }
 
 /// Tries every job again that failed, of one pipeline or of all.
 pub async fn retry_all(
-    session: &Session,
-    pipeline: Option<&PipelineName>,
+    site: &Site,
+    pipeline: Option<&str>,
     global: &Global,
 ) -> Result<Outcome, Error> {
-    act_on_all(Act::Retry, session, pipeline, global).await
+    act_on_all(Act::Retry(&RetryRequest::default()), site, pipeline, global).await
 }
 
-async fn list(
-    pipeline: Option<&PipelineName>,
-    session: &Session,
-    global: &Global,
-) -> Result<Outcome, Error> {
-    let letters = session.backend().store.dead_letters(newest(pipeline, None)).await?;
-    let cut = letters.len() == PAGE_MAX;
+async fn list(pipeline: Option<&str>, site: &Site, global: &Global) -> Result<Outcome, Error> {
+    let page = letters(site, &newest(pipeline)).await?;
+    let letters = page.dead_letters;
     if global.json {
         letters.iter().for_each(out::json);
         return Ok(Outcome::Done);
     }
-    if cut {
+    if page.next.is_some() {
         out::say(format_args!("only the newest {PAGE_MAX} are shown"));
     }
     let Some(first) = letters.first() else {
         out::say("no dead letters");
         return Ok(Outcome::Done);
     };
-    let now = session.backend().clock.now();
     let mut table = Table::new(["job", "stage", "pipeline", "age", "attempt", "failure"]);
     for letter in &letters {
+        let attempt = letter.failure.attempt;
         table.row(vec![
             letter.job_id.as_str().into(),
             letter.stage.as_str().into(),
             letter.pipeline.as_str().into(),
-            timing::age(now, letter.at).into(),
-            letter
-                .failure
-                .attempt
-                .map_or_else(|| "–".to_owned(), |number| number.to_string())
-                .into(),
-            Cell::from(out::short(&letter.failure.to_string(), 160)),
+            timing::age(site.now(), letter.at.0).into(),
+            attempt.map_or_else(|| "–".to_owned(), |number| number.to_string()).into(),
+            Cell::from(out::short(&words::failure(&letter.failure), 160)),
         ]);
     }
     table.print();
@@ -121,84 +119,118 @@ async fn list(
     Ok(Outcome::Done)
 }
 
-async fn letter_of(session: &Session, job_id: &JobId) -> Result<Option<DeadLetterRecord>, Error> {
-    let filter = DeadLetterFilter::of_job(job_id);
-    let letters = session.backend().store.dead_letters(filter).await?;
-    Ok(letters.into_iter().next())
+async fn letters(site: &Site, query: &Query) -> Result<DeadLetterPage, Refusal> {
+    site.get(&["dead-letters"], query).await
 }
 
-/// The newest dead letters before this one, of one pipeline or of all.
-fn newest(pipeline: Option<&PipelineName>, before: Option<i64>) -> DeadLetterFilter {
-    DeadLetterFilter { pipeline: pipeline.cloned(), before, ..DeadLetterFilter::newest(PAGE_MAX) }
+/// The newest dead letters of one pipeline or of all.
+fn newest(pipeline: Option<&str>) -> Query {
+    Query::limit(PAGE_MAX).with("pipeline", pipeline)
 }
 
 /// Does it to each letter once, page by page. Those that come meanwhile are not among them.
 async fn act_on_all(
-    what: Act,
-    session: &Session,
-    pipeline: Option<&PipelineName>,
+    what: Act<'_>,
+    site: &Site,
+    pipeline: Option<&str>,
     global: &Global,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
-    let mut before = None;
-    let mut is_first = true;
+    let mut page = letters(site, &newest(pipeline)).await?;
+    if page.dead_letters.is_empty() {
+        out::say("no dead letters");
+    }
     loop {
-        let letters = session.backend().store.dead_letters(newest(pipeline, before)).await?;
-        let Some(last) = letters.last() else {
-            if is_first {
-                out::say("no dead letters");
-            }
-            return Ok(outcome);
-        };
-        (before, is_first) = (Some(last.dead_letter_id), false);
-        for letter in letters {
-            let job_id = letter.job_id.clone();
+        for letter in &page.dead_letters {
             // One that cannot be tried again does not keep the others from it.
-            outcome = outcome.and(act(what, session, &job_id, Some(letter), global).await?);
+            outcome = outcome.and(act(what, site, &letter.job_id, Some(letter), global).await?);
         }
+        let Some(next) = page.next else { return Ok(outcome) };
+        page = letters(site, &newest(pipeline).with("before", Some(next))).await?;
     }
 }
 
 /// Does it to one. What keeps only this one from it is told, and is no error.
 async fn act(
-    what: Act,
-    session: &Session,
-    job_id: &JobId,
-    letter: Option<DeadLetterRecord>,
+    what: Act<'_>,
+    site: &Site,
+    job_id: &str,
+    letter: Option<&DeadLetter>,
     global: &Global,
 ) -> Result<Outcome, Error> {
-    let (word, done) = match what {
-        Act::Retry => ("retried", "goes on at"),
-        Act::Drop => ("dropped", "is dropped; it stays failed at"),
-    };
-    let Some(letter) = letter else {
-        let known = session.backend().store.job(job_id).await?;
-        let (why, outcome) = match known {
-            Some(job) => (format!("is {}, not with the dead letters", job.state), Outcome::NotAll),
-            None => ("is unknown to this store".to_owned(), Outcome::Unknown),
-        };
-        refuse(job_id, &why, global);
-        return Ok(outcome);
-    };
-    let result = match what {
-        Act::Retry => session.client().retry(job_id).await.map_err(Error::from),
-        Act::Drop => session.client().drop_dead(job_id).await.map_err(Error::from),
-    };
-    match result {
-        Ok(()) if global.json => out::json(&json!({ "job_id": job_id, "result": word })),
-        Ok(()) => out::line(format_args!("{job_id} {done} {}", letter.stage)),
-        Err(error) => {
-            refuse(job_id, &error.to_string(), global);
-            return Ok(Outcome::NotAll);
+    let refusal = match what {
+        Act::Retry(how) => match site.post::<Job>(&["jobs", job_id, "retry"], how).await {
+            Ok(job) if global.json => {
+                out::json(&job);
+                return Ok(Outcome::Done);
+            }
+            Ok(job) => {
+                out::line(format_args!("{job_id} goes on at {}", job.stage));
+                return Ok(Outcome::Done);
+            }
+            Err(refusal) => refusal,
+        },
+        Act::Drop => {
+            let stage = match letter {
+                Some(letter) => Some(letter.stage.clone()),
+                None => stage_of(site, job_id).await?,
+            };
+            match site.delete(&["dead-letters", job_id]).await {
+                Ok(()) if global.json => {
+                    out::json(&json!({ "job_id": job_id, "result": "dropped" }));
+                    return Ok(Outcome::Done);
+                }
+                Ok(()) => {
+                    let at = stage.map_or_else(String::new, |stage| format!(" at {stage}"));
+                    out::line(format_args!("{job_id} is dropped; it stays failed{at}"));
+                    return Ok(Outcome::Done);
+                }
+                Err(refusal) => refusal,
+            }
         }
-    }
-    Ok(Outcome::Done)
+    };
+    told(refusal, site, job_id, global).await
 }
 
-fn refuse(job_id: &JobId, why: &str, global: &Global) {
+/// At which stage a job failed that lies with the dead letters.
+async fn stage_of(site: &Site, job_id: &str) -> Result<Option<String>, Refusal> {
+    let found = letters(site, &Query::limit(1).with("job_id", Some(job_id))).await?;
+    Ok(found.dead_letters.into_iter().next().map(|letter| letter.stage))
+}
+
+/// Tells why it was not done to this one, if it may be done to others.
+async fn told(
+    refusal: Refusal,
+    site: &Site,
+    job_id: &str,
+    global: &Global,
+) -> Result<Outcome, Error> {
+    if !refusal.is_of_one() {
+        return Err(refusal.into());
+    }
+    let job: Option<JobDetail> = site.get(&["jobs", job_id], &Query::default()).await.ok();
+    let (why, outcome) = match job {
+        None => ("is unknown to this store".to_owned(), Outcome::Unknown),
+        Some(JobDetail { job, .. }) if job.state != "failed" => {
+            (format!("is {}, not with the dead letters", job.state), Outcome::NotAll)
+        }
+        Some(_) => {
+            // The job's name stands in front of it anyway.
+            let why = refusal.to_string();
+            let prefix = format!("job {job_id} ");
+            (why.strip_prefix(&prefix).unwrap_or(&why).to_owned(), Outcome::NotAll)
+        }
+    };
+    refuse(job_id, &why, global);
+    Ok(outcome)
+}
+
+/// Tells that nothing was done to a job.
+pub fn refuse(job_id: &str, why: &str, global: &Global) {
     if global.json {
         out::json(&json!({ "job_id": job_id, "error": why }));
     } else {
+        let (job_id, why) = (out::clean(job_id), out::clean(why));
         out::say(format_args!("{}: job {job_id} {why}", out::error_word()));
     }
 }

@@ -79,6 +79,15 @@ impl Error {
         self
     }
 
+    /// The same error below these lines, which say what is wrong one by one.
+    #[must_use]
+    pub fn after_lines(mut self, lines: &[String]) -> Self {
+        if !lines.is_empty() {
+            self.lines = Some(lines.join("\n"));
+        }
+        self
+    }
+
     /// Tells it on stderr; the exit code is left to be returned.
     pub fn report(&self) -> ExitCode {
         if let Some(lines) = &self.lines {

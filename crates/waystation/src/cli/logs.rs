@@ -1,6 +1,7 @@
 //! Logs: to stderr, above the bars.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -37,11 +38,29 @@ pub fn start(global: &Global) {
         .init();
 }
 
+/// Whether lines would only spoil what is on the screen.
+static HIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Writes nothing more: the screen is taken.
+#[cfg(feature = "top")]
+pub fn hide() {
+    HIDDEN.store(true, Ordering::Relaxed);
+}
+
+/// Writes again.
+#[cfg(feature = "top")]
+pub fn show() {
+    HIDDEN.store(false, Ordering::Relaxed);
+}
+
 /// Writes each line above the bars.
 struct AboveBars;
 
 impl Write for AboveBars {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        if HIDDEN.load(Ordering::Relaxed) {
+            return Ok(buffer.len());
+        }
         out::BARS.suspend(|| std::io::stderr().write_all(buffer))?;
         Ok(buffer.len())
     }

@@ -1,5 +1,6 @@
 //! The command line: the tree of commands, and who carries them out.
 
+mod audit;
 mod dead;
 #[cfg(feature = "images")]
 mod demo;
@@ -9,18 +10,28 @@ mod inbox;
 mod input;
 mod jobs;
 mod logs;
+mod operations;
 mod out;
+mod overview;
+mod pauses;
 mod pipelines;
 mod progress;
+mod queues;
 mod run;
 mod serve;
 mod session;
+mod site;
+mod sources;
 mod submit;
 mod table;
 mod timing;
 mod tokens;
+#[cfg(feature = "top")]
+mod top;
 mod traces;
 mod watch;
+mod words;
+mod workers;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -60,14 +71,55 @@ enum Verb {
     /// See, retry and drop the jobs that failed for good.
     #[command(subcommand)]
     Dead(dead::Verb),
+    /// See how everything gets on, at a glance.
+    Overview(overview::Arguments),
+    /// See how everything gets on, live.
+    #[cfg(feature = "top")]
+    Top(top::Arguments),
+    /// See how much waits in each queue.
+    Queues,
+    /// See who works, and at what.
+    Workers,
+    /// See what finds new jobs, and where it stands.
+    Sources,
+    /// Let a pipeline, a stage or a queue begin nothing new.
+    Pause(pauses::Pausing),
+    /// Let a pipeline take nothing new, and end what is there.
+    Drain(pauses::Draining),
+    /// Let what is paused or drained go on.
+    Resume(pauses::Resuming),
+    /// List what is paused or drained.
+    Pauses,
+    /// See and end what was begun on many jobs at once.
+    #[command(subcommand)]
+    Operations(operations::Verb),
     /// Say who may use a server.
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// See who did what.
+    Audit(audit::Arguments),
     /// Look whether stores can be relied on: settings, rights, room, clocks.
     Doctor(doctor::Arguments),
-    /// Check and draw pipeline files.
+    /// Check and draw pipeline files; see and put pipelines.
     #[command(subcommand)]
     Pipelines(pipelines::Verb),
+}
+
+impl Verb {
+    /// The name of a command that does its work in this process, and what to do instead of asking a
+    /// server for it.
+    fn works_here(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            #[cfg(feature = "images")]
+            Self::Demo(_) => Some(("demo", "it works in a folder of its own")),
+            Self::Run(_) => Some(("run", "it works on a store itself (hint: --store URL)")),
+            Self::Serve(_) => Some(("serve", "it is the server (hint: --store URL)")),
+            Self::Doctor(_) => {
+                Some(("doctor", "it looks at stores and brokers (hint: --store URL)"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How long what still runs may take to notice that the program ends.
@@ -95,6 +147,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
+    if let Some((command, instead)) = verb.works_here() {
+        global.refuse_server(command, instead)?;
+    }
     match verb {
         #[cfg(feature = "images")]
         Verb::Demo(arguments) => demo::run(arguments, global).await,
@@ -104,8 +159,20 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::Jobs(verb) => jobs::run(verb, global).await,
         Verb::Inbox(verb) => inbox::run(verb, global).await,
         Verb::Dead(verb) => dead::run(verb, global).await,
+        Verb::Overview(arguments) => overview::run(&arguments, global).await,
+        #[cfg(feature = "top")]
+        Verb::Top(arguments) => top::run(&arguments, global).await,
+        Verb::Queues => queues::run(global).await,
+        Verb::Workers => workers::run(global).await,
+        Verb::Sources => sources::run(global).await,
+        Verb::Pause(arguments) => pauses::pause(arguments, global).await,
+        Verb::Drain(arguments) => pauses::drain(arguments, global).await,
+        Verb::Resume(arguments) => pauses::resume(arguments, global).await,
+        Verb::Pauses => pauses::list(global).await,
+        Verb::Audit(arguments) => audit::run(arguments, global).await,
+        Verb::Operations(verb) => operations::run(verb, global).await,
         Verb::Tokens(verb) => tokens::run(verb, global).await,
         Verb::Doctor(arguments) => doctor::run(arguments, global).await,
-        Verb::Pipelines(verb) => pipelines::run(verb, global),
+        Verb::Pipelines(verb) => pipelines::run(verb, global).await,
     }
 }

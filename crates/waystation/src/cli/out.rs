@@ -65,7 +65,6 @@ pub fn hint(text: impl Display) {
 }
 
 /// A bar for work of this length; hidden where nobody sees it.
-#[cfg(feature = "images")]
 pub fn bar(length: u64, name: &'static str, quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

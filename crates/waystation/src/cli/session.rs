@@ -21,6 +21,10 @@ const BUS_HELP: &str =
     "What carries live progress [default: $WAYSTATION_BUS, or the queue, or the store]";
 const BLOBS_HELP: &str =
     "Where what is too large to travel goes: file://FOLDER … [default: $WAYSTATION_BLOBS]";
+const SERVER_HELP: &str =
+    "A server that is asked instead of a store: http://HOST:7280 [default: $WAYSTATION_SERVER]";
+const TOKEN_HELP: &str =
+    "What the server is shown; others on this machine see it here [default: $WAYSTATION_TOKEN]";
 
 /// The options of every command.
 #[derive(Clone, clap::Args)]
@@ -38,6 +42,12 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", help = BLOBS_HELP)]
     /// The place for blobs, where there is one.
     pub blobs: Option<String>,
+    #[arg(long, global = true, value_name = "URL", help = SERVER_HELP)]
+    /// The server that is asked, in the place of a store.
+    pub server: Option<String>,
+    #[arg(long, global = true, value_name = "TOKEN", help = TOKEN_HELP)]
+    /// What is shown to the server.
+    pub token: Option<String>,
     /// Write JSON to stdout: one document, or one object per line
     #[arg(long, global = true)]
     pub json: bool,
@@ -60,7 +70,7 @@ pub struct Session {
 }
 
 /// What was named on the command line, or by a variable.
-fn given(option: Option<&String>, variable: &str) -> Option<String> {
+pub fn given(option: Option<&String>, variable: &str) -> Option<String> {
     let named = || std::env::var(variable).ok().filter(|url| !url.is_empty());
     option.cloned().or_else(named)
 }
@@ -99,12 +109,15 @@ impl Global {
         }
     }
 
-    /// A command that the reader may paste: it names the store when this one had to.
+    /// A command that the reader may paste: it names the store or server when this one had to.
     pub fn command(&self, words: &str) -> String {
         let program = program();
-        match &self.store {
-            Some(url) => format!("{program} {words} --store {}", quoted(&backends::shown(url))),
-            None => format!("{program} {words}"),
+        match (&self.server, &self.store) {
+            (Some(url), _) => format!("{program} {words} --server {}", quoted(url)),
+            (None, Some(url)) => {
+                format!("{program} {words} --store {}", quoted(&backends::shown(url)))
+            }
+            (None, None) => format!("{program} {words}"),
         }
     }
 

@@ -1,29 +1,35 @@
 //! `waystation submit`: new jobs for a pipeline.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use waystation::Rejected;
 use waystation::core::clock::Timestamp;
-use waystation::core::id::{JobId, PipelineName};
+use waystation::core::pipeline::Pipeline;
 use waystation::core::port::SETTLE_MAX;
-use waystation::core::settlement::Priority;
-use waystation::engine::Graph;
-use waystation::{Client, Dedupe, OnDuplicate, Rejected, Submission, Submitted, priority};
+use waystation::core::settlement::{Priority as Number, priority};
+use waystation::server::wire::{
+    ManyJobs, Moment, NewJob, PipelineText, PipelineVersion, Priority, SubmitOutcome, SubmittedJob,
+    SubmittedJobs, WhenDuplicate,
+};
 
 use super::exit::{Error, Outcome};
 use super::input::Objects;
-use super::session::Global;
-use super::{out, watch};
+use super::session::{Global, read_pipeline};
+use super::site::Site;
+use super::{out, timing, watch};
 
+/// A request holds about so many bytes of params at most, of several jobs: servers take no more
+/// than twice as many.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A year.
 const DELAY_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 
 /// What `submit` is told.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The pipeline: a file, or the name of one that the store knows
+    /// The pipeline: a file, or the name of one that the store knows. A server is given the file's
+    /// text, for which it wants an admin's token; `${NAME}` in it gets the server's values
     pipeline: String,
     /// The jobs' params: a JSON object, @FILE, or - for stdin; both may hold many objects
     #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}", allow_hyphen_values = true)]
@@ -43,13 +49,13 @@ pub struct Arguments {
     /// low, normal, high, critical, or a number: higher runs first
     #[arg(long, value_name = "NAME|N", default_value = "normal", allow_hyphen_values = true)]
     #[arg(value_parser = priority::parse)]
-    priority: Priority,
+    priority: Number,
     /// Not before so many seconds
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=DELAY_SECONDS_MAX))]
     delay_seconds: Option<u64>,
     /// The moment at which it is to have ended, as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = timing::parse)]
     deadline: Option<Timestamp>,
     /// The job's id, instead of a new one
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -57,11 +63,6 @@ pub struct Arguments {
     /// Follow the jobs to their end
     #[arg(long)]
     watch: bool,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let no_moment = || format!("`{text}` is no moment (hint: 2026-01-31T12:00:00Z, or +01:00)");
-    Timestamp::parse(text).ok_or_else(no_moment)
 }
 
 /// What to do when another job has the key.
@@ -79,25 +80,25 @@ enum Policy {
 /// Submits the jobs, in batches.
 pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error> {
     let mut objects = Objects::open("--params", &arguments.params)?;
-    let (client, graph) = pipeline(&arguments.pipeline, global).await?;
+    let (site, target) = pipeline(&arguments.pipeline, global).await?;
     let mut job_ids = Vec::new();
     let mut submitted = 0;
     let mut outcome = Outcome::Done;
     loop {
-        let batch = next_batch(&mut objects, &arguments, &client);
-        let batch = batch.map_err(|error| after(error, submitted))?;
-        if batch.is_empty() {
+        let batch = next_batch(&mut objects, &arguments, &target, site.now());
+        let jobs = batch.map_err(|error| after(error, submitted))?;
+        if jobs.is_empty() {
             break;
         }
-        let answers = client.submit(&graph, batch).await;
-        let answers = answers.map_err(|error| after(error.into(), submitted))?;
+        let answers = site.post::<SubmittedJobs>(&["jobs"], &ManyJobs { jobs }).await;
+        let answers = answers.map_err(|refusal| after(refusal.into(), submitted))?.jobs;
         submitted += answers.len();
         for answer in answers {
-            tell(&answer, global);
-            match answer.accepted() {
-                Ok(job_id) if arguments.watch => job_ids.push(job_id),
-                Ok(_) => {}
-                Err(_) => outcome = Outcome::NotAll,
+            tell(&answer, arguments.dedupe_key.as_deref(), global);
+            match answer.outcome {
+                SubmitOutcome::Rejected => outcome = Outcome::NotAll,
+                _ if arguments.watch => job_ids.push(answer.job_id),
+                _ => {}
             }
         }
     }
@@ -105,51 +106,57 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         return Err(Error::usage("--params holds no object: nothing was submitted"));
     }
     if !job_ids.is_empty() {
-        return Ok(outcome.and(watch::follow(client.backend(), &job_ids, global).await?));
+        return Ok(outcome.and(watch::follow(&site, &job_ids, global).await?));
     }
     Ok(outcome)
 }
 
-/// The pipeline, installed when it is a file.
-async fn pipeline(named: &str, global: &Global) -> Result<(Client, Arc<Graph>), Error> {
+/// The pipeline that jobs are for, and its version where that is known.
+struct Target {
+    name: String,
+    version: Option<u32>,
+}
+
+/// The pipeline, put there when it is a file.
+async fn pipeline(named: &str, global: &Global) -> Result<(Site, Target), Error> {
     let path = Path::new(named);
     let looks_like_a_file = named.contains('/')
         || path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|e| end == *e));
     if path.is_file() || looks_like_a_file {
-        let text = global.read_good_pipeline(path)?;
-        global.refuse_fleeting_store()?;
-        let client = global.open().await?.client();
-        let definition = client.registry().install(named, &text).await?;
-        return Ok((client, Arc::clone(definition.graph())));
+        let (site, put) = put(path, global).await?;
+        return Ok((site, Target { name: put.name, version: Some(put.version) }));
     }
-    let name = PipelineName::from(named);
-    let client = global.open_existing().await?.client();
-    let graph = client.registry().graph_to_act_on(&name, None).await?;
-    Ok((client, graph))
+    let target = Target { name: named.to_owned(), version: None };
+    Ok((global.site().await?, target))
+}
+
+/// Puts a pipeline file's text to the site. No store is made for a bad one.
+pub async fn put(path: &Path, global: &Global) -> Result<(Site, PipelineVersion), Error> {
+    let source = match global.server_url()? {
+        // What the names in it stand for is known there.
+        Some(_) => read_pipeline(path)?,
+        None => global.read_good_pipeline(path)?,
+    };
+    let origin = path.display().to_string();
+    let name = Pipeline::load_graph(&origin, &source, &*global.environment())?.name;
+    let site = global.site_to_make().await?;
+    let put = site.put(&["pipelines", name.as_str()], &PipelineText { source }).await?;
+    Ok((site, put))
 }
 
 fn next_batch(
     objects: &mut Objects,
     arguments: &Arguments,
-    client: &Client,
-) -> Result<Vec<Submission>, Error> {
-    let now = client.backend().clock.now();
-    let delay = arguments.delay_seconds.map(Duration::from_secs);
-    let mut batch = Vec::new();
+    target: &Target,
+    now: Timestamp,
+) -> Result<Vec<NewJob>, Error> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
     while batch.len() < SETTLE_MAX
+        && bytes < BATCH_BYTES_MAX
         && let Some(params) = objects.next()?
     {
-        batch.push(Submission {
-            job_id: arguments.job_id.as_deref().map(JobId::from),
-            params,
-            entry: arguments.entry.as_deref().map(Into::into),
-            exit: arguments.exit.as_deref().map(Into::into),
-            dedupe: arguments.dedupe(),
-            priority: arguments.priority,
-            not_before: delay.map(|delay| now.plus(delay)),
-            deadline: arguments.deadline,
-            ..Submission::default()
-        });
+        bytes += serde_json::to_string(&params).map_or(0, |text| text.len());
+        batch.push(NewJob { params, ..arguments.job(target, now) });
     }
     if batch.len() > 1 && (arguments.job_id.is_some() || arguments.dedupe_key.is_some()) {
         let option = if arguments.job_id.is_some() { "--job-id" } else { "--dedupe-key" };
@@ -171,46 +178,51 @@ fn after(error: Error, submitted: usize) -> Error {
 }
 
 /// Says what came of a job: its id, or that of the one that stands for it, in a line of its own.
-fn tell(answer: &Submitted, global: &Global) {
+fn tell(answer: &SubmittedJob, key: Option<&str>, global: &Global) {
     if global.json {
-        return out::json(&object(answer));
+        return out::json(answer);
     }
-    match answer {
-        Submitted::Created(job_id) => out::line(job_id),
-        Submitted::Replaced { job_id, replaced } => {
+    let SubmittedJob { job_id, outcome, replaced } = answer;
+    match outcome {
+        SubmitOutcome::Created => out::line(job_id),
+        SubmitOutcome::Replaced => {
             out::line(job_id);
+            let replaced = replaced.as_deref().unwrap_or("that had the key");
             out::hint(format_args!("it takes the place of job {replaced}, which is aborted"));
         }
-        Submitted::Duplicate(job_id) => {
+        SubmitOutcome::Duplicate => {
             out::line(job_id);
             out::hint(format_args!("job {job_id} is there already: nothing was submitted"));
         }
-        Submitted::Rejected(rejected) => {
+        SubmitOutcome::Rejected => {
+            let key = key.unwrap_or_default().to_owned();
+            let rejected = Rejected { key, job_id: job_id.as_str().into() };
             out::say(format_args!("{}: {rejected}", out::error_word()));
         }
     }
 }
 
-fn object(answer: &Submitted) -> Value {
-    match answer {
-        Submitted::Created(job_id) => json!({ "job_id": job_id, "submitted": "created" }),
-        Submitted::Replaced { job_id, replaced } => {
-            json!({ "job_id": job_id, "submitted": "replaced", "replaced": replaced })
-        }
-        Submitted::Duplicate(job_id) => json!({ "job_id": job_id, "submitted": "duplicate" }),
-        Submitted::Rejected(Rejected { key, job_id }) => {
-            json!({ "job_id": job_id, "submitted": "rejected", "dedupe_key": key })
-        }
-    }
-}
-
 impl Arguments {
-    fn dedupe(&self) -> Option<Dedupe> {
-        let policy = match self.on_duplicate {
-            Policy::Reject => OnDuplicate::Reject,
-            Policy::ReturnExisting => OnDuplicate::ReturnExisting,
-            Policy::Replace => OnDuplicate::Replace,
-        };
-        self.dedupe_key.as_ref().map(|key| Dedupe::new(key).on_duplicate(policy))
+    /// A job as it is to be, but for its params.
+    fn job(&self, target: &Target, now: Timestamp) -> NewJob {
+        let delay = self.delay_seconds.map(Duration::from_secs);
+        let on_duplicate = self.dedupe_key.as_ref().map(|_| match self.on_duplicate {
+            Policy::Reject => WhenDuplicate::Reject,
+            Policy::ReturnExisting => WhenDuplicate::ReturnExisting,
+            Policy::Replace => WhenDuplicate::Replace,
+        });
+        NewJob {
+            pipeline: target.name.clone(),
+            pipeline_version: target.version,
+            job_id: self.job_id.clone(),
+            entry_stage: self.entry.clone(),
+            exit_stage: self.exit.clone(),
+            dedupe_key: self.dedupe_key.clone(),
+            on_duplicate,
+            priority: Some(Priority::Number(self.priority)),
+            not_before: delay.map(|delay| Moment(now.plus(delay))),
+            deadline: self.deadline.map(Moment),
+            ..NewJob::default()
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! Tables of plain text.
 
+use super::{out, words};
 use clap::builder::styling::Style;
-use waystation::core::state::JobState;
-
-use super::out;
 
 /// One field of a table.
+#[derive(Clone)]
 pub struct Cell {
     text: String,
     style: Style,
@@ -26,8 +25,8 @@ impl Cell {
     }
 
     /// A state in its colour.
-    pub fn state(state: JobState) -> Self {
-        Self { text: state.to_string(), style: out::style_of(state), right: false }
+    pub fn state(state: &str) -> Self {
+        Self { text: out::clean(state), style: words::style_of_state(state), right: false }
     }
 
     /// The head of a column.
@@ -38,6 +37,11 @@ impl Cell {
     /// The head of a column of numbers.
     pub fn right_head(text: &str) -> Self {
         Self { text: text.to_owned(), style: out::strong(), right: true }
+    }
+
+    /// A figure, at the right edge of its column.
+    pub fn right(text: String) -> Self {
+        Self { text, style: Style::new(), right: true }
     }
 
     /// A text that is there for completeness.

@@ -28,9 +28,27 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
+/// Milliseconds for columns, `-` where there are none: `0.4ms`, `75ms`, `1.2s`, `3m`.
+pub fn short(milliseconds: Option<f64>) -> String {
+    match milliseconds {
+        None => "-".to_owned(),
+        Some(ms) if ms < 9.95 => format!("{ms:.1}ms"),
+        Some(ms) if ms < 999.5 => format!("{ms:.0}ms"),
+        Some(ms) if ms < 59_950.0 => format!("{:.1}s", ms / 1_000.0),
+        Some(ms) if ms < 3_600_000.0 => format!("{:.0}m", ms / 60_000.0),
+        Some(ms) => format!("{:.0}h", ms / 3_600_000.0),
+    }
+}
+
 /// `2026-03-01 12:00:00.123`, in UTC.
 pub fn moment(at: Timestamp) -> String {
     at.to_string().replacen('T', " ", 1).trim_end_matches('Z').to_owned()
+}
+
+/// Reads a moment of the command line.
+pub fn parse(text: &str) -> Result<Timestamp, String> {
+    let no_moment = || format!("`{text}` is no moment (hint: 2026-01-31T12:00:00Z, or +01:00)");
+    Timestamp::parse(text).ok_or_else(no_moment)
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use waystation::server::access::{Access, NewToken, Role, TokenError};
+use serde_json::json;
+use waystation::server::Code;
+use waystation::server::access::{NewToken, Role, Token};
 
 use super::exit::{Error, Outcome};
 use super::out;
 use super::session::Global;
+use super::site::{Query, Site};
 use super::table::Table;
 
 /// What to do with tokens.
@@ -42,24 +45,28 @@ fn parse_role(text: &str) -> Result<Role, String> {
 
 /// Does it.
 pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
-    global.refuse_fleeting_store()?;
-    let session = global.open().await?;
-    let backend = session.backend();
-    let access = Access::new(backend.records.clone(), backend.clock.clone());
+    let site = global.site_to_make().await?;
     match verb {
         Verb::Add { name, role, days } => {
             let day = |days| Duration::from_hours(24 * u64::from(days));
-            let expires_at = days.map(|days| backend.clock.now().plus(day(days)));
-            let made = access.add_token(&name, role, expires_at).await.map_err(refused)?;
+            let expires_at = days.map(|days| site.now().plus(day(days)).to_string());
+            let wanted = json!({ "name": name, "role": role, "expires_at": expires_at });
+            let made = site.post(&["tokens"], &wanted).await.map_err(|refusal| {
+                let is_taken = refusal.code() == Some(Code::Conflict);
+                if is_taken { Error::usage(refusal.to_string()) } else { refusal.into() }
+            })?;
             show(&made, global);
             Ok(Outcome::Done)
         }
-        Verb::List => list(&access, global).await,
+        Verb::List => list(&site, global).await,
         Verb::Remove { name } => {
-            if access.remove_token(&name).await? {
-                return Ok(Outcome::Done);
-            }
-            Err(Error::usage(format!("there is no token named {}", out::clean(&name))))
+            site.delete(&["tokens", &name]).await.map_err(|refusal| match refusal.code() {
+                Some(Code::NotFound) => {
+                    Error::usage(format!("there is no token named {}", out::clean(&name)))
+                }
+                _ => refusal.into(),
+            })?;
+            Ok(Outcome::Done)
         }
     }
 }
@@ -72,8 +79,8 @@ fn show(made: &NewToken, global: &Global) {
     out::say("keep it: it is not shown again");
 }
 
-async fn list(access: &Access, global: &Global) -> Result<Outcome, Error> {
-    let tokens = access.tokens().await?;
+async fn list(site: &Site, global: &Global) -> Result<Outcome, Error> {
+    let tokens: Vec<Token> = site.get(&["tokens"], &Query::default()).await?;
     if global.json {
         tokens.iter().for_each(out::json);
         return Ok(Outcome::Done);
@@ -90,12 +97,4 @@ async fn list(access: &Access, global: &Global) -> Result<Outcome, Error> {
     }
     table.print();
     Ok(Outcome::Done)
-}
-
-fn refused(error: TokenError) -> Error {
-    match error {
-        TokenError::Taken(_) | TokenError::Name => Error::usage(error.to_string()),
-        TokenError::Random(_) => Error::failed(error.to_string()),
-        TokenError::Store(error) => error.into(),
-    }
 }

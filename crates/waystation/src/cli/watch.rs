@@ -3,64 +3,76 @@
 use std::time::Duration;
 
 use serde_json::json;
-use waystation::Backend;
-use waystation::core::id::JobId;
-use waystation::core::job::JobRecord;
-use waystation::core::state::JobState;
+use waystation::server::wire::{Event, EventPage, Job, JobDetail, LogLine};
 
 use super::exit::{Error, Outcome};
-use super::jobs::{find, task_of, timeline};
-use super::out;
+use super::jobs::{find, timeline};
 use super::session::Global;
+use super::site::{Query, Refusal, Site};
+use super::{out, words};
 
-/// How long to wait at most before looking again: the job may be worked on elsewhere.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long to wait at most before looking again, in seconds: signals may be lost.
+const LOOK_AGAIN_SECONDS: u32 = 2;
+/// The least time between two looks, and the most where only other jobs have news.
 const GAP: Duration = Duration::from_millis(50);
+const GAP_MAX: Duration = Duration::from_secs(1);
 
 /// Tells what happens to these jobs, one after the other, until each has ended or waits.
-pub async fn follow(
-    backend: &Backend,
-    job_ids: &[JobId],
-    global: &Global,
-) -> Result<Outcome, Error> {
+pub async fn follow(site: &Site, job_ids: &[String], global: &Global) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
     for job_id in job_ids {
         if job_ids.len() > 1 && !global.json {
-            out::line(out::paint(job_id.as_str(), out::strong()));
+            out::line(out::paint(job_id, out::strong()));
         }
-        outcome = outcome.and(follow_one(backend, job_id, global).await?);
+        outcome = outcome.and(follow_one(site, job_id, global).await?);
     }
     Ok(outcome)
 }
 
-async fn follow_one(backend: &Backend, job_id: &JobId, global: &Global) -> Result<Outcome, Error> {
-    let mut told = (0, 0);
-    let mut before: Option<JobRecord> = None;
+async fn follow_one(site: &Site, job_id: &str, global: &Global) -> Result<Outcome, Error> {
+    let (mut told, mut before, mut gap) = ((0, 0), None, GAP);
     loop {
-        let mut signals = backend.bus.subscribe();
-        let job = find(backend, job_id).await?;
-        let over = job.state.is_terminal() || job.state == JobState::Waiting;
-        if before.as_ref() != Some(&job) {
-            tell_news(backend, job_id, &mut told, global).await?;
+        // Before the look: what happens after it is waited for.
+        let place = place(site).await?;
+        let detail = find(site, job_id).await?;
+        let over = words::has_ended(&detail.job.state) || detail.job.state == "waiting";
+        let now = (detail.job.state.clone(), detail.job.updated_at, detail.job.running_since);
+        if before.as_ref() == Some(&now) {
+            gap = (gap * 2).min(GAP_MAX);
+        } else {
+            gap = GAP;
+            tell_news(site, job_id, &mut told, global).await?;
+            before = Some(now);
         }
         if over {
-            return end(backend, &job, global).await;
+            return Ok(end(&detail, global));
         }
-        before = Some(job);
-        tokio::time::sleep(GAP).await;
-        let _ = tokio::time::timeout(LOOK_AGAIN, signals.next()).await;
+        tokio::time::sleep(gap).await;
+        wait_behind(site, place).await?;
     }
+}
+
+/// Where the feed of events stands.
+async fn place(site: &Site) -> Result<u64, Refusal> {
+    let page: EventPage = site.get(&["events"], &Query::limit(1)).await?;
+    Ok(page.next)
+}
+
+/// Waits until something happens behind this place of the feed, for a while.
+async fn wait_behind(site: &Site, place: u64) -> Result<(), Refusal> {
+    let query = Query::limit(1).with("after", Some(place));
+    let query = query.with("wait_seconds", Some(LOOK_AGAIN_SECONDS));
+    site.get::<EventPage>(&["events"], &query).await.map(drop)
 }
 
 /// Tells what happened since the last time.
 async fn tell_news(
-    backend: &Backend,
-    job_id: &JobId,
+    site: &Site,
+    job_id: &str,
     told: &mut (usize, usize),
     global: &Global,
 ) -> Result<(), Error> {
-    let events = backend.store.events(job_id).await?;
-    let log = backend.store.log(job_id).await?;
+    let (events, log) = history(site, job_id).await?;
     if global.json {
         for event in events.iter().skip(told.0) {
             out::json(&json!({ "event": event }));
@@ -77,28 +89,41 @@ async fn tell_news(
     Ok(())
 }
 
-async fn end(backend: &Backend, job: &JobRecord, global: &Global) -> Result<Outcome, Error> {
+/// What happened to a job, and what its attempts wrote.
+pub async fn history(site: &Site, job_id: &str) -> Result<(Vec<Event>, Vec<LogLine>), Refusal> {
+    let all = Query::default();
+    let events = site.get(&["jobs", job_id, "events"], &all).await?;
+    Ok((events, site.get(&["jobs", job_id, "log"], &all).await?))
+}
+
+fn end(detail: &JobDetail, global: &Global) -> Outcome {
+    let job: &Job = &detail.job;
     if global.json {
         out::json(&json!({ "job": job }));
     } else {
-        let state = out::paint(job.state.as_str(), out::style_of(job.state));
-        out::line(format_args!("{state} at {}", job.stage));
+        out::line(format_args!("{} at {}", words::state(&job.state), job.stage));
     }
-    match job.state {
-        JobState::Waiting => {
-            let command = match task_of(backend, job).await? {
-                Some(task) => global.command(&format!("inbox show {}", task.task_id)),
-                None => global.command("inbox list"),
+    match job.state.as_str() {
+        "waiting" => {
+            let command = match (detail.task_id, detail.awaits) {
+                (Some(task_id), _) => global.command(&format!("inbox show {task_id}")),
+                (None, Some(_)) => {
+                    let list = format!("jobs list --children-of {}", job.job_id);
+                    let command = global.command(&list);
+                    out::hint(format_args!("the job waits for its children: `{command}`"));
+                    return Outcome::Done;
+                }
+                (None, None) => global.command("inbox list"),
             };
             out::hint(format_args!("the job waits for a person: `{command}`"));
-            Ok(Outcome::Done)
+            Outcome::Done
         }
-        JobState::Failed => {
+        "failed" => {
             let command = global.command(&format!("jobs retry {}", job.job_id));
             out::hint(format_args!("to try again: `{command}`"));
-            Ok(Outcome::NotAll)
+            Outcome::NotAll
         }
-        JobState::Aborted => Ok(Outcome::NotAll),
-        _ => Ok(Outcome::Done),
+        "aborted" => Outcome::NotAll,
+        _ => Outcome::Done,
     }
 }

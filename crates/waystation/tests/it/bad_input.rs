@@ -49,7 +49,7 @@ fn what_is_not_there_is_named() {
         (&["inbox", "show", "7"], "there is no task 7 in the inbox"),
         (&["inbox", "answer", "7", "--answer", "{}"], "there is no task 7 in the inbox"),
         (&["submit", "two"], "pipeline `two` is unknown to this store"),
-        (&["jobs", "retry"], "<JOBS|--all-failed>"),
+        (&["jobs", "retry"], "<JOBS|--all-failed|--all>"),
         (&["dead", "drop"], "<JOBS|--all>"),
         (&["run", "no.yaml"], "cannot read pipeline file no.yaml"),
     ];

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// No command and no line may take longer.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// A folder to run in.
 pub struct Place {
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    /// What commands find in their environment.
     variables: Vec<(String, String)>,
 }
 
@@ -34,13 +36,15 @@ pub struct Running {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self { folder, variables: Vec::new() }
     }
 
-    /// The same folder, where this variable of the environment has this value.
-    pub fn with(mut self, variable: &str, value: &str) -> Self {
-        self.variables.push((variable.to_owned(), value.to_owned()));
-        self
+    /// The same folder, where commands find this variable in their environment.
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables = self.variables.clone();
+        variables.push((name.to_owned(), value.to_owned()));
+        Self { folder: Arc::clone(&self.folder), variables }
     }
 
     /// A folder that holds this pipeline file as `pipeline.yaml`.
@@ -59,14 +63,21 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waystation"));
+        self.command_of(env!("CARGO_BIN_EXE_waystation"), arguments)
+    }
+
+    /// A command of any program, in this folder and environment.
+    pub fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("WAYSTATION_STORE")
             .env_remove("WAYSTATION_LOG")
+            .env_remove("WAYSTATION_SERVER")
+            .env_remove("WAYSTATION_TOKEN")
             .env("USER", "tester")
-            .envs(self.variables.iter().cloned())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -182,7 +193,7 @@ impl Running {
     }
 }
 
-fn signal(name: &str, id: u32) {
+pub fn signal(name: &str, id: u32) {
     let sent = Command::new("kill").args([format!("-{name}"), id.to_string()]).status();
     assert!(sent.expect("kill starts").success(), "kill -{name} {id}");
 }

@@ -78,7 +78,7 @@ fn duplicate_is_rejected_or_replaces_where_that_is_wanted() {
     assert_eq!(rejected.stdout, "", "no id of a job that was not submitted");
     rejected.says(&format!("error: dedupe key `scan-7` is that of job {first} already"));
     let told = submit("reject", &["--json"]).exits(1).objects().remove(0);
-    let expected = json!({ "job_id": first, "submitted": "rejected", "dedupe_key": "scan-7" });
+    let expected = json!({ "job_id": first, "outcome": "rejected" });
     assert_eq!(told, expected);
     assert_eq!(submit("return-existing", &[]).exits(0).word(), first);
 
@@ -87,7 +87,7 @@ fn duplicate_is_rejected_or_replaces_where_that_is_wanted() {
     assert_eq!(place.show(&first)["job"]["state"], json!("aborted"));
     place.run(&["jobs", "show", &first]).says(&format!("replaced by job {second}"));
     let told = submit("replace", &["--json"]).exits(0).objects().remove(0);
-    assert_eq!((&told["submitted"], &told["replaced"]), (&json!("replaced"), &json!(second)));
+    assert_eq!((&told["outcome"], &told["replaced"]), (&json!("replaced"), &json!(second)));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn priorities_have_names() {
         let events = place.show(id)["events"].clone();
         let events = events.as_array().cloned().expect("events");
         let started = events.iter().position(|event| event["kind"] == "started");
-        events[started.expect("it ran")]["at"].as_i64().expect("a moment")
+        events[started.expect("it ran")]["at"].as_str().expect("a moment").to_owned()
     };
     let [low, five, minus_five, critical, high, normal] = ids.each_ref().map(started);
     let order = [critical, high, five, normal, minus_five, low];

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::program::Place;
+use crate::server::Served;
 
 const WALK: &str = r#"
 pipeline:
@@ -21,15 +22,27 @@ pipeline:
     - { from: check, to: done, when: "ok == false" }
 "#;
 
-const FOLDER: &str = "folder=.";
+const SET: &[&str] = &["--set", "folder=."];
 
 #[test]
 fn job_goes_from_submission_over_the_inbox_to_its_end() {
-    let place = Place::with_pipeline(WALK);
+    go_over_the_inbox(&Place::new(), SET, &["--by", "Ada"]);
+}
+
+#[test]
+fn job_goes_the_same_way_at_a_server() {
+    // A server gives the names in pipeline files the values of its own environment.
+    let served = Served::new(&Place::new().with("folder", "."));
+    go_over_the_inbox(&served.place_of("Ada", "admin"), &[], &[]);
+}
+
+/// `set` gives the pipeline's names their values, `by` says who answers.
+fn go_over_the_inbox(place: &Place, set: &[&str], by: &[&str]) {
+    place.write("pipeline.yaml", WALK);
     place.write("good", r#"{"kept": true}"#);
-    let submit = ["submit", "pipeline.yaml", "--set", FOLDER, "--params", r#"{"name": "a"}"#];
-    let job = place.run(&submit).exits(0).word();
-    let run = ["run", "pipeline.yaml", "--until-idle", "--set", FOLDER];
+    let submit = ["submit", "pipeline.yaml", "--params", r#"{"name": "a"}"#];
+    let job = place.run(&[&submit, set].concat()).exits(0).word();
+    let run = [&["run", "pipeline.yaml", "--until-idle"], set].concat();
     let first = place.run(&run).exits(0).says("1 job waits for a person");
     assert!(first.stdout.contains("check        1"), "{first:#?}");
 
@@ -38,7 +51,7 @@ fn job_goes_from_submission_over_the_inbox_to_its_end() {
     let pasted = shown.says("waystation inbox answer 1 --answer '{\"ok\":true}'");
     assert!(pasted.stdout.contains("note  string (may be left out)"), "{pasted:#?}");
     // Answers need no value for the `${folder}` that only the engine's stage uses.
-    let answer = ["inbox", "answer", "1", "--answer", r#"{"ok": true}"#, "--by", "Ada"];
+    let answer = [&["inbox", "answer", "1", "--answer", r#"{"ok": true}"#], by].concat();
     place.run(&answer).exits(0).says("queued at stage keep");
     place.run(&answer).exits(2).says("there is no task 1 in the inbox");
 
@@ -53,7 +66,14 @@ fn job_goes_from_submission_over_the_inbox_to_its_end() {
 
 #[test]
 fn failed_job_goes_on_after_mending() {
-    let place = Place::with_pipeline(
+    mend(&Place::new());
+    let served = Served::new(&Place::new());
+    mend(&served.place_of("Ada", "admin"));
+}
+
+fn mend(place: &Place) {
+    place.write(
+        "pipeline.yaml",
         r"
 name: mended
 stages:
@@ -77,7 +97,14 @@ stages:
 
 #[test]
 fn dropped_letters_stay_failed() {
-    let place = Place::with_pipeline(
+    drop_all(&Place::new());
+    let served = Served::new(&Place::new());
+    drop_all(&served.place_of("Ada", "admin"));
+}
+
+fn drop_all(place: &Place) {
+    place.write(
+        "pipeline.yaml",
         "{ name: drop, stages: [{ id: no, type: exec, settings: { command: 'exit 1' } }] }",
     );
     for _ in 0..3 {

@@ -1,4 +1,7 @@
-//! `waystation pipelines`: check and draw pipeline files. No store is needed.
+//! `waystation pipelines`: check and draw pipeline files, for which no store is needed; see and put
+//! those of a store.
+
+mod known;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,21 @@ pub enum Verb {
         /// The pipeline file
         file: PathBuf,
     },
+    /// List the pipelines that the store knows.
+    List,
+    /// Show a pipeline of the store: its stages and routes, and its text without secrets.
+    Show {
+        /// The pipeline
+        name: String,
+        /// Which version [default: the newest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Put a pipeline file into the store: new jobs are of it, those that are there stay on theirs.
+    Put {
+        /// The pipeline file
+        file: PathBuf,
+    },
     /// Draw a pipeline file, as Mermaid text to stdout.
     Graph {
         /// The pipeline file
@@ -32,9 +50,12 @@ pub enum Verb {
 }
 
 /// Does it.
-pub fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
+pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
     match verb {
         Verb::Check { file } => check(&file, global),
+        Verb::List => known::list(global).await,
+        Verb::Show { name, version } => known::show(&name, version, global).await,
+        Verb::Put { file } => known::put(&file, global).await,
         Verb::Graph { file, svg } => graph(&file, svg.as_deref(), global),
     }
 }
