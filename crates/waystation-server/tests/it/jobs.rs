@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use waystation_core::contract::Contract;
 use waystation_core::state::JobState;
+use waystation_core::trace::Traceparent;
 
 use crate::world::{Answer, World, send};
 
@@ -251,5 +253,21 @@ async fn failed_jobs_are_tried_again_with_other_params_or_dropped() {
     world.delete(&format!("/api/v1/dead-letters/{dropped}")).await.problem(409, "conflict");
     world.delete("/api/v1/dead-letters/none").await.problem(404, "not_found");
     world.post("/api/v1/jobs/none/retry", json!({})).await.problem(404, "not_found");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_belong_to_the_trace_of_their_request() {
+    let world = World::open().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = json!({ "pipeline": "scans", "params": { "page": 1 } });
+    for (header, carried) in [(trace, Some(trace)), ("no trace", None)] {
+        let request = world.request(Method::POST, "/api/v1/jobs").header("traceparent", header);
+        let submitted = send(request.json(&body)).await.is(201).body;
+        let job_id = submitted["jobs"][0]["job_id"].as_str().unwrap().into();
+        let job = world.client.backend().store.job(&job_id).await.unwrap().unwrap();
+        let traceparent = Contract::parse(&job.body).unwrap().traceparent();
+        assert_eq!(traceparent.as_ref().map(Traceparent::as_str), carried);
+    }
     world.end().await;
 }
