@@ -1,6 +1,7 @@
 //! A browser of a test's own.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ pub struct Web {
 impl Web {
     /// A browser that looks at the pages below this address.
     pub async fn open(base: String) -> Self {
-        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn();
+        let mut driver = Command::new("chromedriver");
+        let driver = driver.arg("--port=0").stdout(Stdio::piped()).process_group(0).spawn();
         let mut driver = driver.expect("chromedriver is installed (Debian: chromium-driver)");
         let said = driver.stdout.take().expect("it is piped");
         let window = connect(port(said)).await;
@@ -117,8 +119,9 @@ fn port(said: ChildStdout) -> u16 {
 
 impl Drop for Web {
     fn drop(&mut self) {
-        // The browser is the driver's child, and ends with it.
-        let _ = self.driver.kill();
+        // The browser would outlive its driver: both are in a group of their own.
+        let group = format!("-{}", self.driver.id());
+        let _ = Command::new("kill").args(["--", &group]).status();
         let _ = self.driver.wait();
     }
 }
