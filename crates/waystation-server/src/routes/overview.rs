@@ -56,8 +56,8 @@ struct Known {
 
 /// See how everything gets on
 ///
-/// Pipeline by pipeline and stage by stage: where jobs stand, how many pass, how many fail, how long
-/// they take and wait.
+/// Pipeline by pipeline and stage by stage: where jobs stand, how many pass, how many fail, how
+/// long they take and wait.
 #[utoipa::path(
     get, path = "/overview", tag = "watching", operation_id = "get_overview",
     extensions(("x-role" = json!("viewer"))), params(WantedFigures),

@@ -107,7 +107,7 @@ async fn list(pipeline: Option<&str>, site: &Site, global: &Global) -> Result<Ou
             letter.job_id.as_str().into(),
             letter.stage.as_str().into(),
             letter.pipeline.as_str().into(),
-            timing::age(site.now(), letter.at.0).into(),
+            timing::age(timing::now(), letter.at.0).into(),
             attempt.map_or_else(|| "–".to_owned(), |number| number.to_string()).into(),
             Cell::from(out::short(&words::failure(&letter.failure), 160)),
         ]);

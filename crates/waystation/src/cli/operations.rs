@@ -1,5 +1,6 @@
 //! `waystation operations`: one act on many jobs, which goes on by itself.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -60,7 +61,8 @@ pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
     }
 }
 
-/// Begins an operation and tells how far it is until it is done; or tells how many it would be about.
+/// Begins an operation and tells how far it is until it is done; or only tells how many jobs it
+/// would be about.
 pub async fn carry_out(
     site: &Site,
     request: &OperationRequest,
@@ -161,11 +163,12 @@ fn show(operation: &Operation, global: &Global) {
     let Operation { id, act, state, done, skipped, failed, .. } = operation;
     let done = out::counted(*done as usize, "job");
     let mut line = format!("operation {id} is {}: {done} {}", state_word(*state), done_word(*act));
+    // Writing into a text cannot fail.
     if *skipped > 0 {
-        line.push_str(&format!(", {skipped} needed it no more"));
+        let _ = write!(line, ", {skipped} needed it no more");
     }
     if *failed > 0 {
-        line.push_str(&format!(", {failed} could not be"));
+        let _ = write!(line, ", {failed} could not be");
     }
     out::line(line);
     for error in &operation.errors {
@@ -209,7 +212,7 @@ async fn list(
             Cell::count(operation.done, clap::builder::styling::Style::new()),
             Cell::count(operation.matched.jobs, out::faint()),
             operation.by.as_str().into(),
-            timing::age(site.now(), operation.created_at.0).into(),
+            timing::age(timing::now(), operation.created_at.0).into(),
             Cell::faint(out::short(&operation.reason, 60)),
         ]);
     }

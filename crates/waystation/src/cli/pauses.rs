@@ -165,7 +165,7 @@ pub async fn list(global: &Global) -> Result<Outcome, Error> {
             words::target(pause).into(),
             words::mode(pause).into(),
             pause.by.as_str().into(),
-            timing::age(site.now(), pause.at.0).into(),
+            timing::age(timing::now(), pause.at.0).into(),
             Cell::faint(out::short(&pause.reason, 80)),
         ]);
     }

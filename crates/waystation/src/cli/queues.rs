@@ -32,7 +32,7 @@ pub async fn run(global: &Global) -> Result<Outcome, Error> {
     let plain = clap::builder::styling::Style::new;
     for queue in &queues {
         let oldest =
-            queue.oldest_at.map_or_else(|| "-".to_owned(), |at| timing::age(site.now(), at.0));
+            queue.oldest_at.map_or_else(|| "-".to_owned(), |at| timing::age(timing::now(), at.0));
         table.row(vec![
             queue.queue.as_str().into(),
             Cell::count(queue.ready, plain()),

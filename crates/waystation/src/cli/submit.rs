@@ -16,7 +16,7 @@ use waystation::server::wire::{
 use super::exit::{Error, Outcome};
 use super::input::Objects;
 use super::session::{Global, read_pipeline};
-use super::site::Site;
+use super::site::{Refusal, Site};
 use super::{out, timing, watch};
 
 /// A request holds about so many bytes of params at most, of several jobs: servers take no more
@@ -85,13 +85,14 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let mut submitted = 0;
     let mut outcome = Outcome::Done;
     loop {
-        let batch = next_batch(&mut objects, &arguments, &target, site.now());
+        let batch = next_batch(&mut objects, &arguments, &target, timing::now());
         let jobs = batch.map_err(|error| after(error, submitted))?;
         if jobs.is_empty() {
             break;
         }
+        let sent = jobs.len();
         let answers = site.post::<SubmittedJobs>(&["jobs"], &ManyJobs { jobs }).await;
-        let answers = answers.map_err(|refusal| after(refusal.into(), submitted))?.jobs;
+        let answers = answers.map_err(|refusal| unanswered(refusal, sent, submitted))?.jobs;
         submitted += answers.len();
         for answer in answers {
             tell(&answer, arguments.dedupe_key.as_deref(), global);
@@ -175,6 +176,20 @@ fn after(error: Error, submitted: usize) -> Error {
             error.with(&format!(" ({jobs} before that: submitted; what follows: not)"))
         }
     }
+}
+
+/// What is told of jobs whose submitting was not answered well.
+fn unanswered(refusal: Refusal, sent: usize, submitted: usize) -> Error {
+    let is_unsure = refusal.is_unsure();
+    let error = after(refusal.into(), submitted);
+    if !is_unsure {
+        return error;
+    }
+    let jobs = out::counted(sent, "job");
+    error.with(&format!(
+        " (whether the last {jobs} came to be is not known: `jobs list` tells; what has a --job-id \
+         or --dedupe-key can be submitted again safely)"
+    ))
 }
 
 /// Says what came of a job: its id, or that of the one that stands for it, in a line of its own.

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use waystation::core::clock::Timestamp;
+use waystation::core::clock::{Clock, SystemClock, Timestamp};
+
+/// The present moment, as this machine has it.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
 
 /// `340 ms`, `1.2 s`, `3m 20s`, `5h 10m`, `2d 4h`.
 pub fn lasted(duration: Duration) -> String {

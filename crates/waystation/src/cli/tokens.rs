@@ -8,10 +8,10 @@ use waystation::server::Code;
 use waystation::server::access::{NewToken, Role, Token};
 
 use super::exit::{Error, Outcome};
-use super::out;
 use super::session::Global;
 use super::site::{Query, Site};
 use super::table::Table;
+use super::{out, timing};
 
 /// What to do with tokens.
 #[derive(Subcommand)]
@@ -49,7 +49,7 @@ pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
     match verb {
         Verb::Add { name, role, days } => {
             let day = |days| Duration::from_hours(24 * u64::from(days));
-            let expires_at = days.map(|days| site.now().plus(day(days)).to_string());
+            let expires_at = days.map(|days| timing::now().plus(day(days)).to_string());
             let wanted = json!({ "name": name, "role": role, "expires_at": expires_at });
             let made = site.post(&["tokens"], &wanted).await.map_err(|refusal| {
                 let is_taken = refusal.code() == Some(Code::Conflict);

@@ -37,7 +37,7 @@ pub async fn run(global: &Global) -> Result<Outcome, Error> {
             worker.worker_id.as_str().into(),
             if worker.draining { "draining".into() } else { worker.kind.as_str().into() },
             worker.version.as_str().into(),
-            timing::age(site.now(), worker.started_at.0).into(),
+            timing::age(timing::now(), worker.started_at.0).into(),
             Cell::count(worker.in_flight, clap::builder::styling::Style::new()),
             Cell::right(format!("{:.1}", worker.settled_per_second)),
             Cell::right(worker.memory_bytes.map_or_else(|| "-".to_owned(), memory)),

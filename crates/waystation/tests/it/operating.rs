@@ -34,7 +34,7 @@ fn what_is_paused_begins_nothing_until_it_is_resumed() {
         place.run(&["resume", "scans/read"]).exits(0).says("stage read of scans goes on");
         place.run(&["resume", "scans/read"]).exits(0).says("was not paused");
         place.run(&["drain", "scans"]).exits(0).says("takes nothing new");
-        place.run(&["submit", "scans"]).exits(2).says("is drained");
+        place.run(&["submit", "scans"]).exits(2).says("takes no new jobs");
         place.run(&["resume", "scans"]).exits(0);
         place.run(&["pause", "queue:scans.read", "--json"]).exits(0).says("queue/scans.read");
         place.run(&["resume", "queue:scans.read"]).exits(0);

@@ -47,7 +47,7 @@ enum End {
     Signal,
 }
 
-/// What the program writes to its terminal until its end, which comes when its first screen is full.
+/// What the program writes to its terminal until its end, which comes after its first screen.
 fn on_a_terminal(place: &Place, end: &End) -> String {
     let program = env!("CARGO_BIN_EXE_waystation");
     // `exec`: the shell becomes the program, whose id it told before.

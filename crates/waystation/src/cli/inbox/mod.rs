@@ -81,7 +81,7 @@ pub struct Wanted {
     /// Only of this job
     #[arg(long)]
     job: Option<String>,
-    /// Only whose: any, nobody, me, me_or_nobody, or name:SOMEBODY
+    /// Only whose: any, nobody, me, `me_or_nobody`, or name:SOMEBODY
     #[arg(long, value_name = "WHO")]
     holder: Option<String>,
     /// Only those that are to be answered before this moment
@@ -128,7 +128,7 @@ async fn list(wanted: &Wanted, site: &Site, global: &Global) -> Result<Outcome, 
         out::say("the inbox is empty");
         return Ok(Outcome::Done);
     };
-    print(&tasks, site);
+    print(&tasks);
     if next.is_some() {
         out::say(format_args!("only the oldest {PAGE_MAX} are shown"));
     }
@@ -137,7 +137,7 @@ async fn list(wanted: &Wanted, site: &Site, global: &Global) -> Result<Outcome, 
     Ok(Outcome::Done)
 }
 
-fn print(tasks: &[Task], site: &Site) {
+fn print(tasks: &[Task]) {
     // Where nobody holds anything, there is nothing to say of it.
     let is_held = tasks.iter().any(|task| task.holder.is_some());
     let is_due = tasks.iter().any(|task| task.due_at.is_some());
@@ -150,7 +150,7 @@ fn print(tasks: &[Task], site: &Site) {
             task.task_id.to_string().into(),
             task.stage.as_str().into(),
             task.pipeline.as_str().into(),
-            timing::age(site.now(), task.created_at.0).into(),
+            timing::age(timing::now(), task.created_at.0).into(),
             task.job_id.as_str().into(),
         ];
         cells.extend(is_held.then(|| task.holder.as_deref().unwrap_or_default().into()));

@@ -17,7 +17,7 @@ pub async fn run(id: i64, site: &Site, global: &Global) -> Result<Outcome, Error
         return Ok(Outcome::Done);
     }
     let (task, form) = (&found.task, &found.form);
-    let waits = timing::lasted(site.now().since(task.created_at.0));
+    let waits = timing::lasted(timing::now().since(task.created_at.0));
     out::line(out::clean(&format!("task {id} at stage {} of {}", task.stage, task.pipeline)));
     out::line(out::clean(&format!("job {} waits for {waits}", task.job_id)));
     if let Some(holder) = &task.holder {

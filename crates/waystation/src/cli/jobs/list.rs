@@ -86,7 +86,7 @@ pub async fn run(arguments: Arguments, site: &Site, global: &Global) -> Result<O
         out::say("no such jobs");
         return Ok(Outcome::Done);
     }
-    print(&page, site);
+    print(&page);
     if let Some(next) = next {
         out::say(format_args!("there may be more: add --before {next}"));
     }
@@ -108,8 +108,8 @@ async fn search(arguments: &Arguments, site: &Site) -> Result<JobPage, Error> {
     }
 }
 
-fn print(page: &[Job], site: &Site) {
-    let now = site.now();
+fn print(page: &[Job]) {
+    let now = timing::now();
     let mut table = Table::new(["job", "state", "stage", "pipeline", "age", "changed", ""]);
     for job in page {
         let why = job.failure.as_ref().map_or_else(String::new, words::failure);

@@ -52,7 +52,7 @@ pub async fn run(arguments: &Arguments, site: &Site, global: &Global) -> Result<
         out::json(&json!({ "job": detail, "events": events, "log": log }));
         return Ok(Outcome::Done);
     }
-    print_facts(&known, site.now(), global);
+    print_facts(&known, timing::now(), global);
     let pretty = serde_json::to_string_pretty(&known.detail.job.params).unwrap_or_default();
     title("params");
     for line in pretty.lines() {
@@ -75,7 +75,9 @@ fn print_facts(known: &Known, now: Timestamp, global: &Global) {
     let ago = |then| format!("{} ({} ago)", timing::moment(then), timing::lasted(now.since(then)));
     fact("job", &out::clean(&job.job_id));
     fact("state", &format!("{} at stage {}", words::state(&job.state), out::clean(&job.stage)));
-    for (index, reason) in detail.why.iter().enumerate() {
+    // Of what has ended the lines below tell as much.
+    let why = detail.why.iter().filter(|_| !words::has_ended(&job.state));
+    for (index, reason) in why.enumerate() {
         fact(if index == 0 { "why" } else { "" }, &out::clean(&reason.words));
     }
     fact("pipeline", &format!("{} version {}", out::clean(&job.pipeline), job.pipeline_version));

@@ -11,7 +11,6 @@ mod there;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use waystation::core::clock::{Clock, SystemClock, Timestamp};
 
 pub use address::{Query, ServerUrl};
 pub use here::Here;
@@ -67,11 +66,6 @@ impl Site {
     /// Takes something away.
     pub async fn delete(&self, parts: &[&str]) -> Result<(), Refusal> {
         self.ask("DELETE", parts, &Query::default(), None).await.map(drop)
-    }
-
-    /// The present moment, as this machine has it.
-    pub fn now(&self) -> Timestamp {
-        SystemClock.now()
     }
 
     async fn ask(

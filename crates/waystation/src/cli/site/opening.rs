@@ -56,7 +56,7 @@ impl Global {
         There::new(server, token.as_deref()).map(Some)
     }
 
-    /// The server that is asked, if one is. What the command line names goes before the environment.
+    /// The server that is asked, if one is. The command line goes before the environment.
     pub fn server_url(&self) -> Result<Option<ServerUrl>, Error> {
         let places = [
             ("--store", &self.store),

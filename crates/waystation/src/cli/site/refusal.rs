@@ -67,6 +67,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it may have been done nonetheless: nobody knows what became of it on the way.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Foreign { .. })
+    }
+
     /// Whether it concerns the one thing that was asked for, so that others may still be done.
     pub fn is_of_one(&self) -> bool {
         matches!(

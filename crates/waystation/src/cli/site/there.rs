@@ -12,7 +12,7 @@ use crate::cli::exit::Error;
 /// How long it may take to reach a server.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long an answer may take. Servers end what takes longer before that.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+const ANSWER_MAX: Duration = Duration::from_mins(1);
 /// The largest answer that is taken, in bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// What begins the answers of proxies and pages is shown up to so many letters.
@@ -41,11 +41,6 @@ impl There {
             .map_err(|error| Error::failed(format!("no HTTP client: {}", causes(&error))))?;
         let authorization = token.map(authorization).transpose()?;
         Ok(Self { client, server, authorization })
-    }
-
-    /// Its URL.
-    pub fn url(&self) -> &ServerUrl {
-        &self.server
     }
 
     pub(super) async fn ask(
@@ -108,6 +103,8 @@ impl There {
             "it may be busy, or something between here and there lets nothing through"
         } else if why.contains("certificate") {
             "its certificate must be one that this machine trusts, for the name in the URL"
+        } else if why.contains("corrupt message") {
+            "does it speak HTTPS at all? http:// is for those that do not"
         } else {
             "see that `waystation serve` runs there, and that host and port are right"
         };

@@ -162,10 +162,10 @@ fn table(model: &Model, tab: Tab, chosen: Option<usize>, area: Rect, buffer: &mu
         let text = Line::from(columns[*index].head);
         Cell::from(if is_number(*index, columns) { text.right_aligned() } else { text })
     });
-    let widths = shown.iter().map(|index| match *index {
-        0 => Constraint::Fill(2),
-        _ if is_number(*index, columns) => Constraint::Length(columns[*index].width),
-        _ => Constraint::Fill(1),
+    let widths = shown.iter().map(|index| match (index, columns[*index].head) {
+        (0, _) => Constraint::Fill(2),
+        (_, "serves") => Constraint::Fill(3),
+        _ => Constraint::Length(columns[*index].width),
     });
     let table = Table::new(rows.iter().map(|row| fields(row, &shown, columns)), widths)
         .header(TableRow::new(heads).style(Style::new().add_modifier(Modifier::BOLD)))

@@ -155,12 +155,12 @@ fn counted(
         count(of("delayed"), Color::Yellow),
         count(of("completed"), Color::Green),
         count(of("failed"), Color::Red),
-        plain(rate(flow.begun_per_minute)),
-        plain(rate(flow.completed_per_minute)),
+        plain(&rate(flow.begun_per_minute)),
+        plain(&rate(flow.completed_per_minute)),
         count(flow.failed, Color::Red),
-        plain(timing::short(flow.p50_ms)),
-        plain(timing::short(flow.p99_ms)),
-        plain(age(oldest_at, now)),
+        plain(&timing::short(flow.p50_ms)),
+        plain(&timing::short(flow.p99_ms)),
+        plain(&age(oldest_at, now)),
     ]
 }
 
@@ -173,14 +173,14 @@ pub fn workers(snapshot: &Snapshot, cpu: impl Fn(&Worker) -> Option<f64>) -> Vec
             cpu(worker).map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0));
         let name = worker.worker_id.clone();
         let fields = vec![
-            plain(name.clone()),
+            plain(&name),
             (kind.to_owned(), marked(Style::new(), worker.draining)),
-            plain(timing::age(now, worker.started_at.0)),
+            plain(&timing::age(now, worker.started_at.0)),
             count(worker.in_flight, Color::Cyan),
-            plain(format!("{:.1}", worker.settled_per_second)),
-            plain(cpu),
-            plain(worker.memory_bytes.map_or_else(|| "-".to_owned(), memory)),
-            plain(serves(worker)),
+            plain(&format!("{:.1}", worker.settled_per_second)),
+            plain(&cpu),
+            plain(&worker.memory_bytes.map_or_else(|| "-".to_owned(), memory)),
+            plain(&serves(worker)),
         ];
         let text = format!("{name} {}", serves(worker));
         Row { fields, target: None, pipeline: None, text }
@@ -196,11 +196,11 @@ pub fn queues(snapshot: &Snapshot) -> Vec<Row> {
         let is_own = queue.pauses.iter().any(|pause| pause.target == path);
         let paused = if queue.pauses.is_empty() { "" } else { "paused" };
         let fields = vec![
-            plain(queue.queue.clone()),
+            plain(&queue.queue),
             count(queue.ready, Color::Reset),
             count(queue.delayed, Color::Yellow),
             count(queue.in_flight, Color::Cyan),
-            plain(age(queue.oldest_at, now)),
+            plain(&age(queue.oldest_at, now)),
             count(queue.workers, Color::Reset),
             (paused.to_owned(), marked(Style::new(), true)),
         ];
@@ -210,9 +210,9 @@ pub fn queues(snapshot: &Snapshot) -> Vec<Row> {
     snapshot.queues.iter().map(row).collect()
 }
 
-fn plain(text: String) -> (String, Style) {
+fn plain(text: &str) -> (String, Style) {
     let style = if text == "-" { faint() } else { Style::new() };
-    (out::clean(&text), style)
+    (out::clean(text), style)
 }
 
 fn count(count: u64, colour: Color) -> (String, Style) {

@@ -21,7 +21,7 @@ fn flow(done: f64, failed: u64) -> Value {
     })
 }
 
-fn stage(id: &str, kind: &str, jobs: Value, is_paused: bool) -> Value {
+fn stage(id: &str, kind: &str, jobs: &Value, is_paused: bool) -> Value {
     json!({ "id": id, "kind": kind, "jobs": jobs, "flow": flow(40.0, 2), "is_paused": is_paused,
             "oldest_at": "2026-01-31T11:57:00.000Z" })
 }
@@ -37,16 +37,16 @@ fn worker(told_at: &str, cpu_seconds: f64) -> Value {
     })
 }
 
-fn news(worker: Value) -> News {
+fn news(worker: &Value) -> News {
     let pause = json!({ "target": "stage/scans/check", "mode": "pause", "by": "ann",
                         "reason": "", "at": NOW });
     let overview = json!({ "at": NOW, "window_seconds": 60.0, "pipelines": [
         { "name": "faces", "version": 1, "jobs": {}, "flow": flow(0.0, 0), "pauses": [],
-          "stages": [stage("find", "worker", json!({}), false)] },
+          "stages": [stage("find", "worker", &json!({}), false)] },
         { "name": "scans", "version": 3, "jobs": { "running": 3, "queued": 1_234_567 },
           "flow": flow(40.0, 0), "pauses": [pause], "stages": [
-            stage("read", "worker", json!({ "running": 3, "queued": 1_234_567 }), false),
-            stage("check", "manual", json!({ "waiting": 2 }), true),
+            stage("read", "worker", &json!({ "running": 3, "queued": 1_234_567 }), false),
+            stage("check", "manual", &json!({ "waiting": 2 }), true),
         ] },
     ] });
     let queue = json!({ "queue": "scans.read", "stages": [], "ready": 7, "delayed": 0,
@@ -59,7 +59,7 @@ fn news(worker: Value) -> News {
 fn model(role: Role) -> Model {
     let me = Me { name: "ann".to_owned(), role };
     let mut model = Model::new("http://127.0.0.1:7280".to_owned(), me);
-    model.take(news(worker("2026-01-31T11:59:50.000Z", 10.0)));
+    model.take(news(&worker("2026-01-31T11:59:50.000Z", 10.0)));
     model
 }
 
@@ -152,7 +152,7 @@ fn processor_time_is_told_as_a_share() {
     let mut model = model(Role::Operator);
     press(&mut model, KeyCode::Tab);
     assert!(!drawn(&model, 100, 8).contains('%'), "nothing to compare with yet");
-    model.take(news(worker("2026-01-31T12:00:00.000Z", 15.0)));
+    model.take(news(&worker("2026-01-31T12:00:00.000Z", 15.0)));
     let text = drawn(&model, 100, 8);
     assert!(
         text.contains("50%") && text.contains("50 MiB") && text.contains("scans: read"),
