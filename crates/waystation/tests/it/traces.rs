@@ -62,9 +62,9 @@ async fn one_trace_shows_a_job_through_all_its_attempts() {
         assert_eq!(attempt.trace_id, job.trace_id, "{}", attempt.name);
         assert_eq!(attempt.parent_span_id, job.span_id, "{}", attempt.name);
     }
-    let hexadecimal =
-        |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
-    let look = format!("00-{}-{}-01", hexadecimal(&job.trace_id), hexadecimal(&spans[1].span_id));
+    let trace = u128::from_be_bytes(job.trace_id[..].try_into().expect("16 bytes"));
+    let span = u64::from_be_bytes(spans[1].span_id[..].try_into().expect("8 bytes"));
+    let look = format!("00-{trace:032x}-{span:016x}-01");
     assert_eq!(shown["job"]["params"]["seen"], look, "a handler passes its attempt on");
     let failed = spans[2].status.as_ref().expect("a status");
     assert!(failed.message.contains("exit"), "{failed:?}");
