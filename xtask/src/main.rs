@@ -5,6 +5,7 @@
 mod backends;
 mod bench;
 mod cargo;
+mod pictures;
 mod programs;
 mod services;
 mod test;
@@ -21,6 +22,8 @@ Commands:
   test [arguments]    Run the whole gate; the arguments go to the test runner
   tidy                Check the rules on crates, budgets and words
   bench [arguments]   Run the pipeline benchmark; the arguments go to the benchmark
+  pictures [SECONDS]  Take the pictures of docs/pictures/, after the showcase ran so long; takes
+                      Chromium
   services up|down|status [postgres rabbitmq redis]
                       Servers for the tests, on Debian as root; elsewhere see compose.yaml
   help                Print this page
@@ -56,6 +59,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "tidy" if rest.is_empty() => tidy::run(&cargo::workspace_root()?),
         "tidy" => bail!("tidy takes no arguments, got `{}`", rest.join(" ")),
         "services" => services::run(&cargo::workspace_root()?, rest),
+        "pictures" => pictures::run(&cargo::workspace_root()?, rest),
         "bench" => bench::run(&cargo::workspace_root()?, rest),
         unknown => bail!("unknown command `{unknown}`\n\n{HELP}"),
     }

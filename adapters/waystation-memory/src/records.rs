@@ -72,7 +72,9 @@ impl Records for Memory {
             let records = &mut state.collections.records;
             let expired = records.iter().filter(|(_, record)| !lasts(record, now));
             let expired: Vec<_> = expired.map(|(key, _)| key.clone()).take(PAGE_MAX).collect();
-            expired.iter().for_each(|key| drop(records.remove(key)));
+            for key in &expired {
+                records.remove(key);
+            }
             expired.len()
         }))
     }

@@ -17,6 +17,7 @@ mod options;
 mod parameter;
 mod queue;
 mod reader;
+mod records;
 mod rows;
 mod store;
 mod tls;

@@ -34,6 +34,11 @@ macro_rules! kinds {
                 Type::$many
             }
         }
+        impl Parameter for Option<Vec<$rust>> {
+            fn kind(&self) -> Type {
+                Type::$many
+            }
+        }
         impl Parameter for Vec<Option<$rust>> {
             fn kind(&self) -> Type {
                 Type::$many

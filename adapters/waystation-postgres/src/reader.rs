@@ -1,9 +1,15 @@
-//! Reading, on a connection of its own: readers never wait for the writer, nor it for them.
+//! Reading, on a connection of its own: readers never wait for the writer, nor it for them. What is
+//! written beside the jobs goes over it as well, a statement at a time.
 
+mod depths;
 mod family;
+mod feed;
 mod inbox;
 mod jobs;
+mod page;
 mod pipelines;
+mod records;
+mod statistics;
 mod steps;
 mod timeline;
 
@@ -12,62 +18,72 @@ use std::sync::Arc;
 use futures_util::future::join3;
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Row};
-use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
-use waystation_core::id::QueueName;
-use waystation_core::port::{Depth, Error};
+use waystation_core::port::Error;
 
 use crate::connection::connect;
-use crate::error::explain;
+use crate::error::{explain, is_conflict};
 use crate::options::Options;
 use crate::parameter::Parameters;
+
+/// How often a statement that conflicts with another is run again.
+const TRIES_MAX: u32 = 8;
 
 /// The connection that reads; made at the first read, and anew when it was lost.
 pub struct Reader {
     options: Options,
     client: Mutex<Option<Arc<Client>>>,
+    /// How far the feed may be read.
+    horizon: std::sync::Mutex<feed::Horizon>,
 }
 
 impl Reader {
     /// Not connected yet.
     pub fn new(options: Options) -> Self {
-        Self { options, client: Mutex::new(None) }
+        Self { options, client: Mutex::new(None), horizon: std::sync::Mutex::default() }
     }
 
-    /// How much waits in a queue. What is due counts as ready although nobody has asked for it.
-    pub async fn depth(&self, queue: &QueueName, now: Timestamp) -> Result<Depth, Error> {
-        let sql = "SELECT count(*) FILTER (WHERE state = 0 OR due <= $2), \
-             count(*) FILTER (WHERE state = 2 AND due > $2), \
-             count(*) FILTER (WHERE state = 1 AND due > $2), \
-             min(enqueued_at) FILTER (WHERE state = 0 OR due <= $2) \
-             FROM message WHERE queue = $1";
-        let rows = self.rows(sql, &[&queue.as_str(), &now.0]).await?;
-        let Some(row) = rows.first() else { return Ok(Depth::default()) };
-        let count = |column: usize| row.get::<_, i64>(column) as u64;
-        Ok(Depth {
-            ready: count(0),
-            delayed: count(1),
-            leased: count(2),
-            oldest: row.get::<_, Option<i64>>(3).map(Timestamp),
-        })
-    }
-
-    /// One round trip. Behind a pooler the statement is a transaction of its own, sent at once
-    /// and whole, so that neither another reader comes between nor it stays open.
+    /// One round trip.
     async fn rows(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         let client = self.client().await?;
+        let rows = self.ask(&client, "BEGIN READ ONLY", sql, parameters).await;
+        rows.map_err(|error| explain(&self.options.name(), &error))
+    }
+
+    /// A statement that writes, in a transaction of its own: for what has nothing to do with jobs
+    /// that move, and is not to keep them waiting. Durable when it returns, and run again when it
+    /// conflicts with another.
+    async fn change(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+        let client = self.client().await?;
+        let mut tries = 1;
+        loop {
+            match self.ask(&client, "BEGIN", sql, parameters).await {
+                Err(error) if is_conflict(&error) && tries < TRIES_MAX => tries += 1,
+                result => return result.map_err(|error| explain(&self.options.name(), &error)),
+            }
+        }
+    }
+
+    /// Behind a pooler the statement is a transaction of its own, sent at once and whole, so that
+    /// neither another reader comes between nor it stays open.
+    async fn ask(
+        &self,
+        client: &Client,
+        begin: &str,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> crate::error::Result<Vec<Row>> {
         let typed: Vec<_> = parameters.iter().map(|one| (*one as _, one.kind())).collect();
         let query = client.query_typed(sql, &typed);
-        let rows = if self.options.pooled {
-            let schema = &self.options.schema;
-            let begin = format!("BEGIN READ ONLY; SET LOCAL search_path TO {schema}");
-            let begin = client.batch_execute(&begin);
-            let (begun, rows, _) = join3(begin, query, client.batch_execute("COMMIT")).await;
-            begun.and(rows)
-        } else {
-            query.await
-        };
-        rows.map_err(|error| explain(&self.options.name(), &error))
+        if !self.options.pooled {
+            return query.await;
+        }
+        let begin = format!("{begin}; SET LOCAL search_path TO {}", self.options.schema);
+        let (begin, commit) = (client.batch_execute(&begin), client.batch_execute("COMMIT"));
+        let (begun, rows, committed) = join3(begin, query, commit).await;
+        begun?;
+        let rows = rows?;
+        committed.map(|()| rows)
     }
 
     async fn client(&self) -> Result<Arc<Client>, Error> {

@@ -2,16 +2,19 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
+use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
-use waystation_core::id::{JobId, PipelineName};
+use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterRecord, JobFilter, JobRecord, PAGE_MAX, PipelineRecord,
-    TaskRecord,
+    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
+    JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
 };
-use waystation_core::port::{Abort, Error, Store};
+use waystation_core::port::{
+    Abort, Bus, Depth, Error, Signal, Store, TaskChange, TaskChanged, check_task_change,
+};
 use waystation_core::progress::Progress;
+use waystation_core::statistics::{Period, Statistic};
 use waystation_core::step::StepKey;
-use waystation_core::{clock::Timestamp, id::QueueName, job::*, port::*, statistics::*};
 
 use crate::Postgres;
 use crate::writer::Command;
@@ -44,10 +47,7 @@ impl Store for Postgres {
     }
 
     async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Error> {
-        let now = self.shared.clock.now();
-        let jobs = self.shared.reader.jobs(&filter, now).await?;
-        let next = jobs.last().map(|job| job.job_id.clone());
-        Ok(JobPage { jobs, next })
+        self.shared.reader.jobs(&filter, self.shared.clock.now()).await
     }
 
     async fn children(
@@ -81,26 +81,38 @@ impl Store for Postgres {
         self.shared.reader.task(task_id).await
     }
 
-    async fn feed(&self, _: Option<u64>, _: usize) -> Result<Feed, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+    async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error> {
+        self.shared.reader.feed(after, limit).await
     }
-    async fn statistics(&self, _: Period) -> Result<Vec<Statistic>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn statistics(&self, period: Period) -> Result<Vec<Statistic>, Error> {
+        self.shared.reader.statistics(&period).await
     }
-    async fn forget_statistics(&self, _: Timestamp) -> Result<(), Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn forget_statistics(&self, before: Timestamp) -> Result<(), Error> {
+        self.shared.reader.forget_statistics(before).await
     }
+
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+        self.shared.reader.depths(self.shared.clock.now()).await
     }
-    async fn tasks(&self, _: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
+        self.shared.reader.tasks(&filter, self.shared.clock.now()).await
     }
-    async fn change_task(&self, _: i64, _: TaskChange) -> Result<TaskChanged, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn change_task(&self, task_id: i64, change: TaskChange) -> Result<TaskChanged, Error> {
+        check_task_change(task_id, &change)?;
+        let now = self.shared.clock.now();
+        let changed = self.shared.reader.change_task(task_id, &change, now).await?;
+        if matches!(changed, TaskChanged::Done(_)) {
+            self.publish(Signal::Changed);
+        }
+        Ok(changed)
     }
-    async fn dead_letters(&self, _: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRecord>, Error> {
+        self.shared.reader.dead_letters(&filter).await
     }
 
     async fn abort(&self, job_id: &JobId, reason: &str) -> Result<Abort, Error> {
@@ -129,31 +141,5 @@ impl Store for Postgres {
 
     async fn checkpoint(&self, source: &str) -> Result<Option<Value>, Error> {
         self.shared.reader.checkpoint(source).await
-    }
-}
-
-#[async_trait]
-impl Records for crate::Postgres {
-    async fn put_record(
-        &self,
-        _: &str,
-        _: &str,
-        _: &Value,
-        _: Expected,
-        _: Option<Timestamp>,
-    ) -> Result<Put, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn record(&self, _: &str, _: &str) -> Result<Option<Record>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn records(&self, _: &str, _: RecordPage) -> Result<Vec<Record>, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn remove_record(&self, _: &str, _: &str, _: Expected) -> Result<bool, Error> {
-        Err(Error::Broken { name: "store".to_owned(), message: "not built yet".to_owned() })
-    }
-    async fn clear_expired_records(&self) -> Result<usize, Error> {
-        Ok(0)
     }
 }

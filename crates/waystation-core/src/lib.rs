@@ -26,6 +26,7 @@ pub mod source;
 pub mod state;
 pub mod statistics;
 pub mod step;
+pub mod trace;
 
 /// A job's shared state: the JSON object that stages read and add to.
 pub type Params = serde_json::Map<String, serde_json::Value>;

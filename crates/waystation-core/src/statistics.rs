@@ -30,8 +30,8 @@ pub const MINUTE_MS: i64 = 60_000;
 pub const EVER: Timestamp = Timestamp(0);
 /// How long minutes are kept.
 pub const KEPT: Duration = Duration::from_hours(24 * 8);
-/// What took longer is counted as if it had taken this long: a journal may tell any moment, and sums
-/// are to stay within what databases can add.
+/// What took longer is counted as if it had taken this long: a journal may tell any moment, and
+/// sums are to stay within what databases can add.
 pub const TOOK_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// What is counted.
@@ -134,8 +134,8 @@ pub struct Sum {
     pub total_ms: u64,
 }
 
-/// What one commit counts. Ordered, so that commits that wait for each other's rows take them in the
-/// same order.
+/// What one commit counts. Ordered, so that commits that wait for each other's rows take them in
+/// the same order.
 pub type Sums = BTreeMap<Key, Sum>;
 
 /// A count as the store tells it.

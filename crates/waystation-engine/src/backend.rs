@@ -6,6 +6,7 @@ use waystation_core::clock::Clock;
 use waystation_core::id::QueueName;
 use waystation_core::port::{BlobStore, Bus, Queue, Records, Store};
 use waystation_core::settlement::Lease;
+use waystation_core::trace::Tracer;
 
 use crate::broker::{Books, Brokered, JoinedBus};
 
@@ -24,6 +25,8 @@ pub struct Backend {
     pub books: Option<Books>,
     /// Keeps what is too large to travel, where somebody said where.
     pub blobs: Option<Arc<dyn BlobStore>>,
+    /// Tells an outside program what jobs go through, where there is one.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -41,6 +44,7 @@ impl Backend {
             bus: Arc::new(all),
             books: None,
             blobs: None,
+            tracer: None,
             clock,
         }
     }
@@ -55,6 +59,7 @@ impl Backend {
             bus: Arc::new(JoinedBus::new(buses.live, buses.ledger)),
             books: Some(books),
             blobs: None,
+            tracer: None,
             clock,
         }
     }
@@ -70,6 +75,13 @@ impl Backend {
     #[must_use]
     pub fn with_blobs(mut self, blobs: Arc<dyn BlobStore>) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// The same backend, told of by a tracer.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
         self
     }
 

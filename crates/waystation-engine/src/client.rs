@@ -87,10 +87,15 @@ impl Client {
     ) -> Result<Vec<Submitted>, SubmitError> {
         self.check_open(&graph.pipeline.name).await?;
         let now = self.backend.clock.now();
-        let plans: Vec<Plan> = submissions
+        let mut plans: Vec<Plan> = submissions
             .into_iter()
             .map(|submission| submission.plan(graph, &self.registry, now))
             .collect::<Result<_, _>>()?;
+        if let Some(tracer) = &self.backend.tracer {
+            for plan in plans.iter_mut().filter(|plan| plan.traceparent.is_none()) {
+                plan.traceparent = tracer.job(&plan.job_id, &graph.pipeline.name, now);
+            }
+        }
         let mut jobs: Vec<_> =
             plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();
         let mut submitted = Vec::with_capacity(jobs.len());

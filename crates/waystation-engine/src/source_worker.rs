@@ -184,8 +184,11 @@ impl SourceWorker {
         let Onward::To(entry) = way.to else {
             return Err(contract(format!("source `{}` leads to no stage", self.stage)));
         };
+        let (job_id, now) = (JobId::generate(), self.backend.clock.now());
+        let tracer = self.backend.tracer.as_ref();
+        let traceparent = tracer.and_then(|one| one.job(&job_id, &pipeline.name, now));
         let plan = Plan {
-            job_id: JobId::generate(),
+            job_id,
             params: item.params,
             entry: entry.clone(),
             entry_is_explicit: false,
@@ -195,8 +198,9 @@ impl SourceWorker {
             not_before: None,
             deadline: None,
             by: None,
+            traceparent,
         };
-        Ok(new_job(&self.definition, plan, Some(&self.stage), self.backend.clock.now()))
+        Ok(new_job(&self.definition, plan, Some(&self.stage), now))
     }
 
     async fn stored(&self, name: &str) -> Result<Option<serde_json::Value>, Ended> {

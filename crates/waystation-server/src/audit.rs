@@ -1,10 +1,10 @@
 //! Writes down who did what: every request that may change something, refused ones too.
 //!
 //! Left out are submitting, where the job's own events tell who it was, and what remote workers
-//! tell of their work, which is no decision of a person.
+//! tell of their work, which is no decision of a person; but not when they are refused.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use serde_json::Value;
@@ -52,21 +52,28 @@ pub async fn audited(State(context): State<Context>, request: Request, next: Nex
         return next.run(request).await;
     };
     let path = path.as_str().to_owned();
-    if LEFT_OUT.iter().any(|out| path == *out || (out.ends_with('/') && path.starts_with(out))) {
-        return next.run(request).await;
-    }
     let (method, target) = (request.method().clone(), request.uri().path().to_owned());
+    if LEFT_OUT.iter().any(|out| path == *out || (out.ends_with('/') && path.starts_with(out))) {
+        let response = next.run(request).await;
+        if response.status() == StatusCode::FORBIDDEN {
+            write(&context, entry(&context, &method, &path, target, &response)).await;
+        }
+        return response;
+    }
     let acting = tokio::spawn(async move {
         let response = next.run(request).await;
-        let entry = entry(&context, &method, &path, target, &response);
-        if let Err(error) = context.client().write_audit(entry).await {
-            tracing::error!(%error, "an act is not in the audit log");
-        }
+        write(&context, entry(&context, &method, &path, target, &response)).await;
         response
     });
     acting.await.unwrap_or_else(|_| {
         Problem::new(Code::Internal, "the server failed at this request").into_response()
     })
+}
+
+async fn write(context: &Context, entry: AuditEntry) {
+    if let Err(error) = context.client().write_audit(entry).await {
+        tracing::error!(%error, "an act is not in the audit log");
+    }
 }
 
 fn entry(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
 use waystation_core::job::Count;
@@ -13,6 +14,7 @@ use waystation_engine::{Backend, Client};
 
 use crate::access::Access;
 use crate::cached::Cached;
+use crate::live::Hub;
 use crate::metrics::Meters;
 use crate::options::{Limits, Options};
 use crate::routes::{self, Operations};
@@ -32,10 +34,12 @@ struct Shared {
     options: Options,
     operations: Operations,
     meters: Meters,
+    stopping: CancellationToken,
     remote: Remote,
     counts: Cached<Vec<Count>>,
     depths: Cached<Vec<(QueueName, Depth)>>,
     minutes: Cached<Vec<Statistic>>,
+    live: Hub,
     ever: Cached<Vec<Statistic>>,
 }
 
@@ -48,10 +52,12 @@ impl Context {
             options,
             operations: Operations::of(&routes::openapi()),
             meters: Meters::default(),
+            stopping: CancellationToken::new(),
             remote,
             counts: Cached::new(COUNTS_KEPT),
             depths: Cached::new(COUNTS_KEPT),
             minutes: Cached::new(COUNTS_KEPT),
+            live: Hub::default(),
             ever: Cached::new(COUNTS_KEPT),
         }))
     }
@@ -91,6 +97,11 @@ impl Context {
         &self.0.operations
     }
 
+    /// Cancelled when the server stops: nothing is waited for any longer.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
     /// Hands out work to programs in any language.
     pub fn remote(&self) -> &Remote {
         &self.0.remote
@@ -99,6 +110,11 @@ impl Context {
     /// What the server measures of itself.
     pub fn meters(&self) -> &Meters {
         &self.0.meters
+    }
+
+    /// What happens, for those who follow it.
+    pub fn live(&self) -> &Hub {
+        &self.0.live
     }
 
     /// The present moment.

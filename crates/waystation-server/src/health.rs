@@ -1,4 +1,5 @@
-//! Whether things go on, part by part, with reasons: progress, or proof that there is nothing to do.
+//! Whether things go on, part by part, with reasons: progress, or proof that there is nothing to
+//! do.
 
 use std::time::Duration;
 

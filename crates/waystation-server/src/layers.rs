@@ -7,7 +7,9 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::access::guard;
@@ -35,6 +37,7 @@ pub fn around(routes: Router<Context>, context: Context) -> Router {
         .layer(from_fn_with_state(context.clone(), measured))
         .layer(from_fn_with_state(context.clone(), bounded))
         .layer(from_fn(explained))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(header_layer("x-content-type-options", "nosniff"))
         .layer(header_layer("referrer-policy", "same-origin"))
         .layer(header_layer("x-frame-options", "DENY"))
@@ -55,18 +58,19 @@ async fn timed(State(context): State<Context>, request: Request, next: Next) -> 
         return next.run(request).await;
     }
     let limit = context.limits().request_time_max;
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let seconds = limit.as_secs();
-            Problem::new(Code::TimedOut, format!("the answer took longer than {seconds} s"))
-                .into_response()
-        }
-    }
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let why = format!("the answer took longer than {} s", limit.as_secs());
+        Problem::new(Code::TimedOut, why).into_response()
+    })
 }
 
-/// Refuses requests with more headers than are read.
+/// Refuses requests with more headers than are read, and with what no store keeps in a name.
 async fn bounded(State(context): State<Context>, request: Request, next: Next) -> Response {
+    if request.uri().to_string().contains("%00") {
+        let why = "the path and the query hold no NUL";
+        return Problem::new(Code::BadRequest, why).into_response();
+    }
     let headers = request.headers().iter();
     let bytes: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
     let bytes_max = context.limits().header_bytes_max;

@@ -10,6 +10,7 @@ mod answers;
 mod audit;
 mod cached;
 mod context;
+pub mod dashboard;
 mod extract;
 mod figures;
 mod health;
@@ -17,6 +18,7 @@ mod idempotency;
 mod in_process;
 mod layers;
 mod listener;
+pub mod live;
 pub mod metrics;
 mod options;
 mod problem;
@@ -24,6 +26,8 @@ mod redact;
 pub mod routes;
 mod server;
 pub mod wire;
+#[cfg(test)]
+mod world;
 
 pub use context::Context;
 pub use in_process::{Answer, InProcess};

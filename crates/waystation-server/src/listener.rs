@@ -1,26 +1,33 @@
-//! Accepts connections, up to a number at a time; further ones wait.
+//! Accepts connections, up to a number at a time; further ones wait. One on which nothing comes or
+//! goes for long is closed, so that it does not keep its place from others.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::serve;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::options::Limits;
 
 /// A listener that has at most so many connections open.
 pub struct Listener {
     inner: TcpListener,
     free: Arc<Semaphore>,
+    idle_time_max: Duration,
 }
 
 impl Listener {
     /// Accepts from here.
-    pub fn new(inner: TcpListener, connections_max: usize) -> Self {
-        Self { inner, free: Arc::new(Semaphore::new(connections_max)) }
+    pub fn new(inner: TcpListener, limits: &Limits) -> Self {
+        let free = Arc::new(Semaphore::new(limits.connections_max));
+        Self { inner, free, idle_time_max: limits.idle_time_max }
     }
 }
 
@@ -33,7 +40,7 @@ impl serve::Listener for Listener {
         let (stream, address) = serve::Listener::accept(&mut self.inner).await;
         // Answers are small and waited for: none is held back to be sent with another.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, _place: place.ok() }, address)
+        (Connection { stream, idle: Idle::new(self.idle_time_max), _place: place.ok() }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -44,7 +51,41 @@ impl serve::Listener for Listener {
 /// A connection, and the place that it takes.
 pub struct Connection {
     stream: TcpStream,
+    idle: Idle,
     _place: Option<OwnedSemaphorePermit>,
+}
+
+/// How long nothing has come or gone.
+struct Idle {
+    limit: Duration,
+    last: Instant,
+    waking: Pin<Box<Sleep>>,
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Self {
+        Self { limit, last: Instant::now(), waking: Box::pin(sleep(limit)) }
+    }
+
+    /// Something came or went, or it is too long ago that anything did.
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        moved: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if moved.is_ready() {
+            self.last = Instant::now();
+            return moved;
+        }
+        while self.waking.as_mut().poll(context).is_ready() {
+            let end = self.last + self.limit;
+            if Instant::now() >= end {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.waking.as_mut().reset(end);
+        }
+        Poll::Pending
+    }
 }
 
 impl AsyncRead for Connection {
@@ -53,7 +94,8 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let moved = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.idle.watch(context, moved)
     }
 }
 
@@ -63,7 +105,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let moved = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.idle.watch(context, moved)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -79,7 +122,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let moved = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.idle.watch(context, moved)
     }
 
     fn is_write_vectored(&self) -> bool {

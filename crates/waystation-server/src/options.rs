@@ -46,6 +46,9 @@ pub struct Limits {
     pub request_time_max: Duration,
     /// The most connections at a time; further ones wait to be accepted.
     pub connections_max: usize,
+    /// How long nothing may come or go on a connection before it is closed. Longer than all that
+    /// is meant to wait is silent.
+    pub idle_time_max: Duration,
     /// The most live subscriptions at a time.
     pub subscribers_max: usize,
 }
@@ -58,6 +61,7 @@ impl Default for Limits {
             preview_bytes_max: 32 * 1024 * 1024,
             request_time_max: Duration::from_secs(30),
             connections_max: 1_024,
+            idle_time_max: Duration::from_secs(75),
             subscribers_max: 256,
         }
     }

@@ -110,23 +110,34 @@ fn redacted(line: &str) -> (String, bool) {
         }
         let value = rest.trim_start_matches([' ', '\t']);
         told.push_str(&rest[..rest.len() - value.len()]);
-        let length = value_length(value);
-        let (value, others) = value.split_at(length);
-        if value.trim().is_empty() || value.starts_with(['|', '>', '&']) {
-            told.push_str(HIDDEN);
-            told.push('\n');
-            return (told, true);
-        }
+        let (value, others) = value.split_at(value_length(value, is_in_flow(&told)));
         let bare = value.trim_matches(['"', '\'']);
         told.push_str(if is_placeholder(bare) { value } else { HIDDEN });
+        let is_last = others.trim().is_empty() || others.trim_start().starts_with('#');
+        if is_last && !is_closed(value) {
+            told.push_str(others);
+            return (told, true);
+        }
         rest = others;
     }
     told.push_str(rest);
     (told, false)
 }
 
+/// Whether a value ends where it seems to: others may go on in lines that are further in.
+fn is_closed(value: &str) -> bool {
+    let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    is_placeholder(value) || is_quoted('"') || is_quoted('\'')
+}
+
+/// Whether what comes stands in a mapping or a list that this line began.
+fn is_in_flow(before: &str) -> bool {
+    let count = |letters: [char; 2]| before.matches(letters).count();
+    count(['{', '[']) > count(['}', ']'])
+}
+
 /// How many bytes of a line belong to the value that it begins with.
-fn value_length(text: &str) -> usize {
+fn value_length(text: &str, in_flow: bool) -> usize {
     let line = text.trim_end_matches(['\n', '\r']).len();
     match text.chars().next() {
         Some('"') => end_of_quoted(text, '"').unwrap_or(line),
@@ -135,8 +146,10 @@ fn value_length(text: &str) -> usize {
         Some('[' | '{') => line,
         Some('$') if text.starts_with("${") => text.find('}').map_or(line, |end| end + 1),
         _ => {
-            let end = text.find([',', '}']).unwrap_or(line);
-            text[..end.min(line)].find(" #").unwrap_or(end.min(line))
+            // Elsewhere, commas and braces are part of a value.
+            let end = text.find([',', '}', ']']).filter(|_| in_flow).unwrap_or(line).min(line);
+            let end = text[..end].find(" #").unwrap_or(end);
+            text[..end].trim_end().len()
         }
     }
 }
@@ -180,6 +193,11 @@ mod tests {
             ("url: \"amqp://ann:${PW}@host/x\"\n", "url: \"amqp://ann:${PW}@host/x\"\n"),
             ("secret: [a, b] # both\nx: 1\n", "secret: ***\nx: 1\n"),
             ("token: \"open\nnext: 1\n", "token: ***\nnext: 1\n"),
+            ("token: \"open\n  more\"\nnext: 1\n", "token: ***\nnext: 1\n"),
+            ("password: a,b}c # x\n", "password: *** # x\n"),
+            ("token: plain\n  more\nnext: 1\n", "token: ***\nnext: 1\n"),
+            ("- token: [a,\n    b]\n  url: x\n", "- token: ***\n  url: x\n"),
+            ("a: { key: b },\n   c: d }\n", "a: { key: *** },\n   c: d }\n"),
         ] {
             let told = pipeline_text(text);
             assert_eq!(

@@ -27,7 +27,6 @@ pub struct Server {
     listener: TcpListener,
     router: Router,
     context: Context,
-    connections_max: usize,
 }
 
 /// Why a server does not serve.
@@ -66,11 +65,10 @@ impl Server {
         }
         let listen = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let connections_max = options.limits.connections_max;
         let remote = Remote::start(client.clone(), remote::Options::default()).await?;
         let context = Context::new(client, access, remote, options);
         let router = routes::router(context.clone());
-        Ok(Self { listener, router, context, connections_max })
+        Ok(Self { listener, router, context })
     }
 
     /// Where it listens: the port that it was given, where it asked for any.
@@ -86,19 +84,23 @@ impl Server {
     /// Answers until it is told to stop, and then until what was asked is answered. Meanwhile it
     /// works at bulk operations, and measures the store.
     pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
-        let listener = Listener::new(self.listener, self.connections_max);
+        let listener = Listener::new(self.listener, self.context.limits());
         let client = self.context.client().clone();
         let operations = tokio::spawn(operations::run(client, stop.clone()));
         let pinging = AbortOnDropHandle::new(tokio::spawn(ping(self.context.clone())));
         let (remote, stopping) = (self.context.remote().clone(), stop.clone());
+        let (waiting, live) = (self.context.stopping().clone(), self.context.live().clone());
         let remote = tokio::spawn(async move {
             stopping.cancelled().await;
+            waiting.cancel();
+            // Followers never leave by themselves.
+            live.close();
             remote.stop().await;
         });
-        let _end = stop.clone().drop_guard();
+        let end = stop.clone().drop_guard();
         let served =
             axum::serve(listener, self.router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        drop((_end, pinging));
+        drop((end, pinging));
         // Both end by themselves, and what they left goes on elsewhere.
         let _ = (operations.await, remote.await);
         served

@@ -35,6 +35,8 @@ mod environment;
 #[cfg(doctest)]
 mod guides;
 mod signals;
+#[cfg(feature = "otlp")]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -8,7 +8,7 @@ use waystation_core::port::Error;
 use waystation_core::state::JobState;
 
 use super::Reader;
-use super::jobs::SELECT;
+use super::jobs::select;
 use crate::family::awaited;
 
 impl Reader {
@@ -22,8 +22,9 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<ChildRecord>, Error> {
         let sql = format!(
-            "{SELECT} WHERE parent = $2 AND parent_visit = $3 AND position >= $4 \
-             ORDER BY position LIMIT $5"
+            "{} WHERE parent = $2 AND parent_visit = $3 AND position >= $4 \
+             ORDER BY position LIMIT $5",
+            select("job")
         );
         let (visit, from, limit) = (visit as i32, i64::from(from), limit as i64);
         let rows = self.rows(&sql, &[&now.0, &parent.as_str(), &visit, &from, &limit]).await?;

@@ -4,70 +4,49 @@ use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, PipelineName, StageId};
-use waystation_core::job::{Count, Family, JobFilter, JobRecord, PAGE_MAX};
+use waystation_core::job::{Count, JobRecord};
 use waystation_core::port::Error;
 use waystation_core::state::JobState;
 
 use super::Reader;
 use crate::family::parent;
-use crate::parameter::Parameter;
-use crate::rows::state_number;
 
-/// State numbers: `waiting` is 4, the terminal ones are 6 and above; `retrying` and `delayed` are 3
-/// and 5. A leased message is in 1, one that is away in 3. What waits has a task, or a message
-/// where it waits for children.
-pub(super) const SELECT: &str = "SELECT job_id, pipeline, pipeline_version, now_state, stage, \
-     created_at, updated_at, failure, now_body, deliveries, held_until, job_number, leased_at, \
-     parent, parent_visit, position, progress FROM ( \
-     SELECT job.*, CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
-     AND message.leased_at IS NOT NULL THEN 2::smallint \
-     ELSE job.state END AS now_state, coalesce(message.body, task.body, job.body) AS now_body, \
-     message.deliveries, \
-     CASE WHEN message.state = 2 AND job.state IN (3, 5) THEN message.due \
-     WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
-     AND message.not_before > $1 THEN message.not_before END AS held_until, \
-     CASE WHEN message.state = 1 AND message.due > $1 OR message.state = 3 \
-     THEN message.leased_at END AS leased_at \
-     FROM job \
-     LEFT JOIN message ON job.state < 6 AND message.job = job.job_number \
-     LEFT JOIN task ON job.state = 4 AND task.job = job.job_number) AS shown";
+/// What is shown of jobs, given where they come from. State numbers: `waiting` is 4, the terminal
+/// ones are 6 and above; `retrying` and `delayed` are 3 and 5. A leased message is in 1, one that
+/// is away in 3. What waits has a task, or a message where it waits for children. Jobs that have
+/// ended have neither, and none is looked for.
+pub(super) fn select(jobs: &str) -> String {
+    format!(
+        "SELECT job_id, pipeline, pipeline_version, now_state, stage, \
+         created_at, updated_at, failure, now_body, deliveries, held_until, job_number, leased_at, \
+         parent, parent_visit, position, progress, leased_until FROM ( \
+         SELECT job.*, {STATE_NOW} AS now_state, \
+         coalesce(message.body, task.body, job.body) AS now_body, message.deliveries, \
+         CASE WHEN message.state = 2 AND job.state IN (3, 5) THEN message.due \
+         WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
+         AND message.not_before > $1 THEN message.not_before END AS held_until, \
+         CASE WHEN message.state = 1 AND message.due > $1 OR message.state = 3 \
+         THEN message.leased_at END AS leased_at, \
+         CASE WHEN message.state = 1 AND message.due > $1 AND message.leased_at IS NOT NULL \
+         THEN message.due END AS leased_until \
+         FROM {jobs} AS job \
+         LEFT JOIN LATERAL (SELECT * FROM message \
+         WHERE job.state < 6 AND message.job = job.job_number) AS message ON true \
+         LEFT JOIN LATERAL (SELECT * FROM task \
+         WHERE job.state = 4 AND task.job = job.job_number) AS task ON true) AS shown"
+    )
+}
+
+/// Where a job stands at this moment, given its message.
+const STATE_NOW: &str = "CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
+     AND message.leased_at IS NOT NULL THEN 2::smallint ELSE job.state END";
 
 impl Reader {
     /// A job.
     pub async fn job(&self, job_id: &JobId, now: Timestamp) -> Result<Option<JobRecord>, Error> {
-        let sql = format!("{SELECT} WHERE job_id = $2");
+        let sql = format!("{} WHERE job_id = $2", select("job"));
         let rows = self.rows(&sql, &[&now.0, &job_id.as_str()]).await?;
-        rows.first().map(|row| self.record(row)).transpose()
-    }
-
-    /// A page of jobs, newest first.
-    pub async fn jobs(&self, filter: &JobFilter, now: Timestamp) -> Result<Vec<JobRecord>, Error> {
-        let before = match &filter.before {
-            None => i64::MAX,
-            Some(job_id) => match self.number(job_id).await? {
-                Some(number) => number,
-                None => return Ok(Vec::new()),
-            },
-        };
-        let sql = format!(
-            "{SELECT} WHERE job_number < $2 AND ($3::text IS NULL OR pipeline = $3) \
-             AND ($4::text IS NULL OR stage = $4) AND ($5::smallint IS NULL OR now_state = $5) \
-             AND ($6::text IS NULL OR parent = $6) AND (parent IS NULL OR NOT $7) \
-             ORDER BY job_number DESC LIMIT $8"
-        );
-        let pipeline = filter.pipeline.as_ref().map(PipelineName::as_str);
-        let stage = filter.stage.as_ref().map(StageId::as_str);
-        let state = filter.states.first().copied().map(state_number);
-        let (of, parents) = match &filter.family {
-            Family::All => (None, false),
-            Family::Parents => (None, true),
-            Family::ChildrenOf(job_id) => (Some(job_id.as_str()), false),
-        };
-        let limit = filter.limit.min(PAGE_MAX) as i64;
-        let parameters: [&(dyn Parameter + Sync); 8] =
-            [&now.0, &before, &pipeline, &stage, &state, &of, &parents, &limit];
-        let rows = self.rows(&sql, &parameters).await?;
-        rows.iter().map(|row| self.record(row)).collect()
+        rows.first().map(|row| self.job_record(row)).transpose()
     }
 
     /// The number of a job.
@@ -96,7 +75,7 @@ impl Reader {
         Ok(rows.iter().map(|row| (JobId::from(row.get::<_, String>(0)), row.get(1))).collect())
     }
 
-    fn record(&self, row: &Row) -> Result<JobRecord, Error> {
+    pub(super) fn job_record(&self, row: &Row) -> Result<JobRecord, Error> {
         let body: Option<&[u8]> = row.get(8);
         // A body that is no contract is shown as what it is: without params.
         let params = body.and_then(|body| Contract::parse(body).ok()).map(|one| one.params);
@@ -104,7 +83,7 @@ impl Reader {
         // What cannot be read was only said in passing: the job is shown without it.
         let said = said.and_then(|text| serde_json::from_str(text).ok());
         let record = JobRecord {
-            leased_until: None,
+            leased_until: row.get::<_, Option<i64>>(17).map(Timestamp),
             job_id: JobId::from(row.get::<_, String>(0)),
             pipeline: PipelineName::from(row.get::<_, String>(1)),
             pipeline_version: row.get::<_, i32>(2) as u32,
@@ -131,26 +110,26 @@ impl Reader {
         pipeline: Option<&PipelineName>,
         now: Timestamp,
     ) -> Result<Vec<Count>, Error> {
-        let sql = "SELECT stage, state, sum(jobs)::bigint FROM ( \
-             SELECT job.stage, \
-             CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
-             AND message.leased_at IS NOT NULL THEN 2::smallint \
-             ELSE job.state END AS state, count(*) AS jobs \
+        let sql = format!(
+            "SELECT pipeline, stage, state, sum(jobs)::bigint FROM ( \
+             SELECT job.pipeline, job.stage, {STATE_NOW} AS state, count(*) AS jobs \
              FROM message JOIN job ON job.job_number = message.job \
-             WHERE $2::text IS NULL OR job.pipeline = $2 GROUP BY 1, 2 \
-             UNION ALL SELECT stage, 4::smallint, count(*) FROM task \
-             WHERE $2::text IS NULL OR pipeline = $2 GROUP BY 1 \
-             UNION ALL SELECT stage, state, count(*) FROM job \
-             WHERE state >= 6 AND ($2::text IS NULL OR pipeline = $2) GROUP BY 1, 2 \
-             ) AS counted GROUP BY 1, 2 ORDER BY stage COLLATE \"C\", state";
+             WHERE $2::text IS NULL OR job.pipeline = $2 GROUP BY 1, 2, 3 \
+             UNION ALL SELECT pipeline, stage, 4::smallint, count(*) FROM task \
+             WHERE $2::text IS NULL OR pipeline = $2 GROUP BY 1, 2 \
+             UNION ALL SELECT pipeline, stage, state, count(*) FROM job \
+             WHERE state >= 6 AND ($2::text IS NULL OR pipeline = $2) GROUP BY 1, 2, 3 \
+             ) AS counted GROUP BY 1, 2, 3 \
+             ORDER BY pipeline COLLATE \"C\", stage COLLATE \"C\", state"
+        );
         let pipeline = pipeline.map(PipelineName::as_str);
-        let rows = self.rows(sql, &[&now.0, &pipeline]).await?;
+        let rows = self.rows(&sql, &[&now.0, &pipeline]).await?;
         let count = |row: &Row| {
             Ok(Count {
-                pipeline: waystation_core::id::PipelineName::from(""),
-                stage: StageId::from(row.get::<_, String>(0)),
-                state: self.nth(row.get(1), &JobState::ALL, "state")?,
-                jobs: row.get::<_, i64>(2) as u64,
+                pipeline: PipelineName::from(row.get::<_, &str>(0)),
+                stage: StageId::from(row.get::<_, &str>(1)),
+                state: self.nth(row.get(2), &JobState::ALL, "state")?,
+                jobs: row.get::<_, i64>(3) as u64,
             })
         };
         rows.iter().map(count).collect()

@@ -2,10 +2,12 @@
 //! has them. And keeping pipelines' texts by version.
 
 use serde_json::json;
+use tokio_postgres::Row;
+use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
 use waystation_core::event::EventKind;
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::id::{JobId, PipelineName};
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::port::Abort;
 use waystation_core::state::{JobState, Step, transition};
 
@@ -14,6 +16,28 @@ use super::sets::End;
 use super::tallies::Run;
 use crate::rows::kind_number;
 
+/// A job that is to end.
+struct Doomed {
+    job: i64,
+    pipeline: PipelineName,
+    stage: StageId,
+    created_at: Timestamp,
+    /// What made it, if it is a child.
+    made_by: Option<Run>,
+}
+
+impl Doomed {
+    fn read(row: &Row) -> Self {
+        Self {
+            job: row.get(0),
+            pipeline: PipelineName::from(row.get::<_, &str>(1)),
+            stage: StageId::from(row.get::<_, &str>(2)),
+            created_at: Timestamp(row.get(3)),
+            made_by: Run::read(row, 4),
+        }
+    }
+}
+
 impl Writer {
     /// Aborts a job. The job's row is locked first: whoever settles it at the same time has
     /// either ended before, or comes after. So it is with what it waits for, where somebody may
@@ -21,13 +45,13 @@ impl Writer {
     pub(super) async fn abort(&mut self, job_id: &JobId, reason: &str) -> Result<Abort> {
         let sql = "SELECT 1 FROM awaited WHERE job_id = $1 FOR UPDATE";
         self.link.send(sql, &[&job_id.as_str()]).await?;
-        let sql = "SELECT job_number, stage, state, parent, parent_visit FROM job \
-             WHERE job_id = $1 FOR UPDATE";
+        let sql = "SELECT job_number, pipeline, stage, created_at, parent, parent_visit, state \
+             FROM job WHERE job_id = $1 FOR UPDATE";
         let rows = self.link.rows(sql, &[&job_id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(Abort::Unknown) };
-        let (job, stage): (i64, String) = (row.get(0), row.get(1));
-        let made_by = Run::read(row, 3);
-        let state = JobState::ALL.get(row.get::<_, i16>(2) as usize).copied();
+        let doomed = Doomed::read(row);
+        let job = doomed.job;
+        let state = JobState::ALL.get(row.get::<_, i16>(6) as usize).copied();
         let state = state.unwrap_or(JobState::Failed);
         if transition(state, Step::Abort).is_err() {
             return Ok(Abort::TooLate);
@@ -49,7 +73,7 @@ impl Writer {
             rows = self.link.rows(sql, &[&job]).await?;
         }
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        self.end_aborted(job, &stage, made_by.as_ref(), reason, &body).await?;
+        self.end_aborted(&doomed, reason, &body).await?;
         Ok(Abort::Done)
     }
 
@@ -63,26 +87,21 @@ impl Writer {
         let sql = "DELETE FROM message WHERE message_id = $1 RETURNING body";
         let rows = self.link.rows(sql, &[&message]).await?;
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        let sql = "SELECT stage, parent, parent_visit FROM job WHERE job_number = $1";
+        let sql = "SELECT job_number, pipeline, stage, created_at, parent, parent_visit \
+             FROM job WHERE job_number = $1";
         let rows = self.link.rows(sql, &[&job]).await?;
-        let stage: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
-        let made_by = rows.first().and_then(|row| Run::read(row, 1));
-        self.end_aborted(job, &stage, made_by.as_ref(), reason, &body).await
+        let Some(row) = rows.first() else { return Ok(()) };
+        self.end_aborted(&Doomed::read(row), reason, &body).await
     }
 
-    async fn end_aborted(
-        &mut self,
-        job: i64,
-        stage: &str,
-        made_by: Option<&Run>,
-        reason: &str,
-        body: &[u8],
-    ) -> Result<()> {
+    async fn end_aborted(&mut self, doomed: &Doomed, reason: &str, body: &[u8]) -> Result<()> {
         let failure = Failure::new(ErrorKind::Aborted, reason);
         let state = JobState::Aborted;
-        if let Some(run) = made_by {
+        if let Some(run) = &doomed.made_by {
             self.tallies.note_end(run, state);
         }
+        self.count_ended(&doomed.pipeline, &doomed.stage, state, Some(doomed.created_at));
+        let (job, stage) = (doomed.job, doomed.stage.as_str());
         self.end_jobs(&[End { job, state, stage, failure: Some(&failure), body }]).await?;
         let (visit, attempt) = Contract::parse(body)
             .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));

@@ -1,5 +1,6 @@
 //! What comes into the queues and into the inbox, in the order in which it comes.
 
+use waystation_core::clock::Timestamp;
 use waystation_core::event::Event;
 use waystation_core::settlement::{Message, NewJob, Quorum, Start, Task};
 
@@ -14,8 +15,19 @@ pub struct Arrival<'a> {
     pub message: &'a Message,
     /// What made its job, if that is a child.
     pub made_by: Option<Run>,
+    /// When its job was submitted, where that is known.
+    pub created_at: Option<Timestamp>,
     /// Whether it waits there for children.
     pub awaits: bool,
+}
+
+/// What a message is told of its job, since it is asked more often than the job.
+#[derive(Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// What made the job, if it is a child.
+    pub made_by: Option<&'a Run>,
+    /// When the job was submitted, where that is known.
+    pub created_at: Option<Timestamp>,
 }
 
 /// A job that is to wait for children.
@@ -41,26 +53,32 @@ pub struct Arrivals<'a> {
     pub events: Vec<(i64, &'a Event)>,
 }
 
+impl<'a> Arrival<'a> {
+    fn new(job: i64, message: &'a Message, origin: Origin<'_>) -> Self {
+        let Origin { made_by, created_at } = origin;
+        Self { job, message, made_by: made_by.cloned(), created_at, awaits: false }
+    }
+}
+
 impl<'a> Arrivals<'a> {
     /// A message that can be received, now or when it is due.
-    pub fn enqueue(&mut self, job: i64, message: &'a Message, made_by: Option<&Run>) {
-        let made_by = made_by.cloned();
-        self.messages.push(Arrival { job, message, made_by, awaits: false });
+    pub fn enqueue(&mut self, job: i64, message: &'a Message, origin: Origin<'_>) {
+        self.messages.push(Arrival::new(job, message, origin));
     }
 
     /// A message that waits for children of its job.
-    pub fn hold(&mut self, job: i64, message: &'a Message, quorum: Quorum, made_by: Option<&Run>) {
-        let made_by = made_by.cloned();
-        self.messages.push(Arrival { job, message, made_by, awaits: true });
+    pub fn hold(&mut self, job: i64, message: &'a Message, quorum: Quorum, origin: Origin<'_>) {
+        self.messages.push(Arrival { awaits: true, ..Arrival::new(job, message, origin) });
         self.waiting.push(Waiting { job, message, quorum });
     }
 
-    /// A new job where it starts.
-    pub fn begin(&mut self, job: i64, new: &'a NewJob) {
+    /// A new job where it starts, at this moment.
+    pub fn begin(&mut self, job: i64, new: &'a NewJob, now: Timestamp) {
         match &new.start {
             Start::Queue(message) => {
                 let made_by = new.parent.as_ref().map(Run::of);
-                self.messages.push(Arrival { job, message, made_by, awaits: false });
+                let origin = Origin { made_by: made_by.as_ref(), created_at: Some(now) };
+                self.messages.push(Arrival::new(job, message, origin));
             }
             Start::Inbox(task) => self.tasks.push((job, task)),
         }
@@ -72,10 +90,11 @@ impl<'a> Arrivals<'a> {
         &mut self,
         children: &'a [NewJob],
         numbers: &mut impl Iterator<Item = Option<i64>>,
+        now: Timestamp,
     ) {
         for (child, number) in children.iter().zip(numbers) {
             if let Some(number) = number {
-                self.begin(number, child);
+                self.begin(number, child, now);
             }
         }
     }

@@ -8,11 +8,13 @@ use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::{JobId, QueueName};
 use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Receive, Signal};
 use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
+use waystation_core::statistics::Sums;
 
 use super::command::{Command, Reply};
 use super::floors::Floors;
 use super::link::Link;
 use super::listener::channel;
+use super::statistics::any_slot;
 use super::tallies::Tallies;
 use super::waiters::{Waiter, Waiters};
 use crate::error::{explain, is_conflict};
@@ -48,6 +50,10 @@ pub struct Writer {
     pub(super) aborts: Vec<(JobId, String)>,
     /// What this batch changes of how many children have ended.
     pub(super) tallies: Tallies,
+    /// What this batch counts.
+    pub(super) sums: Sums,
+    /// Which rows of the statistics this process adds to, if nobody else does at that moment.
+    pub(super) slot: i32,
     name: String,
     channel: String,
     clock: Arc<dyn Clock>,
@@ -92,6 +98,8 @@ impl Writer {
             filled: Vec::new(),
             aborts: Vec::new(),
             tallies: Tallies::default(),
+            sums: Sums::new(),
+            slot: any_slot(),
             name: options.name(),
             channel: channel(options),
             clock,
@@ -250,6 +258,7 @@ impl Writer {
         self.filled.clear();
         self.aborts.clear();
         self.tallies = Tallies::default();
+        self.sums.clear();
         self.link.begin().await?;
         let mut answers = Vec::with_capacity(batch.len());
         while let Some(command) = batch.get(answers.len()) {
@@ -266,6 +275,7 @@ impl Writer {
         }
         self.serve().await?;
         self.notify().await?;
+        self.write_sums().await?;
         self.link.run("COMMIT", &[]).await?;
         Ok(answers)
     }

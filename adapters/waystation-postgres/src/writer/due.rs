@@ -1,13 +1,16 @@
 //! What becomes due by itself: delays that are over and leases that ran out.
 
+use std::collections::HashMap;
+
 use serde_json::json;
+use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::contract::Contract;
-use waystation_core::event::EventKind;
-use waystation_core::id::QueueName;
+use waystation_core::event::{Event, EventKind};
+use waystation_core::id::{PipelineName, QueueName};
+use waystation_core::statistics::count_events;
 
 use super::batch::{Result, Writer};
-use crate::rows::kind_number;
 
 // At most so many in one transaction; the rest is due in the next. The token stays: until
 // somebody else gets the delivery, its late holder may still settle it.
@@ -24,15 +27,15 @@ impl Writer {
             return Ok(());
         }
         let rows = self.link.rows(RECLAIM, &[&self.now.0]).await?;
-        for row in rows {
-            self.note_filled(&QueueName::from(row.get::<_, String>(1)));
-            // Only what was handed out has a token, and what was only carried no start.
-            if row.get(6) {
-                let (job, deliveries): (i64, i32) = (row.get(2), row.get(3));
-                self.note_abandoned(job, deliveries, row.get(5)).await?;
-                if let Some(reason) = row.get::<_, Option<String>>(4) {
-                    self.abort_reclaimed(row.get(0), job, &reason).await?;
-                }
+        for row in &rows {
+            self.note_filled(&QueueName::from(row.get::<_, &str>(1)));
+        }
+        // Only what was handed out has a token, and what was only carried no start.
+        let lost: Vec<&Row> = rows.iter().filter(|row| row.get(6)).collect();
+        self.note_abandoned(&lost).await?;
+        for row in lost {
+            if let Some(reason) = row.get::<_, Option<&str>>(4) {
+                self.abort_reclaimed(row.get(0), row.get(2), reason).await?;
             }
         }
         let sql = "SELECT min(due) FROM message WHERE due IS NOT NULL";
@@ -41,15 +44,36 @@ impl Writer {
         Ok(())
     }
 
-    async fn note_abandoned(&mut self, job: i64, deliveries: i32, body: &[u8]) -> Result<()> {
-        // What cannot be parsed is found out by the worker that gets it.
-        let (visit, attempt) = Contract::parse(body)
-            .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
-        let detail = json!({ "deliveries": deliveries }).to_string();
-        let sql = "INSERT INTO event (job, kind, stage, visit, attempt, at, detail) \
-             SELECT job_number, $2, stage, $3, $4, $5, $6 FROM job WHERE job_number = $1";
-        let kind = kind_number(EventKind::Abandoned);
-        let (visit, attempt) = (visit as i32, attempt as i32);
-        self.link.send(sql, &[&job, &kind, &visit, &attempt, &self.now.0, &detail]).await
+    /// Writes down which attempts were abandoned, and counts them.
+    async fn note_abandoned(&mut self, lost: &[&Row]) -> Result<()> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = lost.iter().map(|row| row.get(2)).collect();
+        let sql = "SELECT job_number, job_id, pipeline, stage FROM job WHERE job_number = ANY($1)";
+        let rows = self.link.rows(sql, &[&jobs]).await?;
+        let places: HashMap<i64, &Row> = rows.iter().map(|row| (row.get(0), row)).collect();
+        let mut events = Vec::with_capacity(lost.len());
+        for row in lost {
+            let (job, deliveries): (i64, i32) = (row.get(2), row.get(3));
+            let Some(place) = places.get(&job) else { continue };
+            // What cannot be parsed is found out by the worker that gets it.
+            let (visit, attempt) = Contract::parse(row.get(5))
+                .map_or((1, 1), |contract| (contract.visit, contract.retry_count + 1));
+            let event = Event {
+                job_id: place.get::<_, &str>(1).into(),
+                kind: EventKind::Abandoned,
+                stage: place.get::<_, &str>(3).into(),
+                visit,
+                attempt,
+                at: self.now,
+                detail: Some(json!({ "deliveries": deliveries })),
+            };
+            let pipeline = PipelineName::from(place.get::<_, &str>(2));
+            count_events(&mut self.sums, &pipeline, std::slice::from_ref(&event), None);
+            events.push((job, event));
+        }
+        let events: Vec<(i64, &Event)> = events.iter().map(|(job, event)| (*job, event)).collect();
+        self.insert_events(&events).await
     }
 }

@@ -7,14 +7,15 @@ use crate::parameter::Parameter;
 use tokio_postgres::Row;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
-use waystation_core::id::{JobId, StageId};
+use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Effect, Known, Place, Shadow};
 use waystation_core::settlement::{Message, NewJob};
 use waystation_core::state::JobState;
+use waystation_core::statistics::count_told;
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Origin};
 use super::batch::{Result, Writer};
 use super::sets::{End, Move};
 use super::tallies::Run;
@@ -26,8 +27,8 @@ use crate::rows::{AWAITING, AWAY, state_number};
 const LOCK_MESSAGES: &str = "SELECT message_id FROM message WHERE job IN \
      (SELECT job_number FROM job WHERE job_id = ANY($1)) ORDER BY message_id FOR UPDATE";
 // Who wants one of them aborted waits as well, so that no mark is missed.
-const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage, parent, parent_visit FROM job \
-     WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
+const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage, parent, parent_visit, pipeline, \
+     created_at FROM job WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
 const MESSAGES: &str = "SELECT job, queue, rank, state, not_before, leased_at, told_at, abort, \
      body FROM message WHERE job = ANY($1)";
 const EVENTS: &str = "SELECT job, stage, visit, attempt, kind FROM event WHERE job = ANY($1)";
@@ -43,6 +44,8 @@ struct Found {
     numbers: HashMap<JobId, i64>,
     /// What is known of them.
     known: HashMap<JobId, Known>,
+    /// Of which pipelines they are, and since when there.
+    origins: HashMap<i64, (PipelineName, Timestamp)>,
     /// What made those that are children, and their states.
     children: HashMap<i64, (Run, JobState)>,
     /// Those that wait for children.
@@ -65,6 +68,7 @@ impl Writer {
         let effects = projection.effects.iter();
         let effects: Vec<(i64, &Effect)> =
             effects.filter_map(|one| Some((*found.numbers.get(&one.job_id)?, one))).collect();
+        self.count_effects(&effects, &found);
         self.note_families(&effects, &found).await?;
         self.keep(&effects).await?;
         let arrivals = self.arrive(&effects, &found).await?;
@@ -96,6 +100,8 @@ impl Writer {
             if let Some(run) = Run::read(&row, 4) {
                 there.children.insert(number, (run, known.state));
             }
+            let pipeline = PipelineName::from(row.get::<_, &str>(6));
+            there.origins.insert(number, (pipeline, Timestamp(row.get(7))));
             there.numbers.insert(job_id.clone(), number);
             jobs.insert(number, (job_id, known));
         }
@@ -153,6 +159,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Counts what the journal told, and the jobs that ended.
+    fn count_effects(&mut self, effects: &[(i64, &Effect)], found: &Found) {
+        for (job, effect) in effects {
+            let (pipeline, created_at) = match (&effect.birth, found.origins.get(job)) {
+                (Some(birth), _) => (&birth.pipeline, birth.at),
+                (None, Some((pipeline, created_at))) => (pipeline, *created_at),
+                (None, None) => continue,
+            };
+            count_told(&mut self.sums, pipeline, &effect.events, effect.ran_since);
+            if let Some((state, stage)) = effect.end() {
+                self.count_ended(pipeline, stage, state, Some(created_at));
+            }
+        }
+    }
+
     /// Notes which children ended or did not, and which jobs wait for children no more.
     async fn note_families(&mut self, effects: &[(i64, &Effect)], found: &Found) -> Result<()> {
         let mut gone = Vec::new();
@@ -183,13 +204,16 @@ impl Writer {
             match &effect.place {
                 Some(Place::Held(message, quorum)) => {
                     let made_by = found.children.get(job).map(|(run, _)| run);
-                    arrivals.hold(*job, message, *quorum, made_by);
+                    let born = effect.birth.as_ref().map(|birth| birth.at);
+                    let known = found.origins.get(job).map(|(_, created_at)| *created_at);
+                    let origin = Origin { made_by, created_at: born.or(known) };
+                    arrivals.hold(*job, message, *quorum, origin);
                 }
                 Some(Place::Inbox(task)) => arrivals.tasks.push((*job, task)),
                 _ => {}
             }
             arrivals.events.extend(effect.events.iter().map(|event| (*job, event)));
-            arrivals.begin_children(&effect.children, &mut numbers);
+            arrivals.begin_children(&effect.children, &mut numbers, self.now);
         }
         Ok(arrivals)
     }

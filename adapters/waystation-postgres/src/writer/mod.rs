@@ -21,6 +21,7 @@ mod listener;
 mod progress;
 mod sets;
 mod settle;
+mod statistics;
 mod steps;
 mod submit;
 mod tallies;

@@ -63,14 +63,16 @@ impl Writer {
         let runs = || each().map(|one| one.made_by.as_ref());
         let parents: Vec<_> = runs().map(|run| run.map(|run| run.job_id.as_str())).collect();
         let visits: Vec<_> = runs().map(|run| run.map(|run| run.visit as i32)).collect();
+        let moments: Vec<_> = each().map(|one| one.created_at.map(|moment| moment.0)).collect();
         let sql = "INSERT INTO message (queue, rank, state, due, job, body, parent, parent_visit, \
-             enqueued_at) \
-             SELECT queue, rank, state, due, job, body, parent, visit, $9 \
+             created_at, enqueued_at) \
+             SELECT queue, rank, state, due, job, body, parent, visit, created_at, $10 \
              FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], \
-             $6::bytea[], $7::text[], $8::integer[]) WITH ORDINALITY \
-             AS new (queue, rank, state, due, job, body, parent, visit, place) ORDER BY place";
-        let parameters: [&(dyn Parameter + Sync); 9] =
-            [&queues, &ranks, &states, &dues, &jobs, &bodies, &parents, &visits, &now.0];
+             $6::bytea[], $7::text[], $8::integer[], $9::bigint[]) WITH ORDINALITY \
+             AS new (queue, rank, state, due, job, body, parent, visit, created_at, place) \
+             ORDER BY place";
+        let parameters: [&(dyn Parameter + Sync); 10] =
+            [&queues, &ranks, &states, &dues, &jobs, &bodies, &parents, &visits, &moments, &now.0];
         self.link.send(sql, &parameters).await?;
         for one in arrivals.iter().filter(|one| !one.awaits) {
             match due(one) {

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
+use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
 use waystation_core::settlement::{Ended, NewJob, Next, Settled, Settlement};
 use waystation_core::state::JobState;
+use waystation_core::statistics::count_settlement;
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Origin};
 use super::batch::{Result, Writer};
 use super::sets::{End, Move};
 use super::tallies::Run;
@@ -21,37 +23,44 @@ struct Held {
     body: Vec<u8>,
     /// What made the job, if it is a child.
     made_by: Option<Run>,
+    /// When it came into its queue or into the inbox.
+    since: Option<Timestamp>,
+    /// When the job was submitted.
+    created_at: Option<Timestamp>,
 }
 
 /// A settlement that holds.
 struct Applied<'a> {
-    job: i64,
-    made_by: Option<&'a Run>,
+    held: &'a Held,
     settlement: &'a Settlement,
 }
 
 const END_DELIVERIES: &str = "DELETE FROM message USING \
      unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit";
+     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
+     enqueued_at, created_at";
 const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL, \
      deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, body, parent, parent_visit";
+     RETURNING message_id, ended.token, job, abort, body, parent, parent_visit, enqueued_at, \
+     created_at";
 // Handing over is no delivery to a worker: those are the broker's to count.
 const HAND_OVER: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, \
      leased_at = NULL, deliveries = 0 \
      FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
-     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit";
+     RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
+     enqueued_at, created_at";
 // Of these there are few: only the job tells whose child it is.
 const END_TASKS: &str = "DELETE FROM task USING job \
      WHERE task_id = ANY($1) AND job_number = task.job \
-     RETURNING task_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, parent_visit";
+     RETURNING task_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, parent_visit, \
+     task.created_at, job.created_at";
 const END_LETTERS: &str = "DELETE FROM dead_letter USING job \
      WHERE dead_letter_id = ANY($1) AND job_number = dead_letter.job \
      RETURNING dead_letter_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, \
-     parent_visit";
+     parent_visit, NULL::bigint, job.created_at";
 
 /// The first so many kinds of ends are ends of deliveries.
 const DELIVERIES: usize = 3;
@@ -88,7 +97,7 @@ impl Writer {
             .zip(&held)
             .filter_map(|((settlement, aborted), held)| {
                 let (held, settlement) = (held.as_ref()?, aborted.as_ref().unwrap_or(settlement));
-                Some(Applied { job: held.job, made_by: held.made_by.as_ref(), settlement })
+                Some(Applied { held, settlement })
             })
             .collect();
         self.apply(&applied).await?;
@@ -134,22 +143,23 @@ impl Writer {
     }
 
     async fn apply(&mut self, settlements: &[Applied<'_>]) -> Result<()> {
+        self.count_all(settlements);
         let mut numbers = self.bear_all(settlements).await?.into_iter();
         let mut arrivals = Arrivals::default();
         let mut moves = Vec::new();
         let mut ends = Vec::new();
         let mut revived = Vec::new();
         let mut filled: Vec<QueueName> = Vec::new();
-        for Applied { job, made_by, settlement } in settlements {
-            let (job, stage) = (*job, settlement.stage.as_str());
+        for Applied { held, settlement } in settlements {
+            let (job, stage) = (held.job, settlement.stage.as_str());
             let onward = Move { job, state: settlement.state, stage };
             match &settlement.next {
                 Next::Enqueue(message) => {
-                    arrivals.enqueue(job, message, *made_by);
+                    arrivals.enqueue(job, message, held.origin());
                     moves.push(onward);
                 }
                 Next::Await(message, quorum) => {
-                    arrivals.hold(job, message, *quorum, *made_by);
+                    arrivals.hold(job, message, *quorum, held.origin());
                     moves.push(onward);
                 }
                 Next::Park(task) => {
@@ -173,7 +183,7 @@ impl Writer {
                 revived.push(job);
             }
             arrivals.events.extend(settlement.events.iter().map(|event| (job, event)));
-            arrivals.begin_children(&settlement.children, &mut numbers);
+            arrivals.begin_children(&settlement.children, &mut numbers, self.now);
         }
         if !revived.is_empty() {
             let sql = "UPDATE job SET failure = NULL, body = NULL WHERE job_number = ANY($1)";
@@ -188,15 +198,26 @@ impl Writer {
         }
         self.insert_events(&arrivals.events).await?;
         let all = settlements.iter();
-        let log: Vec<_> =
-            all.flat_map(|one| one.settlement.log.iter().map(|line| (one.job, line))).collect();
+        let log = all.flat_map(|one| one.settlement.log.iter().map(|line| (one.held.job, line)));
+        let log: Vec<_> = log.collect();
         self.insert_log(&log).await
+    }
+
+    /// Counts what the settlements tell, and the jobs that they end.
+    fn count_all(&mut self, settlements: &[Applied<'_>]) {
+        for Applied { held, settlement } in settlements {
+            count_settlement(&mut self.sums, settlement, held.since);
+            if matches!(settlement.next, Next::End { .. }) {
+                let Settlement { pipeline, stage, state, .. } = settlement;
+                self.count_ended(pipeline, stage, *state, held.created_at);
+            }
+        }
     }
 
     /// Creates the children that the settlements make, and notes which settlements end children.
     async fn bear_all(&mut self, settlements: &[Applied<'_>]) -> Result<Vec<Option<i64>>> {
-        for Applied { made_by, settlement, .. } in settlements {
-            let Some(run) = made_by else { continue };
+        for Applied { held, settlement } in settlements {
+            let Some(run) = &held.made_by else { continue };
             match settlement.ended {
                 _ if settlement.next == Next::Drop => {}
                 Ended::DeadLetter(_) => {
@@ -214,8 +235,8 @@ impl Writer {
     pub(super) async fn insert_letters(&mut self, ends: &[End<'_>]) -> Result<()> {
         for end in ends.iter().filter(|end| end.state == JobState::Failed) {
             let Some(failure) = end.failure else { continue };
-            let sql = "INSERT INTO dead_letter (job, stage, failure, at, body) \
-                 VALUES ($1, $2, $3, $4, $5)";
+            let sql = "INSERT INTO dead_letter (job, pipeline, stage, failure, at, body) \
+                 SELECT $1, pipeline, $2, $3, $4, $5 FROM job WHERE job_number = $1";
             let text = failure_text(failure);
             self.link.send(sql, &[&end.job, &end.stage, &text, &self.now.0, &end.body]).await?;
         }
@@ -243,9 +264,20 @@ impl Kind {
 }
 
 impl Held {
+    fn origin(&self) -> Origin<'_> {
+        Origin { made_by: self.made_by.as_ref(), created_at: self.created_at }
+    }
+
     fn read(row: &Row) -> Self {
         let body: Option<Vec<u8>> = row.get(4);
-        let (job, abort, made_by) = (row.get(2), row.get(3), Run::read(row, 5));
-        Self { job, abort, body: body.unwrap_or_default(), made_by }
+        let moment = |column: usize| row.get::<_, Option<i64>>(column).map(Timestamp);
+        Self {
+            job: row.get(2),
+            abort: row.get(3),
+            body: body.unwrap_or_default(),
+            made_by: Run::read(row, 5),
+            since: moment(7),
+            created_at: moment(8),
+        }
     }
 }

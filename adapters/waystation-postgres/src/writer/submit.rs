@@ -6,6 +6,7 @@ use waystation_core::id::JobId;
 use waystation_core::job::Checkpoint;
 use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
+use waystation_core::statistics::count_events;
 
 use super::arrivals::Arrivals;
 use super::batch::{Result, Writer};
@@ -43,7 +44,7 @@ impl Writer {
         let mut arrivals = Arrivals::default();
         for (job, created) in fresh.iter().zip(&created) {
             if let Created::New(number) = created {
-                arrivals.begin(*number, job);
+                arrivals.begin(*number, job, self.now);
             }
         }
         self.insert_arrivals(&arrivals).await?;
@@ -82,15 +83,21 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Creates those jobs that are not there yet, without what they start with. Their keys have
-    /// been looked at.
+    /// Creates those jobs that are not there yet, without what they start with, and counts them.
+    /// Their keys have been looked at.
     pub(super) async fn create(&mut self, jobs: &[&NewJob]) -> Result<Vec<Created>> {
         let numbers: HashMap<usize, i64> = self.insert_jobs(jobs).await?.into_iter().collect();
-        let created = jobs.iter().enumerate().map(|(place, job)| match numbers.get(&place) {
-            Some(number) => Created::New(*number),
-            None => Created::Known(job.job_id.clone()),
-        });
-        Ok(created.collect())
+        let mut created = Vec::with_capacity(jobs.len());
+        for (place, job) in jobs.iter().enumerate() {
+            created.push(match numbers.get(&place) {
+                Some(number) => {
+                    count_events(&mut self.sums, &job.pipeline, &job.events, None);
+                    Created::New(*number)
+                }
+                None => Created::Known(job.job_id.clone()),
+            });
+        }
+        Ok(created)
     }
 
     /// Inserts jobs; gives the places and numbers of those that were not there yet.

@@ -8,6 +8,7 @@ mod dedupe;
 mod families;
 mod faults;
 mod inspection;
+mod looking_on;
 mod migration;
 mod pooler;
 mod processes;

@@ -9,13 +9,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use waystation_core::clock::SystemClock;
 use waystation_core::event::EventKind;
-use waystation_core::port::{Finding, Purpose, Queue, Receive, Severity, Store};
+use waystation_core::job::{JobFilter, TaskFilter};
+use waystation_core::port::{
+    Expected, Finding, Purpose, Put, Queue, Receive, Records, Severity, Store, TaskChange,
+    TaskChanged,
+};
 use waystation_core::settlement::{Settled, Submitted};
 use waystation_core::state::JobState;
+use waystation_core::statistics::Period;
 use waystation_postgres::{Options, Postgres, inspect};
 use waystation_testing::sample;
 
@@ -167,4 +173,33 @@ async fn pgbouncer_passes_no_notices_and_waiting_receivers_are_served() {
     submitter.submit(vec![sample::job("a").build()], None).await.expect("submitted");
     let received = timeout(WAIT_MAX, waiting).await.expect("in time").expect("it ends");
     assert_eq!(received.expect("received").len(), 1);
+}
+
+/// What others look at is written and read through it as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs pgbouncer (Debian: apt-get install pgbouncer)"]
+async fn pgbouncer_carries_records_counts_and_the_feed() {
+    let pooler = Pooler::start();
+    let store = pooler.open().await;
+    let place = store.feed(None, 0).await.expect("it stands somewhere").next;
+    store
+        .submit(vec![sample::job("a").waiting_at("review").build()], None)
+        .await
+        .expect("submitted");
+    let put = store.put_record("pauses", "a", &json!(1), Expected::Absent, None).await;
+    assert!(matches!(put.expect("it is taken"), Put::Kept(_)));
+    let again = store.put_record("pauses", "a", &json!(1), Expected::Absent, None).await;
+    assert_eq!(again.expect("it is taken"), Put::Conflict);
+    let found = store.record("pauses", "a").await.expect("it is looked up");
+    assert_eq!(found.expect("it is there").value, json!(1));
+    let counted = store.statistics(Period::Ever).await.expect("they are told");
+    assert_eq!(counted.len(), 1);
+    let feed = store.feed(Some(place), 9).await.expect("the feed is read");
+    assert_eq!(feed.events.len(), 1);
+    let filter = JobFilter { text: Some("REVIEW".into()), limit: 9, ..JobFilter::default() };
+    assert_eq!(store.jobs(filter).await.expect("they are listed").next, None);
+    let task = store.tasks(TaskFilter::first(9)).await.expect("they are listed").remove(0);
+    let assign = TaskChange::Assign { to: Some("ann".to_owned()) };
+    let changed = store.change_task(task.task_id, assign).await.expect("it is assigned");
+    assert!(matches!(changed, TaskChanged::Done(task) if task.assignee.is_some()));
 }

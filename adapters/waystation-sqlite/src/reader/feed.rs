@@ -11,7 +11,8 @@ use super::{corrupt, nth};
 /// What happened behind this place, or the place alone.
 ///
 /// One transaction writes at a time, so that the order of the numbers is that of the commits. A
-/// number is the newest row's and one more: it is given once, since the newest row is never deleted.
+/// number is the newest row's and one more: it is given once, since the newest row is never
+/// deleted.
 pub fn feed(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlite::Result<Feed> {
     let Some(after) = after else {
         let newest: i64 = connection

@@ -1,7 +1,7 @@
 //! What waits for a person: tasks and dead letters.
 //!
-//! Which ones a listing shows is found in an index that has all that may be asked of them, and their
-//! rows are read afterwards: the bodies of a hundred thousand tasks are not read through.
+//! Which ones a listing shows is found in an index that has all that may be asked of them, and
+//! their rows are read afterwards: the bodies of a hundred thousand tasks are not read through.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};

@@ -270,7 +270,7 @@ impl Writer {
         answers: &mut Vec<Answer>,
         served: &mut Vec<Served>,
     ) -> rusqlite::Result<()> {
-        let wrote = !batch.is_empty();
+        let wrote = batch.iter().any(Command::is_of_jobs);
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut newest = self.connection.prepare_cached(
             "SELECT coalesce((SELECT max(message_id) FROM message), 0) + 1, \
@@ -441,9 +441,10 @@ fn refuse(command: Command, answers: &mut Vec<Answer>) {
         Command::KeepProgress { reply, .. } => told_the_error(reply),
         Command::ChangeTask { reply, .. } => told_the_error(reply),
         Command::PutRecord { reply, .. } => told_the_error(reply),
-        Command::RemoveRecord { reply, .. } => told_the_error(reply),
         Command::ClearRecords { reply } => told_the_error(reply),
-        Command::ForgetStatistics { reply, .. } => told_the_error(reply),
+        Command::RemoveRecord { reply, .. } | Command::ForgetStatistics { reply, .. } => {
+            told_the_error(reply)
+        }
         // Their leases run out by themselves.
         Command::Return(_) | Command::Receive { .. } | Command::Wake | Command::Stop => return,
     });

@@ -160,3 +160,16 @@ pub enum Command {
     /// Finish what is there and end.
     Stop,
 }
+
+impl Command {
+    /// Whether it may change what is to be seen of jobs.
+    pub fn is_of_jobs(&self) -> bool {
+        !matches!(
+            self,
+            Self::PutRecord { .. }
+                | Self::RemoveRecord { .. }
+                | Self::ClearRecords { .. }
+                | Self::ForgetStatistics { .. }
+        )
+    }
+}

@@ -8,6 +8,7 @@ use super::{Blobs, Steps};
 use crate::clock::Timestamp;
 use crate::event::Level;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::trace::Traceparent;
 
 /// Takes what a running attempt says of itself.
 pub trait Reporter: Send + Sync {
@@ -43,6 +44,9 @@ pub struct Context {
     pub steps: Arc<Steps>,
     /// What is too large for params.
     pub blobs: Blobs,
+    /// The attempt's place in its trace, to be passed on to what the handler calls. `None` where
+    /// nobody traces.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Context {

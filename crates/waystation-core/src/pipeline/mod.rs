@@ -20,6 +20,7 @@ pub use catalog::{Catalog, Executor, StageKind};
 pub use entry::EntryError;
 pub use environment::Environment;
 pub use fan_out::{CHILDREN_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, FanOut, NoJoin, Over};
+pub use graph::Note;
 pub use join::{Gathering, Join, OnFailure, Rest, Wait};
 pub use model::{ParamsMode, Pipeline, Route, Stage, Target};
 pub use problem::{Position, Problem, Problems};

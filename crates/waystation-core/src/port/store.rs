@@ -158,9 +158,9 @@ pub trait Store: Send + Sync {
     async fn log(&self, job_id: &JobId) -> Result<Vec<LogLine>, Error>;
 
     /// What happened to all jobs behind this place of the feed, in the order of writing: the first
-    /// `limit`, and at most [`PAGE_MAX`](crate::job::PAGE_MAX). From `None` on, nothing is given but
-    /// the place where the feed stands now. Nobody who reads on misses an event that was committed,
-    /// and nobody is given one twice.
+    /// `limit`, and at most [`PAGE_MAX`](crate::job::PAGE_MAX). From `None` on, nothing is given
+    /// but the place where the feed stands now. Nobody who reads on misses an event that was
+    /// committed, and nobody is given one twice.
     async fn feed(&self, after: Option<u64>, limit: usize) -> Result<Feed, Error>;
 
     /// What was counted in a period, by minutes.

@@ -7,6 +7,7 @@ use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port;
 use waystation_core::settlement::{Dedupe, Priority};
+use waystation_core::trace::Traceparent;
 
 use crate::decide::{self, Plan};
 use crate::definition::Registry;
@@ -39,6 +40,8 @@ pub struct Submission {
     pub deadline: Option<Timestamp>,
     /// Who submits it, where that is known: its first event tells.
     pub by: Option<String>,
+    /// The trace that it belongs to. One that comes without gets a new one where somebody traces.
+    pub traceparent: Option<Traceparent>,
 }
 
 /// Why a job was not submitted.
@@ -190,6 +193,7 @@ impl Submission {
             not_before: self.not_before,
             deadline: self.deadline,
             by: self.by,
+            traceparent: self.traceparent,
         })
     }
 

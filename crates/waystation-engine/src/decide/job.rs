@@ -7,6 +7,7 @@ use waystation_core::event::{Event, EventKind};
 use waystation_core::id::{JobId, StageId};
 use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{Dedupe, NewJob, Next, Priority, Start};
+use waystation_core::trace::Traceparent;
 
 use super::hand_to;
 use crate::graph::Graph;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub deadline: Option<Timestamp>,
     /// Who submits it, where that is known.
     pub by: Option<String>,
+    /// The trace that it belongs to.
+    pub traceparent: Option<Traceparent>,
 }
 
 /// Makes the new job. `source` is the stage that found it, when one did.
@@ -44,6 +47,9 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
     contract.entry_stage = plan.entry_is_explicit.then(|| plan.entry.clone());
     contract.exit_stage = plan.exit;
     contract.deadline = plan.deadline;
+    if let Some(traceparent) = &plan.traceparent {
+        contract.set_traceparent(traceparent);
+    }
     let (_, next) = hand_to(graph, &plan.entry, contract.to_bytes(), plan.priority);
     let created = Event {
         job_id: plan.job_id.clone(),

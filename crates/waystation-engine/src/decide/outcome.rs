@@ -61,6 +61,28 @@ pub enum Outcome {
     Descends(Descent),
 }
 
+impl Outcome {
+    /// The outcome in a word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Failed(_) => "failed",
+            Self::Aborted(_) => "aborted",
+            Self::HandedBack => "handed_back",
+            Self::Skipped | Self::Arrived => "skipped",
+            Self::Descends(_) => "descends",
+        }
+    }
+
+    /// Why it failed, when it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
 /// Decides what becomes of a job. `random` in `0.0..1.0` spreads retries; `bytes_max` is the
 /// largest contract that the queue takes.
 pub fn settle_outcome(

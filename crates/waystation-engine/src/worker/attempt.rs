@@ -14,6 +14,7 @@ use waystation_core::handler::{Blobs, Context, Reporter, Steps};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::pipeline::{Executor, Stage};
 use waystation_core::settlement::{Delivery, Lease, Settlement};
+use waystation_core::trace::{Beginning, Span};
 
 use super::Options;
 use super::ask::{Unanswered, ask, stopped};
@@ -86,6 +87,8 @@ pub struct Begun {
     pub reporter: Arc<AttemptReporter>,
     /// Who does the work, where that is to be told with its beginning.
     pub worker: Option<Value>,
+    /// The attempt in its trace.
+    pub span: Option<Box<dyn Span>>,
 }
 
 /// Why a handler does not see a job.
@@ -184,6 +187,7 @@ impl Attempter {
         let limit = Limit::of(stage, &contract, self.backend.clock.now());
         let stage = stage.id.clone();
         let begun = |input| Begun {
+            span: self.span(&contract, &stage, started_at),
             definition: Arc::clone(&definition),
             stage,
             delivery,
@@ -229,8 +233,12 @@ impl Attempter {
     }
 
     fn decide(&self, begun: Begun, outcome: Outcome) -> Settlement {
-        let Begun { definition, stage, delivery, contract, started_at, reporter, worker, .. } =
-            begun;
+        let Begun { definition, stage, delivery, contract, started_at, reporter, .. } = begun;
+        let (worker, span) = (begun.worker, begun.span);
+        let ended_at = self.backend.clock.now();
+        if let Some(span) = span {
+            span.end(outcome.as_str(), outcome.failure(), ended_at);
+        }
         let Some((stage, _)) = definition.stage(&stage) else {
             let why = format!("version {} has no stage `{stage}`", definition.version);
             return self.unready(&delivery, Some(&contract)).fail(why);
@@ -242,7 +250,7 @@ impl Attempter {
             delivery: &delivery,
             contract,
             started_at,
-            ended_at: self.backend.clock.now(),
+            ended_at,
             log: reporter.take_log(),
             worker,
         };
@@ -438,6 +446,20 @@ impl Attempter {
         }
     }
 
+    /// The attempt in its trace, where somebody traces.
+    fn span(&self, contract: &Contract, stage: &StageId, at: Timestamp) -> Option<Box<dyn Span>> {
+        let tracer = self.backend.tracer.as_ref()?;
+        tracer.attempt(Beginning {
+            parent: contract.traceparent().as_ref(),
+            job_id: &contract.job_id,
+            pipeline: &self.pipeline,
+            stage,
+            visit: contract.visit,
+            attempt: contract.retry_count + 1,
+            at,
+        })
+    }
+
     fn context(&self, begun: &Begun) -> Context {
         let Begun { contract, stage, .. } = begun;
         let (job_id, visit) = (contract.job_id.clone(), contract.visit);
@@ -454,6 +476,7 @@ impl Attempter {
             reporter: Arc::clone(&begun.reporter) as Arc<dyn Reporter>,
             steps: Arc::new(Steps::new(steps)),
             blobs: Blobs::new(self.backend.blobs.clone(), job_id, stage.clone(), visit),
+            traceparent: begun.span.as_ref().and_then(|span| span.traceparent()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod pauses;
 mod presence;
 mod progress;
 mod remote;
+mod remote_apart;
 mod retrying;
 mod services;
 mod steps;

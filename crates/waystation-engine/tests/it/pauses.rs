@@ -8,7 +8,7 @@ use waystation_core::handler::Handler;
 use waystation_core::state::JobState;
 use waystation_engine::control::{Mode, PauseError, Target};
 use waystation_engine::{Client, Sources, Submission, SubmitError};
-use waystation_testing::faults::{FailsAtFirst, IgnoresCancellation};
+use waystation_testing::faults::{Call, FailsAtFirst, IgnoresCancellation};
 
 use crate::world::{World, end};
 
@@ -57,6 +57,8 @@ async fn what_runs_goes_on_when_its_pipeline_is_paused() {
     let second = world.submit(json!({})).await;
     world.client.pause(target("pipeline/test"), Mode::Pause, "ann", "x").await.expect("paused");
     world.until("the engine knows", async || !engine.paused().is_empty()).await;
+    let left = async || world.flaky.calls(Call::Leave) == 1;
+    world.until("what was fetched ahead goes back", left).await;
     release.one();
     world.reach(&first, JobState::Completed).await;
     engine.until_idle().await.expect("idle");

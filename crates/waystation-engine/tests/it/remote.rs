@@ -247,7 +247,7 @@ async fn what_is_no_good_is_not_handed_out_and_poison_is_recognised() {
         let claims = remote.claim(short.clone()).await.expect("answered");
         assert_eq!(claims[0].deliveries, deliveries);
     }
-    let last = ClaimRequest { wait: Duration::from_secs(3), ..short };
+    let last = ClaimRequest { wait: Duration::from_millis(1_500), ..short };
     assert_eq!(remote.claim(last).await.expect("answered"), []);
     let job = world.job(&poison).await;
     assert_eq!((job.state, job.failure.expect("why").kind), (JobState::Failed, ErrorKind::Poison));

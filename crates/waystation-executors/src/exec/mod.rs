@@ -129,6 +129,9 @@ impl Exec {
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .kill_on_drop(true);
+        if let Some(traceparent) = &context.traceparent {
+            command.env("TRACEPARENT", traceparent.as_str());
+        }
         #[cfg(unix)]
         command.process_group(0);
         if let Some(directory) = &self.directory {

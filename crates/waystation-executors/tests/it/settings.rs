@@ -39,5 +39,6 @@ fn every_problem_is_told_with_its_name_and_value() {
     );
     check("files.write", json!({ "name": "" }), &["`folder` is absent", "`name` must be a text"]);
     check("image.rectify", json!({}), &["setting `folder` is absent"]);
+    check("remote", json!({ "url": "x" }), &["unknown setting `url` (known: none)"]);
     check("image.telepathy", json!({}), &["unknown type `image.telepathy`"]);
 }

@@ -52,6 +52,7 @@ impl Bench {
             reporter: self.log.clone(),
             steps: Arc::new(Steps::unkept()),
             blobs: Blobs::new(None, contract.job_id.clone(), "stage".into(), 1),
+            traceparent: None,
         };
         handler.run(context, params).await
     }

@@ -20,19 +20,31 @@ pub async fn guard(State(context): State<Context>, mut request: Request, next: N
         return Problem::new(Code::CrossOrigin, why).into_response();
     }
     let identity = match identify(&context, request.headers()).await {
-        Ok(identity) => identity,
-        Err(problem) => return problem.into_response(),
+        Ok(Some(identity)) => identity,
+        Ok(None) => return next.run(request).await,
+        Err(problem) if problem.code == Code::CrossOrigin => return problem.into_response(),
+        Err(problem) => {
+            request.extensions_mut().insert(Undecided(problem));
+            return next.run(request).await;
+        }
     };
-    let Some(identity) = identity else { return next.run(request).await };
     request.extensions_mut().insert(identity.clone());
     let mut response = next.run(request).await;
     response.extensions_mut().insert(identity);
     response
 }
 
+/// Why it could not be found out who asks. Only those are refused for it who must be known.
+#[derive(Clone)]
+struct Undecided(Problem);
+
 async fn identify(context: &Context, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
     let access = context.access();
     if !access.is_guarded().await? {
+        // Its last token was taken back: nobody else than this machine is let in without one.
+        if !context.is_local() {
+            return Ok(None);
+        }
         return match origin::foreign_host(headers) {
             Some(why) => Err(Problem::new(Code::CrossOrigin, why)),
             None => Ok(Some(Identity::local())),
@@ -70,6 +82,9 @@ pub struct Admin(pub Identity);
 pub struct Watcher;
 
 fn demand(parts: &Parts, role: Role) -> Result<Identity, Problem> {
+    if let Some(Undecided(problem)) = parts.extensions.get() {
+        return Err(problem.clone());
+    }
     let Some(identity) = parts.extensions.get::<Identity>() else {
         let hint = "a token is due: `Authorization: Bearer wst_…`";
         return Err(Problem::new(Code::Unauthenticated, hint));

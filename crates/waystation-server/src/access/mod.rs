@@ -1,9 +1,9 @@
 //! Who may do what.
 //!
 //! A server is *open* while there are no tokens: whoever reaches it is admin, so that it listens on
-//! this machine alone. It is *guarded* once there is one: every request brings a token, or the cookie
-//! of a session that began with one. In both, what another site's page asks in somebody's name is
-//! refused: see [`origin`].
+//! this machine alone. It is *guarded* once there is one: every request brings a token, or the
+//! cookie of a session that began with one. In both, what another site's page asks in somebody's
+//! name is refused: see [`origin`].
 
 mod guard;
 mod identity;

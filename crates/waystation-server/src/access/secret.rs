@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// How many random bytes a secret has: too many to be guessed, so that a fast hash guards it as well
-/// as a slow one would.
+/// How many random bytes a secret has: too many to be guessed, so that a fast hash guards it as
+/// well as a slow one would.
 const SECRET_BYTES: usize = 32;
 
 /// A new secret, in hexadecimal. An error when the system gives no random bytes.

@@ -12,6 +12,11 @@ use super::{Access, Identity, Role, secret};
 
 /// Where tokens are kept: under the hashes of their secrets.
 const TOKENS: &str = "tokens";
+/// Where it is marked that there was a token, which stays when the last one expires: a server does
+/// not become open by itself.
+const MARKS: &str = "access";
+/// The mark.
+const GUARDED: &str = "guarded";
 /// What every token begins with, so that whoever finds one knows what it opens.
 const PREFIX: &str = "wst_";
 /// The longest name of a token.
@@ -84,6 +89,7 @@ impl Access {
             expires_at: expires_at.map(|moment| moment.to_string()),
         };
         let (key, value) = (secret::hash(&secret), json!(token));
+        self.0.records.put_record(MARKS, GUARDED, &json!({}), Expected::Any, None).await?;
         let put = self.0.records.put_record(TOKENS, &key, &value, Expected::Absent, expires_at);
         if put.await? == Put::Conflict {
             return Err(TokenError::Taken(name.to_owned()));
@@ -101,15 +107,22 @@ impl Access {
     }
 
     /// Takes a token back. Tells whether there was one. Who has a session with it loses that, too.
+    /// With the last one the server is open again.
     pub async fn remove_token(&self, name: &str) -> Result<bool, port::Error> {
         let Some(key) = self.find_token(name).await? else { return Ok(false) };
         self.end_sessions_of(name).await?;
         let removed = self.0.records.remove_record(TOKENS, &key, Expected::Any).await?;
+        if self.all_tokens().await?.is_empty() {
+            self.0.records.remove_record(MARKS, GUARDED, Expected::Any).await?;
+        }
         self.forget();
         Ok(removed)
     }
 
     pub(super) async fn has_tokens(&self) -> Result<bool, port::Error> {
+        if self.0.records.record(MARKS, GUARDED).await?.is_some() {
+            return Ok(true);
+        }
         let page = RecordPage { limit: 1, ..RecordPage::default() };
         Ok(!self.0.records.records(TOKENS, page).await?.is_empty())
     }

@@ -209,7 +209,7 @@ mod tests {
         let waits = find("waystation_queue_wait_seconds").expect("counted");
         let histogram = waits.get_metric()[0].get_histogram();
         assert_eq!(histogram.get_sample_count(), 4);
-        let cumulated = histogram.get_bucket().iter().map(Bucket::get_cumulative_count);
+        let cumulated = histogram.get_bucket().iter().map(Bucket::cumulative_count);
         assert_eq!(cumulated.take(5).collect::<Vec<_>>(), [2, 2, 2, 3, 3]);
         assert!(find("waystation_jobs_ended_total").is_none(), "nothing of it was counted");
     }

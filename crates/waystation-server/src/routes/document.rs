@@ -50,6 +50,10 @@ pub fn complete(document: &mut Document) {
     let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
     components.add_security_scheme("session", cookie);
     document.servers = Some(vec![ServerBuilder::new().url("/").build()]);
+    // What takes the rest of a path is one part of it to the document.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths =
+        paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     for (path, item) in &mut document.paths.paths {
         for operation in operations_mut(item) {
             say_who(operation);

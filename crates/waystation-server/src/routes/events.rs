@@ -66,10 +66,14 @@ async fn list(
     loop {
         let feed = context.backend().store.feed(wanted.after, limit).await?;
         let now = Instant::now();
-        if !feed.events.is_empty() || wanted.after.is_none() || now >= until {
+        let is_over = now >= until || context.stopping().is_cancelled();
+        if !feed.events.is_empty() || wanted.after.is_none() || is_over {
             return Ok(axum::Json(feed.into()));
         }
-        let _ = timeout_at(until.min(now + LOOK_AGAIN), signals.next()).await;
+        tokio::select! {
+            _ = timeout_at(until.min(now + LOOK_AGAIN), signals.next()) => {}
+            () = context.stopping().cancelled() => continue,
+        }
         tokio::time::sleep_until(until.min(now + REST)).await;
     }
 }

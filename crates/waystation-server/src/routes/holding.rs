@@ -29,8 +29,6 @@ pub fn routes() -> OpenApiRouter<Context> {
 const CLAIM_SECONDS: u32 = 30 * 60;
 /// The longest that a claim may last.
 const CLAIM_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
-/// The longest name of a person.
-const NAME_BYTES_MAX: usize = 100;
 
 async fn change(
     context: &Context,
@@ -114,12 +112,7 @@ async fn assign(
     Path(task_id): Path<i64>,
     Json(TaskAssignment { to }): Json<TaskAssignment>,
 ) -> Result<(Detail, axum::Json<Task>), Problem> {
-    if let Some(name) = &to
-        && (name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control))
-    {
-        let why = format!("a name has 1 to {NAME_BYTES_MAX} bytes and no control characters");
-        return Err(Problem::new(Code::Invalid, why));
-    }
+    let to = to.map(|name| limits::name("person", name)).transpose()?;
     let detail = Detail(json!({ "to": to }));
     Ok((detail, change(&context, task_id, TaskChange::Assign { to }).await?))
 }

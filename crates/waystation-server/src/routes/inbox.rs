@@ -53,14 +53,10 @@ impl WantedTasks {
             Some("nobody") => Holder::Nobody,
             Some("me") => Holder::Person(me),
             Some("me_or_nobody") => Holder::PersonOrNobody(me),
-            Some(other) => match other.strip_prefix("name:").filter(|name| !name.is_empty()) {
-                Some(name) => Holder::Person(name.to_owned()),
-                None => {
-                    let known = "any, nobody, me, me_or_nobody, name:SOMEBODY";
-                    let why = format!("holder {other} is none that is known ({known})");
-                    return Err(Problem::new(Code::Invalid, why));
-                }
-            },
+            Some(other) => {
+                let name = other.strip_prefix("name:").filter(|name| !name.is_empty());
+                Holder::Person(name.ok_or_else(|| unknown_holder(other))?.to_owned())
+            }
         };
         Ok(TaskFilter {
             pipeline: self.pipeline.map(Into::into),
@@ -72,6 +68,11 @@ impl WantedTasks {
             limit: limits::page(self.limit)?,
         })
     }
+}
+
+fn unknown_holder(name: &str) -> Problem {
+    let known = "any, nobody, me, me_or_nobody, name:SOMEBODY";
+    Problem::new(Code::Invalid, format!("holder {name} is none that is known ({known})"))
 }
 
 /// A task, or the problem that there is none.

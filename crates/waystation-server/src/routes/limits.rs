@@ -6,6 +6,8 @@ use crate::problem::{Code, Problem};
 
 /// How many entries a page has, unless the query says.
 const PAGE: usize = 50;
+/// The longest name that is taken, in bytes.
+const NAME_BYTES_MAX: usize = 200;
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
 
@@ -15,7 +17,7 @@ pub fn page(limit: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// A number, if it lies between these two, ends included.
-pub fn between<T: PartialOrd + std::fmt::Display>(
+pub fn between<T: PartialOrd + Copy + std::fmt::Display>(
     name: &str,
     value: T,
     least: T,
@@ -26,6 +28,15 @@ pub fn between<T: PartialOrd + std::fmt::Display>(
     }
     let why = format!("{name} {value} is not between {least} and {most}");
     Err(Problem::new(Code::Invalid, why))
+}
+
+/// A name that need not be one of those that are known.
+pub fn name(what: &str, name: String) -> Result<String, Problem> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let why = format!("the name of a {what} has 1 to {NAME_BYTES_MAX} bytes that can be seen");
+        return Err(Problem::new(Code::Invalid, why));
+    }
+    Ok(name)
 }
 
 /// What somebody gives as a reason, or these words where they give none.

@@ -40,6 +40,7 @@ use crate::problem::{Code, Problem};
 
 pub use document::{Operations, ROLE};
 pub(crate) use queues::all as queues;
+pub(crate) use sources::all as sources;
 
 /// The document's head.
 #[derive(OpenApi)]
@@ -74,7 +75,8 @@ pub fn api() -> (Router<Context>, Document) {
         .merge(previews::routes())
         .merge(sessions::routes_of_api())
         .merge(tokens::routes())
-        .merge(audit::routes());
+        .merge(audit::routes())
+        .merge(crate::live::routes());
     let (router, mut document) = OpenApiRouter::with_openapi(Head::openapi())
         .merge(sessions::routes())
         .merge(watching::routes())
@@ -95,6 +97,7 @@ pub fn router(context: Context) -> Router {
     // Numbers, texts and names can always be written.
     let document: Arc<str> = document.to_json().unwrap_or_default().into();
     let routes = api
+        .merge(crate::dashboard::routes())
         .route("/api/openapi.json", get(move || async move { json(&document) }))
         .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {

@@ -157,7 +157,8 @@ async fn pause_queue(
     Path(queue): Path<String>,
     Json(request): Json<PauseRequest>,
 ) -> Paused {
-    pause(&context, &by, Target::Queue(queue.into()), Mode::Pause, request).await
+    let target = Target::Queue(limits::name("queue", queue)?.into());
+    pause(&context, &by, target, Mode::Pause, request).await
 }
 
 /// Resume a queue

@@ -144,8 +144,8 @@ async fn get(
 
 /// Put a new version of a pipeline
 ///
-/// New jobs are of it; those that are there stay on theirs. The same text again is the same version.
-/// Whatever is wrong with the text is told at once.
+/// New jobs are of it; those that are there stay on theirs. The same text again is the same
+/// version. Whatever is wrong with the text is told at once.
 #[utoipa::path(
     put, path = "/pipelines/{name}", tag = "pipelines", operation_id = "put_pipeline",
     extensions(("x-role" = json!("admin"))), params(("name" = String, Path)),

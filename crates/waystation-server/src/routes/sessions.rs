@@ -54,8 +54,11 @@ impl FromRequest<Context> for Sent {
             .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         let login = if is_form {
             let form = Form::from_request(request, context).await;
-            form.map(|Form(login)| login)
-                .map_err(|rejection| Problem::new(Code::BadRequest, rejection.body_text()))?
+            form.map(|Form(login)| login).map_err(|rejection| {
+                let is_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+                let code = if is_large { Code::TooLarge } else { Code::BadRequest };
+                Problem::new(code, rejection.body_text())
+            })?
         } else {
             Json::from_request(request, context).await?.0
         };

@@ -33,6 +33,11 @@ async fn list(
     State(context): State<Context>,
     _: Viewer,
 ) -> Result<axum::Json<Vec<Source>>, Problem> {
+    Ok(axum::Json(all(&context).await?))
+}
+
+/// Every source that is known.
+pub async fn all(context: &Context) -> Result<Vec<Source>, Problem> {
     let store = &context.backend().store;
     let workers = context.client().workers().await?;
     let pauses = context.client().pauses().await?;
@@ -40,7 +45,7 @@ async fn list(
     for (name, version) in store.pipelines().await? {
         let Some(record) = store.pipeline(&name, Some(version)).await? else { continue };
         let Ok(graph) = context.client().registry().graph(&name, version).await else { continue };
-        let whole = shapes::as_written(&context, &record.source);
+        let whole = shapes::as_written(context, &record.source);
         for stage in &graph.pipeline.stages {
             if graph.kind(&stage.id) != Some(StageKind::Source) {
                 continue;
@@ -59,7 +64,7 @@ async fn list(
             });
         }
     }
-    Ok(axum::Json(sources))
+    Ok(sources)
 }
 
 fn served_by(workers: &[WorkerPresence], name: &PipelineName) -> Vec<String> {

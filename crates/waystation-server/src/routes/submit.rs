@@ -8,7 +8,10 @@ use utoipa_axum::routes;
 use waystation_core::id::{JobId, PipelineName};
 use waystation_core::port::SETTLE_MAX;
 use waystation_core::settlement::Submitted;
+use waystation_core::trace::Traceparent;
+use waystation_engine::Submission;
 
+use super::limits;
 use crate::access::Operator;
 use crate::context::Context;
 use crate::extract::Json;
@@ -32,8 +35,13 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[utoipa::path(
     post, path = "/jobs", tag = "jobs", operation_id = "submit_jobs",
     extensions(("x-role" = json!("operator"))),
-    params(("Idempotency-Key" = Option<String>, Header,
-        description = "1 to 200 visible characters; kept for a day")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 200 visible characters; kept for a day"),
+        ("traceparent" = Option<String>, Header,
+            description = "The trace that the jobs belong to (W3C Trace Context); one that cannot \
+                be read is passed over"),
+    ),
     request_body = Submit,
     responses(
         (status = 201, body = SubmittedJobs, description = "At least one is new",
@@ -65,10 +73,18 @@ async fn submit(
         ids = idempotency::ids(&context, &by.name, &key, &fingerprint, ids).await?;
     }
     let named = jobs.into_iter().zip(&ids);
-    let submissions = named.map(|(job, id)| job.submission(id, &by.name));
-    let submissions = submissions.collect::<Result<_, _>>()?;
+    let traceparent = traceparent(&headers);
+    let submission = |(job, id): (NewJob, &String)| {
+        let submission = job.submission(id, &by.name)?;
+        Ok(Submission { traceparent: traceparent.clone(), ..submission })
+    };
+    let submissions = named.map(submission).collect::<Result<_, Problem>>()?;
     let submitted = context.client().submit(&graph, submissions).await?;
     answer(submitted, is_one)
+}
+
+fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    Traceparent::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -90,6 +106,7 @@ fn check(jobs: &[NewJob]) -> Result<(PipelineName, Option<u32>), Problem> {
         let why = format!("{} jobs at a time, more than the {SETTLE_MAX} allowed", jobs.len());
         return Err(Problem::new(Code::TooLarge, why));
     }
+    limits::name("pipeline", first.pipeline.clone())?;
     let target = |job: &NewJob| (job.pipeline.clone(), job.pipeline_version);
     if let Some(other) = jobs.iter().find(|job| target(job) != target(first)) {
         let why = format!(

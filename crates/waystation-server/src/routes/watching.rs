@@ -28,8 +28,8 @@ pub fn routes() -> OpenApiRouter<Context> {
 
 /// Whether things go on
 ///
-/// Part by part, with reasons: progress, or proof that there is nothing to do. A server that listens
-/// on its own machine alone asks for no token.
+/// Part by part, with reasons: progress, or proof that there is nothing to do. A server that
+/// listens on its own machine alone asks for no token.
 #[utoipa::path(
     get, path = "/health", tag = "watching", operation_id = "get_health",
     extensions(("x-role" = json!("local"))),

@@ -10,7 +10,7 @@ use waystation_core::failure::ErrorKind;
 use waystation_core::id::Label;
 use waystation_engine::remote::{CLAIM_MAX, ClaimId, ClaimRequest, Completed, Failed, Line};
 
-use super::limits::between;
+use super::limits::{between, name};
 use crate::access::Operator;
 use crate::context::Context;
 use crate::extract::Json;
@@ -73,7 +73,7 @@ async fn claim(
     Json(wanted): Json<ClaimWork>,
 ) -> Result<axum::Json<ClaimedWork>, Problem> {
     let request = ClaimRequest {
-        pipeline: wanted.pipeline.into(),
+        pipeline: name("pipeline", wanted.pipeline)?.into(),
         stages: wanted.stages.into_iter().map(Into::into).collect(),
         max: between("max", wanted.max.unwrap_or(1), 1, CLAIM_MAX)?,
         wait: seconds("wait_seconds", wanted.wait_seconds, 0.0, WAIT_SECONDS_MAX)?,
@@ -171,10 +171,10 @@ async fn fail(
     Ok(axum::Json(answer.into()))
 }
 
-fn kind(name: &str) -> Result<ErrorKind, Problem> {
-    ErrorKind::parse(name).ok_or_else(|| {
+fn kind(kind: &str) -> Result<ErrorKind, Problem> {
+    ErrorKind::parse(kind).ok_or_else(|| {
         let known = ErrorKind::ALL.map(ErrorKind::as_str).join(", ");
-        Problem::new(Code::Invalid, format!("{name} is no kind of failure (known: {known})"))
+        Problem::new(Code::Invalid, format!("{kind} is no kind of failure (known: {known})"))
     })
 }
 
@@ -223,7 +223,8 @@ async fn progress(
     Json(told): Json<WorkProgress>,
 ) -> Result<StatusCode, Problem> {
     let percent = between("percent", told.percent, 0.0, 100.0)?;
-    context.remote().progress(&ClaimId::new(told.claim), percent, &told.message).await?;
+    let message = told.message.replace('\0', "\u{fffd}");
+    context.remote().progress(&ClaimId::new(told.claim), percent, &message).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

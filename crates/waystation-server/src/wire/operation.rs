@@ -91,6 +91,10 @@ impl OperationRequest {
 
 impl Selection {
     fn read(self) -> Result<operations::Selection, Problem> {
+        let texts = [&self.pipeline, &self.stage, &self.text, &self.children_of];
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+            return Err(Problem::new(Code::Invalid, "a selection holds no NUL"));
+        }
         let states = self.states.iter().map(|name| state(name)).collect::<Result<_, _>>()?;
         Ok(operations::Selection {
             pipeline: self.pipeline.map(Into::into),

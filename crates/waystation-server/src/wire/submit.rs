@@ -97,6 +97,7 @@ pub enum PriorityName {
 /// One job, or many of one pipeline.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!({ "pipeline": "scans", "params": { "image": "scans/17.png" } }))]
 pub enum Submit {
     /// Many: all are taken, or none is for what is wrong with any.
     Many(ManyJobs),
@@ -150,6 +151,7 @@ impl NewJob {
             not_before: self.not_before.map(|moment| moment.0),
             deadline: self.deadline.map(|moment| moment.0),
             by: Some(by.to_owned()),
+            traceparent: None,
         })
     }
 }

@@ -161,7 +161,7 @@ pub struct TaskClaim {
 #[schema(example = json!({ "to": "ann" }))]
 pub struct TaskAssignment {
     /// The person's, or nobody's.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 200)]
     pub to: Option<String>,
 }
 

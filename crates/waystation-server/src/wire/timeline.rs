@@ -80,8 +80,10 @@ fn add(run: &mut StageRun, event: &event::Event) {
         EventKind::Started => attempt(run, event.attempt).started_at.push(at),
         EventKind::Retried => end(run, event, told("failure")),
         EventKind::Failed => end(run, event, event.detail.clone()),
-        EventKind::Completed | EventKind::Aborted => end(run, event, None),
-        EventKind::Abandoned | EventKind::HandedBack => end(run, event, None),
+        EventKind::Completed
+        | EventKind::Aborted
+        | EventKind::Abandoned
+        | EventKind::HandedBack => end(run, event, None),
         EventKind::Created
         | EventKind::Skipped
         | EventKind::Waiting

@@ -106,6 +106,7 @@ impl From<remote::Claim> for Claim {
 /// Claims that a worker still works on.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claims": ["…"] }))]
 pub struct Heartbeat {
     /// Which.
     #[schema(min_items = 1, max_items = 1000)]
@@ -229,13 +230,15 @@ impl From<WorkLine> for remote::Line {
             Some(LogLevel::Warn) => Level::Warn,
             Some(LogLevel::Error) => Level::Error,
         };
-        Self { level, line: line.line }
+        // No store keeps NUL in a text.
+        Self { level, line: line.line.replace('\0', "\u{fffd}") }
     }
 }
 
 /// A claim that is named.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claim": "…" }))]
 pub struct WorkClaim {
     /// Which.
     pub claim: String,
@@ -259,6 +262,7 @@ pub struct WorkProgress {
 /// Lines for a job's log.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "claim": "…", "lines": [{ "line": "page 4 is dim" }] }))]
 pub struct WorkLog {
     /// Of which claim.
     pub claim: String,

@@ -24,8 +24,8 @@ pub(super) async fn read_on(
         while told.len() < count {
             let feed = read(backend, Some(after), page).await;
             assert!(feed.events.len() <= page, "no page is longer than asked for");
-            assert_eq!(feed.events.is_empty(), feed.next == after, "the place moves with events");
-            assert!(feed.next >= after, "no place is behind an earlier one");
+            assert!(feed.next >= after, "no place is before an earlier one");
+            assert!(feed.events.is_empty() || feed.next > after, "the place moves with events");
             let tell = |(pipeline, event): &_| {
                 let event: &waystation_core::event::Event = event;
                 format!("{pipeline} {} {}", event.job_id, event.kind)

@@ -47,7 +47,8 @@ fn begun(delivery: &Delivery, mut settlement: Settlement, before: Duration) -> S
     settlement
 }
 
-/// A hop counts how long the job waited and how long the attempt took, in its minute and since ever.
+/// A hop counts how long the job waited and how long the attempt took, in its minute and since
+/// ever.
 pub async fn hop_counts_the_wait_and_the_attempt(harness: &mut dyn Harness) {
     let backend = harness.open().await;
     let (wait, work) = (Duration::from_secs(3), Duration::from_millis(40));

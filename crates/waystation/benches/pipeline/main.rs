@@ -8,9 +8,9 @@
 //!
 //! The dashboard's pages over a long history on SQLite, while jobs run: only where it is named.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard]`. Each round runs the
-//! bare statements and the engine one after the other on the same disk; medians and their ratio are
-//! printed.
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard]`. Each round
+//! runs the bare statements and the engine one after the other on the same disk; medians and their
+//! ratio are printed.
 
 mod bare_postgres;
 mod bare_rabbitmq;

@@ -107,6 +107,7 @@ async fn open_ports(urls: &Urls) -> Result<Backend, OpenError> {
             bus: store.bus,
             books: None,
             blobs: None,
+            tracer: None,
             clock,
         };
         return Ok(match live {

@@ -28,6 +28,7 @@ mod timing;
 mod tokens;
 #[cfg(feature = "top")]
 mod top;
+mod traces;
 mod watch;
 mod words;
 mod workers;
@@ -128,6 +129,9 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logs::start(&arguments.global);
+    if let Err(error) = traces::start() {
+        return error.report();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Error::failed(format!("no threads to run on: {error}")).report(),
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(dispatch(arguments.verb, &arguments.global));
     // Drops what still runs, and with it the guards that end its child processes.
     runtime.shutdown_timeout(LAST_WAIT);
+    traces::end();
     match ended {
         Ok(outcome) => outcome.code(),
         Err(error) => error.report(),

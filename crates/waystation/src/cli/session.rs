@@ -10,7 +10,7 @@ use waystation::engine::Environment;
 use waystation::{Backend, Client, Executors, Registry, backends, environment};
 
 use super::exit::Error;
-use super::out;
+use super::{out, traces};
 
 const STORE_HELP: &str =
     "The store [default: $WAYSTATION_STORE, or sqlite://waystation.db in this folder]";
@@ -149,7 +149,10 @@ impl Global {
                 return Err(Error::usage(format!("store {url}: there is no folder {folder}")));
             }
         }
-        let backend = backends::open(&urls).await?;
+        let mut backend = backends::open(&urls).await?;
+        if let Some(tracer) = traces::tracer() {
+            backend = backend.with_tracer(tracer);
+        }
         let catalog = Arc::new(Executors::standard());
         Ok(Session { backend, environment: self.environment(), catalog })
     }

@@ -20,5 +20,7 @@ mod shapes;
 mod signals;
 mod submit;
 mod top;
+#[cfg(feature = "otlp")]
+mod traces;
 mod typed_states;
 mod walk;

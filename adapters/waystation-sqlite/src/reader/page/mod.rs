@@ -1,10 +1,10 @@
 //! Pages of jobs, newest first, at a bounded cost however many jobs there are.
 //!
-//! The newest jobs are simply looked at: mostly they are what is wanted. Where they are not, and the
-//! filter names a pipeline, a stage or states, the search goes on in the places where such jobs can
-//! be: those that live in the queues and the inbox, when these are small, and those that have ended
-//! in the ranges of the index that holds nothing else, all merged by age. Where neither helps, all
-//! jobs are looked at, so many for one page.
+//! The newest jobs are simply looked at: mostly they are what is wanted. Where they are not, and
+//! the filter names a pipeline, a stage or states, the search goes on in the places where such jobs
+//! can be: those that live in the queues and the inbox, when these are small, and those that have
+//! ended in the ranges of the index that holds nothing else, all merged by age. Where neither
+//! helps, all jobs are looked at, so many for one page.
 
 mod places;
 mod sieve;

@@ -159,8 +159,8 @@ fn live(connection: &Connection, span: Span) -> rusqlite::Result<Option<VecDeque
     Ok(Some(numbers.into()))
 }
 
-/// The ways in which jobs ended that the sieve may let through, unless there are many: found step by
-/// step, each by one look into the index.
+/// The ways in which jobs ended that the sieve may let through, unless there are many: found step
+/// by step, each by one look into the index.
 fn ended(connection: &Connection, sieve: &Sieve) -> rusqlite::Result<Option<Vec<Ended>>> {
     let is_wanted = |state: &JobState| sieve.states.is_empty() || sieve.states.contains(state);
     let all = JobState::ALL.iter().enumerate();

@@ -1,8 +1,8 @@
 //! Where a moment lies among the jobs.
 //!
-//! Numbers grow with the time, more or less: what several processes submit, and what a journal tells
-//! of late, stands a little out of place. So the place is found by halves, where the median of
-//! some neighbours speaks for each, and taken with a margin.
+//! Numbers grow with the time, more or less: what several processes submit, and what a journal
+//! tells of late, stands a little out of place. So the place is found by halves, where the median
+//! of some neighbours speaks for each, and taken with a margin.
 
 use rusqlite::{Connection, params};
 use waystation_core::clock::Timestamp;

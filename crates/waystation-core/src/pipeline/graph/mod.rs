@@ -24,6 +24,15 @@ struct Node<'a> {
     shape: Shape,
 }
 
+/// A few words below a box, as how many jobs are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// By which class a style sheet colours it, beside `note`.
+    pub class: &'static str,
+    /// The words.
+    pub text: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Worker,
@@ -50,8 +59,13 @@ impl Pipeline {
     /// override by the classes `stage`, `manual`, `source`, `done`, `name`, `type`, `route`,
     /// `back` and `label`; each stage's group bears its name as `data-stage`.
     pub fn to_svg(&self, catalog: &dyn Catalog) -> String {
+        self.to_svg_with(catalog, &|_| Vec::new())
+    }
+
+    /// The same with notes below the boxes: `notes` is asked with the name of each stage.
+    pub fn to_svg_with(&self, catalog: &dyn Catalog, notes: &dyn Fn(&str) -> Vec<Note>) -> String {
         let graph = Graph::new(self, catalog);
-        svg::write(&graph, &layout::Layout::new(&graph))
+        svg::write(&graph, &layout::Layout::new(&graph), notes)
     }
 }
 

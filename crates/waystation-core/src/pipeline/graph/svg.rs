@@ -3,12 +3,16 @@
 use std::fmt::Write as _;
 
 use super::layout::{Arrow, LETTERS_MAX, LINE, Layout, Point, Rectangle, WORDS_INDENT, text_width};
-use super::{Edge, Graph, Node, Shape};
+use super::{Edge, Graph, Node, Note, Shape};
 
 const LINE_COLOUR: &str = "#64748b";
 const BACK_COLOUR: &str = "#b45309";
 
-pub(super) fn write(graph: &Graph<'_>, layout: &Layout) -> String {
+pub(super) fn write(
+    graph: &Graph<'_>,
+    layout: &Layout,
+    notes: &dyn Fn(&str) -> Vec<Note>,
+) -> String {
     let (width, height) = (layout.width.ceil(), layout.height.ceil());
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -30,6 +34,7 @@ pub(super) fn write(graph: &Graph<'_>, layout: &Layout) -> String {
     }
     for (node, rectangle) in graph.nodes.iter().zip(&layout.boxes) {
         write_box(&mut svg, node, *rectangle);
+        write_notes(&mut svg, &notes(node.name), *rectangle);
     }
     // The words come last, so that no arrow crosses them.
     for (edge, arrow) in graph.edges.iter().zip(&layout.arrows) {
@@ -159,6 +164,24 @@ fn write_box(svg: &mut String, node: &Node<'_>, place: Rectangle) {
         );
     }
     svg.push_str("</g>\n");
+}
+
+/// What is to be said of a box, in one line below it.
+fn write_notes(svg: &mut String, notes: &[Note], place: Rectangle) {
+    if notes.is_empty() {
+        return;
+    }
+    let (x, y) = (place.x + place.width / 2.0, place.y + place.height + 14.0);
+    let _ = write!(
+        svg,
+        "<text class=\"notes\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" \
+         font-size=\"11\" font-weight=\"600\" fill=\"#334155\">"
+    );
+    for (index, Note { class, text }) in notes.iter().enumerate() {
+        let gap = if index == 0 { "" } else { " dx=\"7\"" };
+        let _ = write!(svg, "<tspan class=\"note {class}\"{gap}>{}</tspan>", escape(text));
+    }
+    svg.push_str("</text>\n");
 }
 
 /// The text as far as there is room, whole in its tooltip when it is cut.

@@ -4,7 +4,7 @@ use crate::condition::Condition;
 use crate::id::Label;
 use crate::pipeline::load::tests::Fake;
 use crate::pipeline::load::tests::good::SCANS;
-use crate::pipeline::{Pipeline, Route, Stage};
+use crate::pipeline::{Note, Pipeline, Route, Stage};
 
 fn scans() -> Pipeline {
     Pipeline::load("scans.yaml", SCANS, &|_| None, &Fake).unwrap()
@@ -106,4 +106,15 @@ fn svg_holds_every_stage_and_escapes_their_words() {
     assert!(svg.contains("score &lt; 0.8"));
     assert!(svg.contains("…<title>kind == &quot;scan&quot; &amp;&amp; size &lt; 10"));
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
+}
+
+#[test]
+fn notes_stand_below_their_boxes() {
+    let notes = |stage: &str| match stage {
+        "rectify" => vec![Note { class: "running", text: "3 <run>".into() }],
+        _ => Vec::new(),
+    };
+    let svg = scans().to_svg_with(&Fake, &notes);
+    assert_eq!(svg.matches("class=\"notes\"").count(), 1);
+    assert!(svg.contains("<tspan class=\"note running\">3 &lt;run&gt;</tspan>"), "{svg}");
 }

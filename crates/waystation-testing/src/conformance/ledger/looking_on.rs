@@ -10,7 +10,8 @@ use crate::conformance::{Harness, bounded};
 use crate::sample;
 
 /// However often the journal tells something, it is counted and fed once. How long an attempt took
-/// is known also where its beginning was told of before; how long it waited is the broker's to know.
+/// is known also where its beginning was told of before; how long it waited is the broker's to
+/// know.
 pub async fn journal_is_counted_and_fed_once(harness: &mut dyn Harness) {
     let backend = harness.open().await;
     let first = submit_and_hand_over(&backend, "a").await;

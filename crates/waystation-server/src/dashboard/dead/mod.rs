@@ -1,0 +1,139 @@
+//! The dead letters: jobs that nobody tries again until a person says so.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use maud::{Markup, html};
+use waystation_core::clock::Timestamp;
+use waystation_core::id::{PipelineName, StageId};
+use waystation_core::job::{DeadLetterFilter, DeadLetterRecord};
+
+use super::page::{Page, Place};
+use super::parts::moment;
+use super::refused::Refused;
+use super::visit::Visit;
+use super::{href, jobs};
+use crate::context::Context;
+use crate::extract::Query;
+use crate::live::Topic;
+
+/// How many letters a page shows.
+const PAGE: usize = 50;
+
+/// The routes.
+pub fn routes() -> Router<Context> {
+    Router::new().route("/dead", get(show))
+}
+
+/// Which letters are wanted.
+#[derive(Clone, Default, serde::Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    pipeline: String,
+    #[serde(default)]
+    stage: String,
+    #[serde(default)]
+    before: Option<i64>,
+}
+
+impl Wanted {
+    fn address(&self, before: Option<i64>) -> String {
+        let before = before.map(|letter| letter.to_string()).unwrap_or_default();
+        let pairs = [("pipeline", &*self.pipeline), ("stage", &self.stage), ("before", &before)];
+        format!("/dead{}", href::query(pairs))
+    }
+}
+
+async fn show(
+    State(context): State<Context>,
+    Query(wanted): Query<Wanted>,
+    visit: Visit,
+) -> Result<Response, Refused> {
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let filter = DeadLetterFilter {
+        pipeline: given(&wanted.pipeline).map(PipelineName::from),
+        stage: given(&wanted.stage).map(StageId::from),
+        before: wanted.before,
+        ..DeadLetterFilter::newest(PAGE)
+    };
+    let letters = context.backend().store.dead_letters(filter).await?;
+    let now = context.now();
+    let page = Page::new(&visit, Place::DeadLetters, "Dead letters")
+        .follow(&Topic::All)
+        .with(filters(&wanted))
+        .live("letters", "card", || listing(&letters, &wanted, now, visit.may_act()));
+    Ok(page.respond())
+}
+
+fn filters(wanted: &Wanted) -> Markup {
+    html! {
+        form.filters method="get" action="/dead" role="search" {
+            label { span { "Pipeline" } input name="pipeline" value=(wanted.pipeline); }
+            label { span { "Stage" } input name="stage" value=(wanted.stage); }
+            div.buttons { button { "Filter" }
+                @if !wanted.pipeline.is_empty() || !wanted.stage.is_empty() {
+                    a.button.quiet href="/dead" { "Clear" }
+                }
+            }
+        }
+    }
+}
+
+fn listing(letters: &[DeadLetterRecord], wanted: &Wanted, now: Timestamp, act: bool) -> Markup {
+    html! {
+        h2.hidden { "Dead letters" }
+        @if letters.is_empty() {
+            p.empty { "Nothing lies with the dead letters." }
+        } @else if act {
+            form method="post" action="/jobs" data-select {
+                input type="hidden" name="pipeline" value=(wanted.pipeline);
+                input type="hidden" name="stage" value=(wanted.stage);
+                input type="hidden" name="back" value=(wanted.address(wanted.before));
+                div.bulk {
+                    span data-select-count { "With the chosen:" }
+                    button.small data-select-act name="act" value="retry" { "Retry" }
+                    button.small data-select-act name="act" value="drop" { "Drop" }
+                    span.gap {}
+                    span { "With all that match:" }
+                    button.small name="act" value="retry-all" { "Retry all…" }
+                    button.small.danger name="act" value="drop-all" { "Drop all…" }
+                }
+                (table(letters, now, true))
+            }
+        } @else { (table(letters, now, false)) }
+        nav.pages aria-label="Pages of dead letters" {
+            @if wanted.before.is_some() {
+                a.button.quiet href=(wanted.address(None)) { "Newest" }
+            }
+            @if let Some(last) = letters.last().filter(|_| letters.len() == PAGE) {
+                a.button.quiet href=(wanted.address(Some(last.dead_letter_id))) { "Older" }
+            }
+        }
+    }
+}
+
+fn table(letters: &[DeadLetterRecord], now: Timestamp, may_act: bool) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr {
+                @if may_act { th.check { input.js-only type="checkbox" data-select-all
+                    aria-label="Choose all letters of this page"; } }
+                th { "Job" } th { "Pipeline" } th { "Stage" } th { "Kind" }
+                th.wide { "Why" } th.number { "Failed" }
+            } }
+            tbody { @for letter in letters { tr #{ "letter-" (letter.dead_letter_id) } {
+                @if may_act { td.check { input type="checkbox" name="job" value=(letter.job_id)
+                    aria-label={ "Choose job " (letter.job_id) }; } }
+                td data-label="Job" { a.id href=(href::job(&letter.job_id)) title=(letter.job_id) {
+                    (jobs::short(letter.job_id.as_str()))
+                } }
+                td data-label="Pipeline" { (letter.pipeline) }
+                td data-label="Stage" { (letter.stage) }
+                td data-label="Kind" { span.badge.failed { (letter.failure.kind) } }
+                td.wide.cut data-label="Why" title=(letter.failure) { (letter.failure.message) }
+                td.number data-label="Failed" { (moment::ago(letter.at, now)) }
+            } } }
+        } }
+    }
+}

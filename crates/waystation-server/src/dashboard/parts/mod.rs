@@ -1,0 +1,8 @@
+//! What pages are made of.
+
+pub mod badge;
+pub mod chart;
+pub mod form;
+pub mod moment;
+pub mod preview;
+pub mod value;
