@@ -36,6 +36,8 @@ impl Telemetry {
         if !ENDPOINTS.iter().any(is_set) {
             return Ok(None);
         }
+        // Another part of the program may have chosen it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = SpanExporter::builder().with_http().build()?;
         let mut resource = Resource::builder();
         if std::env::var_os(SERVICE_NAME).is_none() {

@@ -26,6 +26,8 @@ const PAGES: [&str; 11] = [
 ];
 
 fn browser() -> Client {
+    // Other crates' features leave the choice of a TLS library to us.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let browser = Client::builder().redirect(redirect::Policy::none());
     browser.timeout(Duration::from_secs(20)).build().expect("a client")
 }

@@ -105,6 +105,8 @@ async fn the_end_of_the_server_lets_everybody_go() {
     let first = socket.next().await.expect("a message").expect("readable");
     assert!(first.into_text().expect("a text").contains("\"type\":\"snapshot\""));
     let url = format!("http://{}/api/v1/live/sse?all=1", world.address);
+    // Other crates' features leave the choice of a TLS library to us.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut events = reqwest::get(url).await.expect("connected");
     let first = events.chunk().await.expect("readable").expect("a message");
     let first = String::from_utf8_lossy(&first).into_owned();

@@ -224,6 +224,8 @@ impl World {
             (format!("http://{}", server.address().unwrap()), CancellationToken::new());
         let context = server.context().clone();
         let served = Some(tokio::spawn(server.run(stop.clone())));
+        // Other crates' features leave the choice of a TLS library to us.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(WAIT_MAX * 2)
             .redirect(reqwest::redirect::Policy::none())

@@ -137,6 +137,8 @@ fn paths(job_id: &JobId) -> Vec<String> {
 }
 
 async fn look(url: &str) -> Result<Figures> {
+    // Other crates' features leave the choice of a TLS library to us.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     let mut took = Vec::with_capacity(LOOKS);
     for _ in 0..LOOKS {
