@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use waystation_core::clock::Timestamp;
-use waystation_core::statistics::{BEYOND, BOUNDS_MS, MINUTE_MS, Measure, Statistic, minute};
+use waystation_core::statistics::{MINUTE_MS, Measure, Statistic, minute};
 
+use crate::spread::Spread;
 use crate::wire::Flow;
-
-/// What stands for everything that took longer than the last bound.
-const LONGEST_MS: u64 = BOUNDS_MS[BOUNDS_MS.len() - 1];
 
 /// So many whole minutes, and what there is of the present one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl Window {
         fail: Measure,
     ) -> Flow {
         let (mut begun, mut completed, mut flow) = (0, 0, Flow::default());
-        let mut spread = [0; BEYOND as usize + 1];
+        let mut took = Spread::default();
         for one in counted.iter().filter(|one| self.from <= one.minute && ours(one)) {
             let (measure, count) = (one.key.measure, one.sum.count);
             match measure {
@@ -59,43 +57,23 @@ impl Window {
                 _ => {}
             }
             // Failed ones count: whoever waits for them waits as long.
-            if (measure == complete || measure == fail)
-                && let Some(sum) = spread.get_mut(usize::from(one.key.bucket))
-            {
-                *sum += count;
+            if measure == complete || measure == fail {
+                took.add(one.key.bucket, count);
             }
         }
         let minutes = self.length().as_secs_f64() / 60.0;
         flow.begun_per_minute = begun as f64 / minutes;
         flow.completed_per_minute = completed as f64 / minutes;
-        flow.p50_ms = percentile(&spread, 0.5);
-        flow.p99_ms = percentile(&spread, 0.99);
+        let within_ms = |share| took.percentile(share).map(|took| took.as_secs_f64() * 1_000.0);
+        flow.p50_ms = within_ms(0.5);
+        flow.p99_ms = within_ms(0.99);
         flow
     }
 }
 
-/// About how many milliseconds it took at most for this share of them, from 0 to 1: as if they lay
-/// evenly within their bucket. `None` when there are none.
-fn percentile(spread: &[u64], share: f64) -> Option<f64> {
-    let total: u64 = spread.iter().sum();
-    let rank = share * total as f64;
-    let mut below = 0.0;
-    for (bucket, count) in spread.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let count = *count as f64;
-        if below + count >= rank {
-            let bound = |index: usize| BOUNDS_MS.get(index).copied().unwrap_or(LONGEST_MS) as f64;
-            let low = bucket.checked_sub(1).map_or(0.0, bound);
-            let part = ((rank - below) / count).clamp(0.0, 1.0);
-            return Some(low + (bound(bucket) - low) * part);
-        }
-        below += count;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
-    use waystation_core::statistics::{Key, Sum, UNTIMED};
+    use waystation_core::statistics::{BEYOND, Key, Sum, UNTIMED};
 
     use super::*;
 

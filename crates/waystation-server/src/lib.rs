@@ -25,6 +25,7 @@ mod problem;
 mod redact;
 pub mod routes;
 mod server;
+mod spread;
 pub mod wire;
 #[cfg(test)]
 mod world;

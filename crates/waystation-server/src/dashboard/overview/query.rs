@@ -11,7 +11,8 @@ use waystation_core::port::{self, Depth};
 use waystation_core::state::JobState;
 
 use crate::context::{Context, MINUTES_BACK};
-use crate::dashboard::figures::{self, Minute, Spread};
+use crate::dashboard::figures::{self, Minute};
+use crate::spread::Spread;
 
 /// How many of each kind want attention at a time.
 const SHOWN: usize = 6;
