@@ -4,6 +4,7 @@
 //! reclaims it. Its holder may settle or extend it all that time, and also afterwards, for as
 //! long as nobody else was given it: work that was done is not thrown away for being late.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -97,6 +98,24 @@ impl State {
             leased: (line.leased_count() - expired.len()) as u64,
             oldest: oldest.map(|id| self.messages[&id].enqueued_at),
         }
+    }
+
+    /// How much of each queue a broker has, as the journal told of it last.
+    pub fn away_depths(&self, now: Timestamp) -> BTreeMap<QueueName, Depth> {
+        let mut depths: BTreeMap<QueueName, Depth> = BTreeMap::new();
+        for message in self.messages.values().filter(|message| message.away) {
+            let depth = depths.entry(message.queue.clone()).or_default();
+            match (message.leased_at, message.not_before) {
+                (Some(_), _) => depth.leased += 1,
+                (None, Some(moment)) if moment > now => depth.delayed += 1,
+                (None, _) => {
+                    depth.ready += 1;
+                    let since = message.enqueued_at;
+                    depth.oldest = Some(depth.oldest.map_or(since, |oldest| oldest.min(since)));
+                }
+            }
+        }
+        depths
     }
 
     /// `since` is when work on it begins; nothing when it is only carried.

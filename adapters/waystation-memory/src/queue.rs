@@ -40,6 +40,7 @@ impl Queue for Memory {
             let submitted = state.submit(jobs, checkpoint, now);
             (submitted, std::mem::take(&mut state.marked))
         });
+        let submitted = submitted?;
         if submitted.iter().any(Submitted::is_new) {
             self.publish(Signal::Changed);
         }

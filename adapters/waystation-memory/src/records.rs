@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use waystation_core::clock::Timestamp;
 use waystation_core::job::PAGE_MAX;
-use waystation_core::port::{Error, Expected, Put, Record, RecordPage, Records, check_record};
+use waystation_core::port::{
+    Error, Expected, Held, LOCKS, Put, Record, RecordPage, Records, check_record,
+};
 
 use crate::Memory;
 
@@ -88,6 +90,11 @@ impl Collections {
 
     fn meets(&self, collection: &str, key: &str, expected: Expected, now: Timestamp) -> bool {
         expected.is_met(self.get(collection, key, now).map(|record| record.revision))
+    }
+
+    /// Whether a lock is held.
+    pub(crate) fn has(&self, held: &Held, now: Timestamp) -> bool {
+        self.meets(LOCKS, &held.lock, Expected::Revision(held.token), now)
     }
 
     fn page(&self, collection: &str, page: &RecordPage, now: Timestamp) -> Vec<Record> {

@@ -141,14 +141,20 @@ impl Store for Memory {
     }
 
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error> {
-        let mut depths: Vec<_> = self.visit(|state, now| {
+        let depths = self.visit(|state, now| {
+            let mut depths = state.away_depths(now);
             let queues: Vec<QueueName> = state.lines.keys().cloned().collect();
-            let depths = queues.into_iter().map(|queue| (state.depth(&queue, now), queue));
-            let held = |depth: &Depth| depth.ready + depth.delayed + depth.leased > 0;
-            depths.filter(|(depth, _)| held(depth)).map(|(depth, queue)| (queue, depth)).collect()
+            for queue in queues {
+                let (here, depth) = (state.depth(&queue, now), depths.entry(queue).or_default());
+                depth.ready += here.ready;
+                depth.delayed += here.delayed;
+                depth.leased += here.leased;
+                depth.oldest = depth.oldest.into_iter().chain(here.oldest).min();
+            }
+            depths
         });
-        depths.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(depths)
+        let held = |depth: &Depth| depth.ready + depth.delayed + depth.leased > 0;
+        Ok(depths.into_iter().filter(|(_, depth)| held(depth)).collect())
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {

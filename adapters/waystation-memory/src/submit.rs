@@ -2,6 +2,7 @@
 
 use waystation_core::clock::Timestamp;
 use waystation_core::job::Checkpoint;
+use waystation_core::port::Error;
 use waystation_core::settlement::{NewJob, Parent, Start, Submitted};
 use waystation_core::state::JobState;
 
@@ -14,11 +15,14 @@ impl State {
         jobs: Vec<NewJob>,
         checkpoint: Option<Checkpoint>,
         now: Timestamp,
-    ) -> Vec<Submitted> {
-        if let Some(checkpoint) = checkpoint {
-            self.checkpoints.insert(checkpoint.source, checkpoint.value);
+    ) -> Result<Vec<Submitted>, Error> {
+        if let Some(Checkpoint { source, value, held }) = checkpoint {
+            if let Some(held) = held.filter(|held| !self.collections.has(held, now)) {
+                return Err(Error::Fenced { lock: held.lock });
+            }
+            self.checkpoints.insert(source, value);
         }
-        jobs.into_iter().map(|job| self.let_in(job, now)).collect()
+        Ok(jobs.into_iter().map(|job| self.let_in(job, now)).collect())
     }
 
     /// Creates a job, unless it is there already, whatever its key.

@@ -33,7 +33,7 @@ impl Queue for Postgres {
         checkpoint: Option<Checkpoint>,
     ) -> Result<Vec<Submitted>, Error> {
         check_jobs(&jobs, self.shared.options.payload_bytes_max)?;
-        self.shared.writer.ask(|reply| Command::Submit { jobs, checkpoint, reply }).await
+        self.shared.writer.ask(|reply| Command::Submit { jobs, checkpoint, reply }).await?
     }
 
     async fn receive(&self, request: Receive) -> Result<Vec<Delivery>, Error> {

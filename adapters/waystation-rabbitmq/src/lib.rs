@@ -20,6 +20,7 @@ mod topology;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use waystation_core::clock::Clock;
@@ -28,6 +29,7 @@ use waystation_core::port::Error;
 
 use line::{Kind, Line};
 use link::Link;
+use topology::QueueKey;
 
 pub use inspection::inspect;
 pub use link::RECONNECT;
@@ -43,6 +45,8 @@ struct Shared {
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
     lines: Mutex<HashMap<QueueName, Arc<Line>>>,
+    /// Queues that were looked for and not there, and when.
+    absent: Mutex<HashMap<QueueKey, Instant>>,
     journal: OnceLock<Arc<Line>>,
     reading: journal::Reading,
     signals: bus::Signals,
@@ -60,6 +64,7 @@ impl RabbitMq {
             link,
             clock,
             lines: Mutex::default(),
+            absent: Mutex::default(),
             journal: OnceLock::new(),
             reading: journal::Reading::default(),
             signals,

@@ -211,6 +211,11 @@ impl Line {
         }
     }
 
+    /// So many are to be out at a time, whoever takes them.
+    pub fn make_room(&self, out: usize) {
+        self.ask(out);
+    }
+
     fn ask(&self, max: usize) {
         let mut state = self.state();
         if max > state.capacity {

@@ -1,7 +1,7 @@
 //! The queue port.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use waystation_core::id::QueueName;
@@ -116,26 +116,58 @@ impl Queue for RabbitMq {
         Ok(())
     }
 
-    /// What is leased is what this process has: the broker tells nobody else's.
+    /// What is leased is what this process has: the broker tells nobody else's. So is what is held
+    /// back, unless it came from here.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
         let base = queue.as_str();
         let mut depth = Depth::default();
         for role in [Role::Work, Role::Priority] {
-            depth.ready += self.messages_in(&QueueKey::of(base, role)).await?;
+            depth.ready += self.messages_in(QueueKey::of(base, role)).await?;
         }
-        for role in delays() {
-            depth.delayed += self.messages_in(&QueueKey::of(base, role)).await?;
+        let held_back: Vec<_> = {
+            let session = self.shared.link.session().await?;
+            let declared = session.declared.lock().await;
+            let keys = delays().map(|role| QueueKey::of(base, role));
+            keys.filter(|key| declared.contains(key)).collect()
+        };
+        for key in held_back {
+            depth.delayed += self.messages_in(key).await?;
         }
         depth.leased = self.known_line(queue).map_or(0, |line| line.out());
         Ok(depth)
     }
+
+    async fn make_room(&self, queue: &QueueName, out: usize) -> Result<(), Error> {
+        self.line(queue).make_room(out);
+        Ok(())
+    }
 }
+
+/// How long is believed that a queue is not there: brokers write each look at one into their logs.
+const ABSENT_FOR: Duration = Duration::from_secs(30);
+/// The most queues of which that is remembered.
+const ABSENT_MAX: usize = 10_000;
 
 impl RabbitMq {
     /// How many messages wait in a queue of the broker; none when there is no such queue.
-    async fn messages_in(&self, key: &QueueKey) -> Result<u64, Error> {
+    async fn messages_in(&self, key: QueueKey) -> Result<u64, Error> {
         let link = &self.shared.link;
-        let found = publisher::look(link, &*link.session().await?, key).await?;
-        Ok(found.map_or(0, |found| u64::from(found.messages)))
+        let session = link.session().await?;
+        let is_declared = session.declared.lock().await.contains(&key);
+        let absent = || self.shared.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_declared && absent().get(&key).is_some_and(|at| at.elapsed() < ABSENT_FOR) {
+            return Ok(0);
+        }
+        let found = publisher::look(link, &session, &key).await?;
+        let mut absent = absent();
+        let Some(found) = found else {
+            if absent.len() >= ABSENT_MAX {
+                absent.clear();
+            }
+            absent.insert(key, Instant::now());
+            return Ok(0);
+        };
+        absent.remove(&key);
+        Ok(u64::from(found.messages))
     }
 }

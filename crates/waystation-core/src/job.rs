@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::port::Held;
 use crate::progress::Progress;
 use crate::settlement::{Parent, Quorum, Tally};
 use crate::state::JobState;
@@ -333,4 +334,14 @@ pub struct Checkpoint {
     pub source: String,
     /// The source's own note.
     pub value: Value,
+    /// The lock under which it was found: where that is not held any more, neither this nor the
+    /// jobs that it covers are written.
+    pub held: Option<Held>,
+}
+
+impl Checkpoint {
+    /// Where a source stands, whoever else looks.
+    pub fn new(source: impl Into<String>, value: Value) -> Self {
+        Self { source: source.into(), value, held: None }
+    }
 }

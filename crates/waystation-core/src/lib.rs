@@ -21,6 +21,7 @@ pub mod port;
 pub mod progress;
 pub mod projection;
 pub mod retry;
+pub mod schedule;
 pub mod settlement;
 pub mod source;
 pub mod state;

@@ -17,18 +17,30 @@ pub struct Item {
     pub params: Params,
 }
 
+/// Something that a source could not make an item of. It stops no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it is: a name, a place.
+    pub what: String,
+    /// Why.
+    pub message: String,
+}
+
 /// One batch of what a source found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Discovery {
-    /// The items, at most [`BATCH_MAX`].
+    /// The items. More than [`BATCH_MAX`] are committed in several parts, the checkpoint with the
+    /// last of them.
     pub items: Vec<Item>,
+    /// What became no item.
+    pub faults: Vec<Fault>,
     /// Where the source stands once these items are jobs. Written together with them.
     pub checkpoint: Option<Value>,
     /// Whether another batch follows at once.
     pub more: bool,
 }
 
-/// The most items in one batch.
+/// The most items that are committed together.
 pub const BATCH_MAX: usize = 500;
 
 /// Code behind a source stage.

@@ -1,4 +1,5 @@
-//! A clock that stands still until a test moves it.
+//! Clocks that tests hold: one that stands still until it is moved, and one that goes with the
+//! timers of the runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -40,6 +41,28 @@ impl Default for FakeClock {
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A clock that goes with the timers of the runtime: where a test pauses those, as
+/// `#[tokio::test(start_paused = true)]` does, time passes as fast as what waits for it allows.
+/// Days go by in seconds. Clones show the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct TimerClock {
+    start: Timestamp,
+    began: tokio::time::Instant,
+}
+
+impl TimerClock {
+    /// A clock that shows this now. To be made on the runtime.
+    pub fn at(start: Timestamp) -> Self {
+        Self { start, began: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for TimerClock {
+    fn now(&self) -> Timestamp {
+        self.start.plus(self.began.elapsed())
     }
 }
 

@@ -12,6 +12,13 @@ const COUNTS: &str = "count(*) FILTER (WHERE state = 0 OR due <= $1), \
      count(*) FILTER (WHERE state = 1 AND due > $1), \
      min(enqueued_at) FILTER (WHERE state = 0 OR due <= $1)";
 
+/// What a broker has, as the journal told of it last.
+const AWAY_COUNTS: &str = "\
+     count(*) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= $1), \
+     count(*) FILTER (WHERE leased_at IS NULL AND not_before > $1), \
+     count(*) FILTER (WHERE leased_at IS NOT NULL), \
+     min(enqueued_at) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= $1)";
+
 impl Reader {
     /// How much waits in a queue.
     pub async fn depth(&self, queue: &QueueName, now: Timestamp) -> Result<Depth, Error> {
@@ -20,11 +27,15 @@ impl Reader {
         Ok(rows.first().map_or_else(Depth::default, |row| depth(row, 0)))
     }
 
-    /// Every queue in which something waits or is out, by name. What a broker has, and what waits
-    /// for children, is in none.
+    /// Every queue in which something waits or is out, by name. What a broker has is counted as the
+    /// journal told of it last; what waits for children is in none.
     pub async fn depths(&self, now: Timestamp) -> Result<Vec<(QueueName, Depth)>, Error> {
         let sql = format!(
-            "SELECT queue, {COUNTS} FROM message WHERE state = 0 OR due IS NOT NULL \
+            "SELECT queue, sum(ready)::bigint, sum(delayed)::bigint, sum(leased)::bigint, \
+             min(oldest) FROM ( \
+             SELECT queue, {COUNTS} FROM message WHERE state = 0 OR due IS NOT NULL GROUP BY queue \
+             UNION ALL SELECT queue, {AWAY_COUNTS} FROM message WHERE state = 3 GROUP BY queue \
+             ) AS counted (queue, ready, delayed, leased, oldest) \
              GROUP BY queue ORDER BY queue COLLATE \"C\""
         );
         let rows = self.rows(&sql, &[&now.0]).await?;

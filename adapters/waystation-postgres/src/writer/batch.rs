@@ -69,7 +69,7 @@ pub struct Writer {
 
 /// What a command is answered with after the commit.
 pub enum Answer {
-    Submitted(Vec<Submitted>),
+    Submitted(std::result::Result<Vec<Submitted>, Error>),
     Extended(Vec<Extended>),
     Settled(Vec<Settled>),
     Projected(std::result::Result<Vec<Projected>, Error>),

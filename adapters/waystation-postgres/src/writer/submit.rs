@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use waystation_core::id::JobId;
 use waystation_core::job::Checkpoint;
+use waystation_core::port::{Error, Held, LOCKS};
 use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
 use waystation_core::statistics::count_events;
@@ -27,7 +28,12 @@ impl Writer {
         &mut self,
         jobs: &[NewJob],
         checkpoint: Option<&Checkpoint>,
-    ) -> Result<Vec<Submitted>> {
+    ) -> Result<std::result::Result<Vec<Submitted>, Error>> {
+        if let Some(held) = checkpoint.and_then(|checkpoint| checkpoint.held.as_ref())
+            && !self.has(held).await?
+        {
+            return Ok(Err(Error::Fenced { lock: held.lock.clone() }));
+        }
         if let Some(checkpoint) = checkpoint {
             let sql = "INSERT INTO checkpoint (source, value, updated_at) VALUES ($1, $2, $3) \
                  ON CONFLICT (source) DO UPDATE \
@@ -49,7 +55,16 @@ impl Writer {
         }
         self.insert_arrivals(&arrivals).await?;
         self.insert_events(&arrivals.events).await?;
-        self.answer(jobs, admissions, created).await
+        self.answer(jobs, admissions, created).await.map(Ok)
+    }
+
+    /// Whether a lock is held. It cannot be lost before the commit: whoever takes it waits.
+    async fn has(&mut self, held: &Held) -> Result<bool> {
+        let sql = "SELECT revision FROM record WHERE collection = $1 AND key = $2 \
+             AND revision = $3 AND (expires_at IS NULL OR expires_at > $4) FOR SHARE";
+        let token = held.token as i64;
+        let rows = self.link.rows(sql, &[&LOCKS, &held.lock, &token, &self.now.0]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// What came of each job. Those that others take the place of are aborted now: they may have

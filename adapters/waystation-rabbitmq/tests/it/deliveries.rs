@@ -59,6 +59,18 @@ async fn no_more_is_fetched_than_can_be_worked_on() {
     assert_eq!(ids, ["n0", "n1", "n2", "n3"]);
 }
 
+/// What one has in hand does not keep another one waiting who receives here, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_is_made_for_several_who_receive_a_few_each() {
+    let broker = Broker::new().await;
+    let ours = broker.open("").await;
+    submit(&ours, jobs((0..2).map(|n| format!("n{n}")))).await;
+    assert_eq!(job_id(&take_one(&ours, sample::STAGE).await), "n0");
+    assert!(take(&ours, sample::STAGE, 1, Duration::from_millis(100)).await.is_empty());
+    ours.make_room(&sample::queue(sample::STAGE), 2).await.expect("room is made");
+    assert_eq!(job_id(&take_one(&ours, sample::STAGE).await), "n1");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delayed_job_comes_at_its_time() {
     for kind in ["quorum", "classic"] {

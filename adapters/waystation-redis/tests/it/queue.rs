@@ -183,7 +183,7 @@ async fn depth_counts_what_is_ready_delayed_and_out() {
 async fn checkpoints_and_what_is_too_large_are_refused() {
     let corner = Corner::new();
     let redis = corner.open().await;
-    let checkpoint = Checkpoint { source: "s".to_owned(), value: json!(1) };
+    let checkpoint = Checkpoint::new("s", json!(1));
     let refused = redis.submit(Vec::new(), Some(checkpoint)).await.expect_err("no checkpoints");
     assert!(refused.to_string().contains("keeps no checkpoints"), "{refused}");
     let large = sample::job("a").param("text", "x".repeat(300_000)).build();

@@ -36,8 +36,8 @@ pub fn depth(
     Ok(Depth { ready: ready.0, delayed, leased, oldest: ready.1.map(Timestamp) })
 }
 
-/// Every queue in which something waits or is out, by name. What a broker has, and what waits for
-/// children, is in none.
+/// Every queue in which something waits or is out, by name. What a broker has is counted as the
+/// journal told of it last; what waits for children is in none.
 pub fn depths(
     connection: &Connection,
     now: Timestamp,
@@ -51,6 +51,12 @@ pub fn depths(
          count(*) FILTER (WHERE due > ?1 AND state = 1), \
          min(enqueued_at) FILTER (WHERE due <= ?1) \
          FROM message WHERE due IS NOT NULL GROUP BY queue \
+         UNION ALL SELECT queue, \
+         count(*) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1), \
+         count(*) FILTER (WHERE leased_at IS NULL AND not_before > ?1), \
+         count(*) FILTER (WHERE leased_at IS NOT NULL), \
+         min(enqueued_at) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1) \
+         FROM message WHERE state = 3 GROUP BY queue \
          ) AS counted JOIN name ON name.name_id = counted.queue GROUP BY 1 ORDER BY 1",
     )?;
     let rows = select.query_map([now.0], |row| {

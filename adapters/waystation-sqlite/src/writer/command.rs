@@ -38,8 +38,8 @@ pub enum Command {
         jobs: Vec<NewJob>,
         /// The source's place.
         checkpoint: Option<Checkpoint>,
-        /// Told when it is durable.
-        reply: Reply<Vec<Submitted>>,
+        /// Told when it is durable, or why it is refused.
+        reply: Reply<Result<Vec<Submitted>, Error>>,
     },
     /// Takes deliveries, or waits for some.
     Receive {

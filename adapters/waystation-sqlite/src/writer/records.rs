@@ -65,7 +65,7 @@ impl Writer {
     }
 
     /// The revision of a record that has not expired.
-    fn revision_of(&self, collection: &str, key: &str) -> rusqlite::Result<Option<u64>> {
+    pub(super) fn revision_of(&self, collection: &str, key: &str) -> rusqlite::Result<Option<u64>> {
         self.connection
             .prepare_cached(
                 "SELECT revision FROM record WHERE collection = ?1 AND key = ?2 \

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 use waystation_core::job::Checkpoint;
+use waystation_core::port::{Error, LOCKS};
 use waystation_core::settlement::{Admission, NewJob, Start, Submitted};
 use waystation_core::state::{JobState, Step, transition};
 use waystation_core::statistics::count_events;
@@ -15,8 +16,14 @@ impl Writer {
         &mut self,
         jobs: &[NewJob],
         checkpoint: Option<Checkpoint>,
-    ) -> rusqlite::Result<Vec<Submitted>> {
-        let submitted = jobs.iter().map(|job| self.create(job)).collect();
+    ) -> rusqlite::Result<Result<Vec<Submitted>, Error>> {
+        if let Some(held) = checkpoint.as_ref().and_then(|checkpoint| checkpoint.held.as_ref())
+            && self.revision_of(LOCKS, &held.lock)? != Some(held.token)
+        {
+            return Ok(Err(Error::Fenced { lock: held.lock.clone() }));
+        }
+        let submitted =
+            jobs.iter().map(|job| self.create(job)).collect::<rusqlite::Result<Vec<_>>>()?;
         if let Some(checkpoint) = checkpoint {
             self.connection
                 .prepare_cached(
@@ -26,7 +33,7 @@ impl Writer {
                 )?
                 .execute(params![checkpoint.source, checkpoint.value.to_string(), self.now.0])?;
         }
-        submitted
+        Ok(Ok(submitted))
     }
 
     /// Creates a job, unless it is there already.

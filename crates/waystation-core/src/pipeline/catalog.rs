@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::model::Stage;
 use crate::handler::Handler;
 use crate::id::PipelineName;
@@ -54,6 +56,19 @@ pub enum Executor {
     Pipeline(PipelineName),
 }
 
+/// What there is to know of a type that stages may have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageType {
+    /// What a pipeline file calls it.
+    pub name: String,
+    /// What kind of step it is.
+    pub kind: StageKind,
+    /// What it does, in a line.
+    pub summary: Option<String>,
+    /// What its settings may be: a JSON Schema. Unknown where the type checks them itself.
+    pub settings: Option<Value>,
+}
+
 /// Knows the types that stages may have. The facade makes one of the ready-made executors and
 /// the user's own handlers.
 pub trait Catalog: Send + Sync {
@@ -63,6 +78,15 @@ pub trait Catalog: Send + Sync {
 
     /// Every known type, for messages.
     fn names(&self) -> Vec<String>;
+
+    /// What there is to know of each type, by name.
+    fn types(&self) -> Vec<StageType> {
+        let types = self.names().into_iter().filter_map(|name| {
+            let kind = self.kind(&name)?;
+            Some(StageType { name, kind, summary: None, settings: None })
+        });
+        types.collect()
+    }
 
     /// Makes the code of a stage from its settings, or tells every problem of the settings, each
     /// naming the setting and its value.

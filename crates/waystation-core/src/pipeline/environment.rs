@@ -4,6 +4,8 @@
 //! variable is unset or empty, as in a shell; `$${` is a literal `${`. What a variable holds is
 //! never read for placeholders again.
 
+use super::problem::Problem;
+
 /// Where the values of placeholders come from.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -39,6 +41,13 @@ impl Error {
             }
         }
     }
+}
+
+/// A text with its placeholders replaced, or a problem for each that keeps it from that.
+pub fn fill(text: &str, environment: &Environment<'_>) -> Result<String, Vec<Problem>> {
+    let problem = |error: &Error| Problem::new(error.to_string()).hint(error.hint());
+    let expanded = expand(text, environment).map(|expanded| expanded.text);
+    expanded.map_err(|errors| errors.iter().map(problem).collect())
 }
 
 /// Replaces every placeholder of a text, or tells everything that keeps them from it.

@@ -1,6 +1,8 @@
 //! Pipelines: a named graph of stages, built in Rust or read from YAML.
 
 mod catalog;
+mod convert;
+mod defaults;
 mod entry;
 mod environment;
 mod fan_out;
@@ -16,13 +18,16 @@ mod routing;
 mod supply;
 pub mod validate;
 
-pub use catalog::{Catalog, Executor, StageKind};
+pub use catalog::{Catalog, Executor, StageKind, StageType};
+pub use convert::{Converted, Remark, convert};
+pub use defaults::Defaults;
 pub use entry::EntryError;
-pub use environment::Environment;
+pub use environment::{Environment, fill};
 pub use fan_out::{CHILDREN_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, FanOut, NoJoin, Over};
 pub use graph::Note;
 pub use join::{Gathering, Join, OnFailure, Rest, Wait};
-pub use model::{ParamsMode, Pipeline, Route, Stage, Target};
+pub use model::{OnStageFailure, ParamsMode, Pipeline, Route, Stage, Target};
+pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems};
 pub use routing::{NoRoute, Onward, Traveller, Way};
 pub use supply::Lack;

@@ -9,6 +9,7 @@ use crate::condition::Condition;
 use crate::form::Form;
 use crate::id::{Label, PipelineName, QueueName, StageId};
 use crate::retry::RetryPolicy;
+use crate::schedule::Schedule;
 
 /// A named graph of stages.
 #[derive(Debug)]
@@ -57,6 +58,22 @@ pub struct Stage {
     pub join: Option<Join>,
     /// Whether values of its output that are too large to travel lie apart as blobs.
     pub offload: bool,
+    /// When it looks, at a source stage that says so.
+    pub schedule: Option<Schedule>,
+    /// Only where this holds over the params. A job of which it does not passes the stage by.
+    pub when: Option<Condition>,
+    /// What becomes of a job that fails here for good.
+    pub on_failure: OnStageFailure,
+}
+
+/// What becomes of a job that fails at a stage for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStageFailure {
+    /// It has failed.
+    #[default]
+    Fail,
+    /// It goes on with the params that it came with.
+    Pass,
 }
 
 /// What becomes of a job's params when a handler returns some.
@@ -124,7 +141,34 @@ impl Stage {
             form: Form::default(),
             join: None,
             offload: false,
+            schedule: None,
+            when: None,
+            on_failure: OnStageFailure::Fail,
         }
+    }
+
+    /// The executor that does nothing.
+    pub const PASS: &str = "pass";
+
+    /// The same stage of the graph, at which nothing is done: jobs pass it by. What was said of the
+    /// work is not even looked at.
+    #[must_use]
+    pub fn disabled(self) -> Self {
+        let Self { id, join, concurrency, max_deliveries, .. } = self;
+        Self { concurrency, max_deliveries, join, ..Self::new(id, Self::PASS) }
+    }
+}
+
+impl Stage {
+    /// The setting that says in seconds how often a source looks, as with ContentFlow: another way
+    /// to say `schedule`.
+    pub const INTERVAL_SETTING: &str = "polling_interval_seconds";
+
+    /// When it looks, at a source stage.
+    pub fn looks(&self) -> Schedule {
+        let setting = || self.settings.get(Self::INTERVAL_SETTING)?.as_f64();
+        let interval = || Duration::try_from_secs_f64(setting()?).ok().map(Schedule::Every);
+        self.schedule.clone().or_else(interval).unwrap_or_default()
     }
 }
 

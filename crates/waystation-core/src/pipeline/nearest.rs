@@ -5,7 +5,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// The known name that `name` was most likely meant to be, if one is near enough: a third of its
 /// letters may differ.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters: Vec<char> = name.to_lowercase().chars().collect();
     if letters.len() > NAME_CHARS_MAX {
         return None;

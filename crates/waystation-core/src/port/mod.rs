@@ -21,8 +21,8 @@ pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
 pub use queue::{Capabilities, Depth, Extended, Purpose, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
 pub use records::{
-    Expected, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage, Records,
-    check_record,
+    Expected, Held, LOCKS, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage,
+    Records, check_record,
 };
 pub use store::{Abort, PERSON_BYTES_MAX, Store, TaskChange, TaskChanged, check_task_change};
 
@@ -46,6 +46,12 @@ pub enum Error {
         entries: usize,
         /// The limit.
         entries_max: usize,
+    },
+    /// The lock under which it was to be written is not held any more.
+    #[error("lock {lock} is not held any more: nothing was written")]
+    Fenced {
+        /// The lock.
+        lock: String,
     },
     /// There is no room left on the disk, or in the size that the store is limited to.
     #[error("store {name} is full: {message}")]

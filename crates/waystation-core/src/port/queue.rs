@@ -105,6 +105,9 @@ pub trait Queue: Send + Sync {
     /// Jobs are taken one after the other, so that a later one of a batch finds an earlier one's
     /// key taken, and each stands alone: what is not created keeps no other from being so. Answers
     /// stand in the jobs' order. If the call is dropped, all may or may not have been created.
+    ///
+    /// A checkpoint that was found under a lock is refused as [`Error::Fenced`] where that is not
+    /// held any more at the commit, and its jobs with it.
     async fn submit(
         &self,
         jobs: Vec<NewJob>,
@@ -146,6 +149,16 @@ pub trait Queue: Send + Sync {
     /// uncounted. Queues that fetch nothing ahead have nothing to do.
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
         let _ = queue;
+        Ok(())
+    }
+
+    /// So many of this queue's deliveries are to be out at a time in this process, for several who
+    /// each receive a few: a queue that fetches ahead has that many sent, until it is left. Of one
+    /// receiver alone, the most that it asked for at a time is enough.
+    ///
+    /// Queues that fetch nothing ahead have nothing to do.
+    async fn make_room(&self, queue: &QueueName, out: usize) -> Result<(), Error> {
+        let _ = (queue, out);
         Ok(())
     }
 

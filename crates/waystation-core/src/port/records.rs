@@ -29,6 +29,19 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The collection of locks: records that expire unless they are renewed.
+pub const LOCKS: &str = "locks";
+
+/// That a lock is held. Its token is its record's revision, which is never given again: whoever
+/// took the lock since has another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The lock: the key of its record in [`LOCKS`].
+    pub lock: String,
+    /// Its fencing token.
+    pub token: u64,
+}
+
 /// What must be there for a record to be written or removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {

@@ -170,6 +170,11 @@ pub trait Store: Send + Sync {
     async fn forget_statistics(&self, before: Timestamp) -> Result<(), Error>;
 
     /// Every queue in which something waits or is out, and how much.
+    ///
+    /// What a broker has counts as the journal told of it last, which [`Queue::depth`] of a ledger
+    /// does not count: in hand, held back, or waiting since the ledger knows it there.
+    ///
+    /// [`Queue::depth`]: super::Queue::depth
     async fn depths(&self) -> Result<Vec<(QueueName, Depth)>, Error>;
 
     /// A task of the inbox.

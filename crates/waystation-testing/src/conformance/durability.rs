@@ -39,7 +39,7 @@ pub async fn submitted_jobs_survive_a_crash_in_order(harness: &mut dyn Harness) 
     let backend = harness.open().await;
     let jobs = [("c", 0), ("a", 0), ("top", 5), ("b", 0)];
     let jobs = jobs.map(|(id, priority)| sample::job(id).priority(priority).dedupe_key(id));
-    let checkpoint = Checkpoint { source: "samples/find".to_owned(), value: json!({ "page": 7 }) };
+    let checkpoint = Checkpoint::new("samples/find", json!({ "page": 7 }));
     let batch = jobs.map(sample::Sample::build).to_vec();
     bounded(backend.queue.submit(batch, Some(checkpoint))).await.expect("the jobs are submitted");
 

@@ -1,7 +1,11 @@
 //! Jobs come into being once, with their source's checkpoint, or not at all.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::job::Checkpoint;
+use waystation_core::port::{Error, Expected, Held, LOCKS, Put};
 use waystation_core::settlement::{NewJob, Submitted};
 use waystation_core::state::JobState;
 
@@ -75,12 +79,53 @@ async fn checkpoint(backend: &Backend) -> Option<Value> {
     bounded(backend.store.checkpoint("samples/find")).await.expect("the checkpoint is looked up")
 }
 
+/// Takes a lock for a while, or goes on having it.
+async fn take(backend: &Backend, until: Timestamp, expected: Expected) -> Put {
+    let (records, owner) = (&backend.records, json!("ann"));
+    let put = records.put_record(LOCKS, "samples/find", &owner, expected, Some(until));
+    bounded(put).await.expect("it is answered")
+}
+
+/// What was found under a lock is written while that is held, and not after: neither where it
+/// expired, nor where somebody else has it, nor where it was renewed without this one's knowledge.
+pub async fn lost_locks_fence_the_checkpoint(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let clock = harness.clock().clone();
+    let soon = || clock.now().plus(Duration::from_mins(1));
+    let submit = async |token, job_id: &str, value: i64| {
+        let held = Some(Held { lock: "samples/find".to_owned(), token });
+        let checkpoint = Checkpoint { held, ..Checkpoint::new("samples/find", json!(value)) };
+        let jobs = vec![sample::job(job_id).build()];
+        bounded(backend.queue.submit(jobs, Some(checkpoint))).await
+    };
+    let refused = async |token| {
+        let error = submit(token, "late", 9).await.expect_err("the lock is lost");
+        assert!(matches!(&error, Error::Fenced { lock } if lock == "samples/find"), "{error}");
+        assert!(!error.retryable());
+        let late = bounded(backend.store.job(&"late".into())).await.expect("it is looked up");
+        assert!(late.is_none(), "the jobs are refused with the checkpoint");
+    };
+    let Put::Kept(first) = take(&backend, soon(), Expected::Absent).await else { panic!("taken") };
+    assert_eq!(submit(first, "a", 1).await.expect("it is held"), [created("a")]);
+    let renewed = take(&backend, soon(), Expected::Revision(first)).await;
+    let Put::Kept(renewed) = renewed else { panic!("it could not be renewed") };
+    refused(first).await;
+    assert_eq!(submit(renewed, "b", 2).await.expect("it is held"), [created("b")]);
+
+    clock.advance(Duration::from_mins(2));
+    refused(renewed).await;
+    let Put::Kept(second) = take(&backend, soon(), Expected::Absent).await else { panic!("free") };
+    refused(renewed).await;
+    assert_eq!(submit(second, "c", 3).await.expect("it is held"), [created("c")]);
+    assert_eq!(checkpoint(&backend).await, Some(json!(3)));
+}
+
 async fn submit_with(
     backend: &Backend,
     jobs: Vec<NewJob>,
     value: Value,
 ) -> Result<Vec<Submitted>, waystation_core::port::Error> {
-    let checkpoint = Checkpoint { source: "samples/find".to_owned(), value };
+    let checkpoint = Checkpoint::new("samples/find", value);
     bounded(backend.queue.submit(jobs, Some(checkpoint))).await
 }
 

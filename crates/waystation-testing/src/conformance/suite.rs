@@ -132,6 +132,7 @@ macro_rules! conformance_cases {
                     duplicate_dedupe_key_is_one_job,
                     job_may_start_in_the_inbox,
                     checkpoint_stands_and_falls_with_the_jobs,
+                    lost_locks_fence_the_checkpoint,
                 }
                 dedupe::{
                     duplicate_is_rejected_alone,
@@ -311,6 +312,7 @@ macro_rules! ledger_cases {
                     marked_job_does_not_wait_for_children,
                     child_that_fails_on_the_broker_is_counted,
                     journal_is_counted_and_fed_once,
+                    depths_tell_of_what_a_broker_has,
                     end_of_a_foreign_job_is_counted,
                 }
         }

@@ -157,6 +157,10 @@ impl Queue for Flaky {
         self.inner.began(entry).await
     }
 
+    async fn make_room(&self, queue: &QueueName, out: usize) -> Result<(), Error> {
+        self.inner.make_room(queue, out).await
+    }
+
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
         self.attempt(Call::Leave, self.inner.leave(queue)).await
     }

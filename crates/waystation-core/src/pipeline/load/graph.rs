@@ -3,11 +3,20 @@
 use super::node::{Entry, Node, Value};
 use super::read::{self, Unset};
 use super::read_document;
+use crate::pipeline::convert;
 use crate::pipeline::{Environment, Pipeline, Problems};
 
 /// What only those who run a stage need to know of it.
-const WORKERS_KEYS: [&str; 6] =
-    ["settings", "retry", "timeout_seconds", "concurrency", "max_deliveries", "output_params"];
+const WORKERS_KEYS: [&str; 8] = [
+    "settings",
+    "retry",
+    "timeout_seconds",
+    "concurrency",
+    "max_deliveries",
+    "output_params",
+    "when",
+    "on_failure",
+];
 
 impl Pipeline {
     /// Reads where jobs go, of a pipeline that was checked when it was kept. What only those who
@@ -24,6 +33,8 @@ impl Pipeline {
         let mut problems = Vec::new();
         let draft =
             read::read(text, environment, Unset::Kept, &mut problems).and_then(|mut document| {
+                // What is wrong with it was told when the pipeline was kept.
+                convert::adapt(&mut document, &|_| false, &mut Vec::new());
                 prune(&mut document);
                 read_document(&document, &mut problems)
             });

@@ -4,28 +4,35 @@
 //! model (`stage`, `route`), and the model is checked as one built in Rust would be. Whatever is
 //! wrong is gathered on the way and told at once, in the order of the file.
 
+mod condition;
 mod fields;
 mod graph;
 mod join;
-mod node;
-mod read;
+mod leaves;
+pub(super) mod node;
+pub(super) mod read;
 mod route;
-mod scalar;
+pub(super) mod scalar;
+mod schedule;
 mod stage;
 #[cfg(test)]
 pub(in crate::pipeline) mod tests;
 
 use std::collections::HashMap;
 
+pub use leaves::{Leaf, leaves};
+
 use fields::Fields;
 use node::{Entry, Node, Value};
 use read::Unset;
 
+use super::convert;
 use super::environment::Environment;
 use super::nearest::nearest;
 use super::validate::{self, Scope, Subject};
-use super::{Catalog, Pipeline, Position, Problem, Problems, Route, Target};
+use super::{Catalog, Defaults, Pipeline, Position, Problem, Problems, Route, StageKind, Target};
 use crate::id::StageId;
+use crate::schedule::Schedule;
 
 /// The longest pipeline file, in bytes.
 pub const BYTES_MAX: usize = 1024 * 1024;
@@ -59,9 +66,24 @@ impl Pipeline {
         environment: &Environment<'_>,
         catalog: &dyn Catalog,
     ) -> Result<Self, Problems> {
+        Self::load_with(origin, text, environment, catalog, &Defaults::default())
+    }
+
+    /// The same, with these values for stages that do not say them.
+    pub fn load_with(
+        origin: &str,
+        text: &str,
+        environment: &Environment<'_>,
+        catalog: &dyn Catalog,
+        defaults: &Defaults,
+    ) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let draft = read::read(text, environment, Unset::Refused, &mut problems)
-            .and_then(|document| read_document(&document, &mut problems));
+        let known = |stage_type: &str| catalog.kind(stage_type).is_some();
+        let document = read::read(text, environment, Unset::Refused, &mut problems);
+        let draft = document.and_then(|mut document| {
+            convert::adapt(&mut document, &known, &mut problems);
+            read_document(&document, &mut problems)
+        });
         if let Some(draft) = &draft {
             let findings = validate::findings(&draft.pipeline, catalog, &draft.scope);
             let placed = findings
@@ -71,7 +93,7 @@ impl Pipeline {
         }
         problems.sort_by_key(|problem| problem.position);
         match draft {
-            Some(draft) if problems.is_empty() => Ok(draft.pipeline),
+            Some(draft) if problems.is_empty() => Ok(draft.finish(catalog, defaults)),
             _ => Err(Problems { origin: origin.to_owned(), list: problems }),
         }
     }
@@ -142,8 +164,10 @@ fn read_document(document: &Node, problems: &mut Vec<Problem>) -> Option<Draft> 
         return None;
     };
     if let Some(entry) = entries.iter().find(|entry| entry.key == "pipelines") {
-        let problem = Problem::new("`pipelines`: a file holds one pipeline")
-            .hint("give each pipeline a file of its own, under the key `pipeline`");
+        let problem = Problem::new("`pipelines`: a file holds one pipeline").hint(
+            "give each pipeline a file of its own, under the key `pipeline`: `waystation pipelines \
+             convert FILE --name NAME` does it",
+        );
         problems.push(problem.at(entry.position));
         return None;
     }
@@ -195,6 +219,26 @@ fn read_pipeline(node: &Node, problems: &mut Vec<Problem>) -> Option<Draft> {
 }
 
 impl Draft {
+    /// The pipeline, with what holds for stages that do not say it. People and sources make no
+    /// attempts, and only sources look.
+    fn finish(mut self, catalog: &dyn Catalog, defaults: &Defaults) -> Pipeline {
+        for (stage, place) in self.pipeline.stages.iter_mut().zip(&self.places.stages) {
+            let says = |key: &str| place.keys.contains_key(key);
+            if catalog.kind(&stage.kind) == Some(StageKind::Source) {
+                let looks = says("schedule") || says("settings.polling_interval_seconds");
+                if let Some(every) = defaults.look_every.filter(|_| !looks) {
+                    stage.schedule = Some(Schedule::Every(every));
+                }
+                continue;
+            }
+            if let Some(count) = defaults.max_retries.filter(|_| !says("retry.max_retries")) {
+                stage.retry.max_retries = count;
+            }
+            stage.timeout = stage.timeout.or(defaults.timeout);
+        }
+        self.pipeline
+    }
+
     fn read_stages(&mut self, items: &[Node], problems: &mut Vec<Problem>) {
         for (index, item) in items.iter().enumerate() {
             let Some(draft) = stage::read(item, index, problems) else {

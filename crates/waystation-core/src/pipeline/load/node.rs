@@ -7,7 +7,7 @@ use crate::pipeline::Position;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(in crate::pipeline) struct Node {
     /// Where it begins.
     pub position: Position,
     /// What it is.
@@ -16,7 +16,7 @@ pub(super) struct Node {
 
 /// A value.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(in crate::pipeline) enum Value {
     /// A value that a problem was already reported for. Whoever meets it says no more.
     Broken,
     /// Nothing.
@@ -37,7 +37,7 @@ pub(super) enum Value {
 
 /// One value of a mapping, under its key.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(in crate::pipeline) struct Entry {
     /// The key.
     pub key: String,
     /// Where the key stands.
@@ -46,7 +46,79 @@ pub(super) struct Entry {
     pub value: Node,
 }
 
+impl Entry {
+    /// This value under this key, where the value stands.
+    pub fn new(key: &str, value: Node) -> Self {
+        Self { key: key.to_owned(), position: value.position, value }
+    }
+}
+
 impl Node {
+    /// A text.
+    pub fn text(position: Position, text: impl Into<String>) -> Self {
+        Self { position, value: Value::Text(text.into()) }
+    }
+
+    /// The text that it is.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The entries of a mapping.
+    pub fn entries(&self) -> Option<&Vec<Entry>> {
+        match &self.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        match &mut self.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn items(&self) -> Option<&Vec<Node>> {
+        match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// What stands under a key of a mapping; what is null counts as absent.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let entry = self.entries()?.iter().find(|entry| entry.key == key)?;
+        Some(&entry.value).filter(|node| !node.is_null())
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        let entry = self.entries_mut()?.iter_mut().find(|entry| entry.key == key)?;
+        Some(&mut entry.value).filter(|node| !node.is_null())
+    }
+
+    /// Takes an entry out of a mapping.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        let entries = self.entries_mut()?;
+        let at = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(at))
+    }
+
+    /// Puts a value into a mapping, in the place of one that is there.
+    pub fn put(&mut self, key: &str, value: Self) {
+        let Some(entries) = self.entries_mut() else { return };
+        match entries.iter_mut().find(|entry| entry.key == key) {
+            Some(entry) => entry.value = value,
+            None => entries.push(Entry::new(key, value)),
+        }
+    }
+
     /// Whether there is nothing here.
     pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
@@ -94,6 +166,6 @@ impl Node {
 }
 
 /// A mapping without places.
-pub(super) fn to_params(entries: &[Entry]) -> Params {
+pub(in crate::pipeline) fn to_params(entries: &[Entry]) -> Params {
     entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
 }

@@ -15,15 +15,17 @@ use crate::pipeline::{Position, Problem};
 
 /// What becomes of a placeholder that has no value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unset {
+pub(in crate::pipeline) enum Unset {
     /// It is a problem.
     Refused,
     /// Its text is [`Value::Open`].
     Kept,
+    /// So is the text of every other that is not in quotes: none is replaced.
+    Verbatim,
 }
 
 /// The document as a tree, `None` when there is none to speak of. Problems are added as found.
-pub(super) fn read(
+pub(in crate::pipeline) fn read(
     text: &str,
     environment: &Environment<'_>,
     unset: Unset,
@@ -266,6 +268,11 @@ impl Reader<'_> {
         let text_tag = tag.is_some_and(|tag| is_tag(tag, "str") || tag.suffix == "!");
         if !text_tag {
             self.refuse_tag(tag, "str", position);
+        }
+        if self.unset == Unset::Verbatim && text.contains("${") {
+            let quoted = style != ScalarStyle::Plain || text_tag;
+            let text = text.to_owned();
+            return if quoted { Value::Text(text) } else { Value::Open(text) };
         }
         let expanded = match environment::expand(text, self.environment) {
             Ok(expanded) => expanded,

@@ -2,8 +2,7 @@
 
 use super::fields::Fields;
 use super::node::{Node, Value};
-use super::{COUNT_MAX, Place};
-use crate::condition::Condition;
+use super::{COUNT_MAX, Place, condition};
 use crate::id::{Label, StageId};
 use crate::pipeline::{FanOut, Over, Problem, Route, Target};
 
@@ -28,7 +27,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     let to = read_target(&fields, problems);
     let on = fields.text("on", problems);
     let on_read = on.is_some() || fields.get("on").is_none();
-    let when = read_condition(&fields, problems);
+    let when = condition::read(&fields, problems);
     let on_type = read_types(&fields, problems);
     let at_most = fields.whole("at_most", 1..=COUNT_MAX, problems);
     let bound_read = at_most.is_some() || fields.get("at_most").is_none();
@@ -160,27 +159,4 @@ fn read_types(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Vec<St
         Some(_) => vec![fields.text("on_type", problems)?.to_owned()],
     };
     (problems.len() == before).then_some(types)
-}
-
-/// The condition, `Err` when there is one that cannot be used.
-fn read_condition(
-    fields: &Fields<'_>,
-    problems: &mut Vec<Problem>,
-) -> Result<Option<Condition>, ()> {
-    let Some(node) = fields.get("when") else {
-        return Ok(None);
-    };
-    let source = match &node.value {
-        // `when: true` reads better than it would in quotes, and means the same.
-        Value::Boolean(value) => value.to_string(),
-        _ => fields.text("when", problems).ok_or(())?.to_owned(),
-    };
-    match Condition::parse(&source) {
-        Ok(condition) => Ok(Some(condition)),
-        Err(error) => {
-            let message = format!("`when` of {}: {error}", fields.owner);
-            problems.push(Problem::new(message).at(node.position));
-            Err(())
-        }
-    }
 }

@@ -12,7 +12,7 @@ pub(super) const TOO_LARGE: &str = "does not fit a 64-bit number";
 pub(super) const NOT_JSON: &str = "cannot be written as JSON";
 
 /// The value of an unquoted scalar.
-pub(super) fn resolve(text: &str) -> Result<Value, &'static str> {
+pub(in crate::pipeline) fn resolve(text: &str) -> Result<Value, &'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
         "true" | "True" | "TRUE" => return Ok(Value::Boolean(true)),

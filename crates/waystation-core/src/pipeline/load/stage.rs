@@ -2,13 +2,13 @@
 
 use super::fields::Fields;
 use super::node::{Node, Value, to_params};
-use super::{COUNT_MAX, Place, join};
+use super::{COUNT_MAX, Place, condition, join, schedule};
 use crate::form::{Field, Form};
 use crate::id::QueueName;
-use crate::pipeline::{ParamsMode, Problem, Stage};
+use crate::pipeline::{OnStageFailure, ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "id",
     "type",
     "settings",
@@ -23,6 +23,10 @@ const KEYS: [&str; 14] = [
     "form",
     "join",
     "offload",
+    "schedule",
+    "enabled",
+    "when",
+    "on_failure",
 ];
 const RETRY_KEYS: [&str; 4] = ["max_retries", "backoff", "delay_seconds", "delay_max_seconds"];
 
@@ -62,6 +66,9 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     }
     if let Some(retry) = fields.get("retry") {
         stage.retry = read_retry(retry, &fields.owner, problems);
+        if let Value::Mapping(entries) = &retry.value {
+            place.add("retry.", entries);
+        }
     }
     stage.timeout = fields.seconds_above_zero("timeout_seconds", problems);
     if let Some(count) = fields.whole("concurrency", 1..=Stage::CONCURRENCY_MAX, problems) {
@@ -73,8 +80,17 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     stage.queue = fields.text("queue", problems).map(QueueName::from);
     stage.form = read_form(&fields, problems);
     stage.join = join::read(&fields, problems);
+    stage.schedule = schedule::read(&fields, problems);
     if let Some(offload) = fields.boolean("offload", problems) {
         stage.offload = offload;
+    }
+    stage.when = condition::read(&fields, problems).ok().flatten();
+    let words = [("fail", OnStageFailure::Fail), ("pass", OnStageFailure::Pass)];
+    if let Some(word) = fields.word("on_failure", &words, problems) {
+        stage.on_failure = word;
+    }
+    if fields.boolean("enabled", problems) == Some(false) {
+        stage = stage.disabled();
     }
     let settings = fields.get("settings");
     let settings_read = settings.is_none_or(|settings| {

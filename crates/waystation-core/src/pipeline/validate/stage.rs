@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Findings, Scope, check_name};
 use crate::pipeline::nearest::nearest;
-use crate::pipeline::{Catalog, Pipeline, Problem, Stage, StageKind, Target};
+use crate::pipeline::{Catalog, OnStageFailure, Pipeline, Problem, Stage, StageKind, Target};
 
 /// How many types are listed when one is unknown.
 const NAMES_SHOWN: usize = 40;
@@ -36,6 +36,12 @@ pub(super) fn check(
             );
             findings.stage(index, "offload", Problem::new(message));
         }
+        if !matches!(kind, StageKind::Worker | StageKind::Remote) {
+            check_attempts(index, stage, findings);
+        }
+        if let Some(problem) = check_schedule(stage, kind) {
+            findings.stage(index, "schedule", problem);
+        }
         if let Some(problem) = check_queue(pipeline, index, kind) {
             findings.stage(index, "queue", problem);
         }
@@ -48,6 +54,34 @@ pub(super) fn check(
             findings.stage(index, &key, problem);
         }
     }
+}
+
+/// What only attempts of ours have.
+fn check_attempts(index: usize, stage: &Stage, findings: &mut Findings) {
+    let (id, kind) = (&stage.id, &stage.kind);
+    if stage.when.is_some() {
+        let message =
+            format!("stage `{id}` has a `when`, but nothing of its type `{kind}` asks it");
+        let hint = "put `when` on the routes to it";
+        findings.stage(index, "when", Problem::new(message).hint(hint));
+    }
+    if stage.on_failure != OnStageFailure::Fail {
+        let message = format!("stage `{id}` has `on_failure`, but its type `{kind}` never fails");
+        findings.stage(index, "on_failure", Problem::new(message));
+    }
+}
+
+fn check_schedule(stage: &Stage, kind: StageKind) -> Option<Problem> {
+    stage.schedule.as_ref()?;
+    let (id, setting) = (&stage.id, Stage::INTERVAL_SETTING);
+    if kind != StageKind::Source {
+        let message =
+            format!("stage `{id}` has a schedule, but its type `{}` is no source", stage.kind);
+        return Some(Problem::new(message));
+    }
+    let both = stage.settings.contains_key(setting);
+    let message = format!("stage `{id}`: `schedule` and the setting `{setting}` say the same");
+    both.then(|| Problem::new(message).hint("leave one out"))
 }
 
 /// The longest name of a queue, in bytes: brokers take 255, and delays and dead letters need an
@@ -160,6 +194,8 @@ fn named_setting(stage: &Stage, message: &str) -> String {
         .split('`')
         .skip(1)
         .step_by(2)
+        // A part of a setting, as `retry.delay` or `patterns[0]`, stands where the setting does.
+        .map(|name| name.split(['.', '[']).next().unwrap_or(name))
         .find(|name| stage.settings.contains_key(*name))
         .map_or_else(|| "settings".to_owned(), |name| format!("settings.{name}"))
 }

@@ -2,12 +2,50 @@
 
 use std::time::Duration;
 
+use waystation_core::clock::Clock;
+use waystation_core::port::Depth;
 use waystation_core::statistics::{Measure, Period, UNTIMED, bucket};
 
 use super::{at, forwarded, submit_and_hand_over};
 use crate::conformance::feed::read_on;
+use crate::conformance::listings::EMPTY;
 use crate::conformance::{Harness, bounded};
 use crate::sample;
+
+/// What a broker has is told of queue by queue, with what waits for a courier: as the journal told
+/// of it last.
+pub async fn depths_tell_of_what_a_broker_has(harness: &mut dyn Harness) {
+    let backend = harness.open().await;
+    let start = harness.clock().now();
+    let depths = async || bounded(backend.store.depths()).await.expect("the depths are told");
+    let deliveries = [
+        submit_and_hand_over(&backend, "lies").await,
+        submit_and_hand_over(&backend, "runs").await,
+        submit_and_hand_over(&backend, "retries").await,
+        submit_and_hand_over(&backend, "hops").await,
+    ];
+    harness.clock().advance(Duration::from_secs(7));
+    backend.submit(sample::job("waits")).await;
+    let [_, runs, retries, hops] = &deliveries;
+    let retry = sample::end(retries).happening_at(at(7)).retry_at(at(60));
+    let hop = sample::end(hops).happening_at(at(7)).forward_to("second");
+    let told = vec![sample::running(runs, at(7)), sample::journal(&retry), sample::journal(&hop)];
+    backend.project(told).await;
+    let first = Depth { ready: 2, delayed: 1, leased: 1, oldest: Some(start) };
+    let second = Depth { ready: 1, oldest: Some(at(7)), ..EMPTY };
+    let expected =
+        |first, second| [(sample::queue(sample::STAGE), first), (sample::queue("second"), second)];
+    assert_eq!(depths().await, expected(first, second));
+    // Whoever carries to the broker has that one alone.
+    let waits = backend.depth(sample::STAGE).await;
+    assert_eq!(waits, Depth { ready: 1, oldest: Some(at(7)), ..EMPTY });
+    // Nobody here is told that the broker lets it go.
+    harness.clock().advance(Duration::from_mins(1));
+    let first = Depth { ready: 3, delayed: 0, ..first };
+    assert_eq!(depths().await, expected(first, second));
+    backend.project(vec![sample::journal(&sample::end(runs).complete())]).await;
+    assert_eq!(depths().await, expected(Depth { leased: 0, ..first }, second));
+}
 
 /// However often the journal tells something, it is counted and fed once. How long an attempt took
 /// is known also where its beginning was told of before; how long it waited is the broker's to

@@ -31,7 +31,10 @@ pub use family::{
     children_that_the_journal_tells_of_are_created_and_awaited,
     marked_job_does_not_wait_for_children,
 };
-pub use looking_on::{end_of_a_foreign_job_is_counted, journal_is_counted_and_fed_once};
+pub use looking_on::{
+    depths_tell_of_what_a_broker_has, end_of_a_foreign_job_is_counted,
+    journal_is_counted_and_fed_once,
+};
 pub use random::journals_in_any_order_end_the_same;
 
 /// Seconds after the clock's start.

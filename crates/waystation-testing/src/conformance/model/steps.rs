@@ -41,10 +41,9 @@ impl World {
     async fn submit(&mut self) {
         let count = self.random.usize(1..=4);
         let jobs: Vec<NewJob> = (0..count).map(|_| self.new_job()).collect();
-        let checkpoint = self.chance(30).then(|| Checkpoint {
-            source: "samples/find".to_owned(),
-            value: json!({ "seen": self.job_ids.len() }),
-        });
+        let checkpoint = self
+            .chance(30)
+            .then(|| Checkpoint::new("samples/find", json!({ "seen": self.job_ids.len() })));
         self.tell(format!("submit {jobs:?} with {checkpoint:?}"));
         let subject = self.subject.queue.submit(jobs.clone(), checkpoint.clone());
         agree(subject, self.reference.queue.submit(jobs, checkpoint)).await;

@@ -47,7 +47,7 @@ fn documents_that_hold_no_pipeline() {
         (&deep, &["1:70: lists and mappings are nested deeper than 64"]),
         (&bomb, &["6:15: anchors and aliases hold more than 4194304 bytes in all"]),
         (
-            "pipelines: [{name: a}]",
+            "pipelines: [{name: a}, {name: b}]",
             &["1:1: `pipelines`: a file holds one pipeline (hint: give each"],
         ),
     ];
