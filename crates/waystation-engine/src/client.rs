@@ -1,7 +1,9 @@
 //! What people and programs ask of a backend: submit, answer, abort, try again, drop.
 
 mod control;
+mod depths;
 mod letters;
+mod sources;
 mod submission;
 mod why;
 
@@ -22,7 +24,9 @@ use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::worker::offload;
 
+pub use depths::Depths;
 pub use letters::{JobError, RetryWith};
+pub use sources::{SourceError, SourceStanding};
 pub use submission::{Submission, SubmitError};
 pub use why::Explained;
 

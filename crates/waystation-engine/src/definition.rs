@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use waystation_core::handler::Signature;
 use waystation_core::id::{PipelineName, StageId};
 use waystation_core::job::PipelineRecord;
-use waystation_core::pipeline::{Catalog, Executor, Pipeline, Problem, Problems, Stage};
+use waystation_core::pipeline::{Catalog, Defaults, Executor, Pipeline, Problem, Problems, Stage};
 use waystation_core::port::{self, Store};
 
 use crate::decide::Input;
@@ -121,6 +121,7 @@ pub struct Registry {
     store: Arc<dyn Store>,
     catalog: Arc<dyn Catalog>,
     environment: Environment,
+    defaults: Arc<Defaults>,
     known: Arc<Mutex<Versions<Definition>>>,
     graphs: Arc<Mutex<Versions<Graph>>>,
 }
@@ -130,7 +131,14 @@ type Versions<T> = HashMap<(PipelineName, u32), Arc<T>>;
 impl Registry {
     /// Knows nothing yet.
     pub fn new(store: Arc<dyn Store>, catalog: Arc<dyn Catalog>, environment: Environment) -> Self {
-        Self { store, catalog, environment, known: Arc::default(), graphs: Arc::default() }
+        let (defaults, known, graphs) = Default::default();
+        Self { store, catalog, environment, defaults, known, graphs }
+    }
+
+    /// The same, with these values for stages that do not say them.
+    #[must_use]
+    pub fn with_defaults(self, defaults: Defaults) -> Self {
+        Self { defaults: Arc::new(defaults), ..self }
     }
 
     /// What stages may be.
@@ -251,7 +259,8 @@ impl Registry {
     }
 
     fn load(&self, origin: &str, source: &str) -> Result<Pipeline, Problems> {
-        Pipeline::load(origin, source, &*self.environment, self.catalog())
+        let (environment, catalog) = (&*self.environment, self.catalog());
+        Pipeline::load_with(origin, source, environment, catalog, &self.defaults)
     }
 
     fn graphs(&self) -> MutexGuard<'_, Versions<Graph>> {

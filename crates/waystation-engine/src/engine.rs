@@ -19,14 +19,14 @@ use waystation_core::state::JobState;
 
 use crate::backend::Backend;
 use crate::broker::Clerks;
-use crate::control::{Gate, Pause, Roster, Teller};
+use crate::control::{Crew, Gate, Pause, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::janitor;
 use crate::lease_keeper::{Keeping, LeaseKeeper};
 use crate::progress_keeper::ProgressKeeper;
-use crate::source_worker::{self, SourceWorker};
+use crate::sources::{self, SourceId, SourceWorker};
 use crate::staff::Staff;
 use crate::stop::Cause;
 
@@ -36,8 +36,10 @@ pub enum Sources {
     /// Discover again and again.
     #[default]
     Continuous,
-    /// Discover everything there is, once.
+    /// Discover everything there is, once, whether it is due or not.
     Once,
+    /// Nothing: other processes look after them.
+    Never,
 }
 
 /// How an engine runs.
@@ -51,6 +53,10 @@ pub struct Options {
     pub drain: Duration,
     /// What sources do.
     pub sources: Sources,
+    /// How long a source stays the one that crawls it, unless it says that it goes on.
+    pub source_lock: Duration,
+    /// The process that it is one of several engines of; a process of its own unless given.
+    pub crew: Option<Crew>,
     /// Only these stages are served here; all unless given. Sources belong to the stages.
     pub stages: Option<Vec<StageId>>,
 }
@@ -62,6 +68,8 @@ impl Default for Options {
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             sources: Sources::default(),
+            source_lock: Duration::from_mins(1),
+            crew: None,
             stages: None,
         }
     }
@@ -137,6 +145,8 @@ impl Engine {
         let (gate, watcher) = Gate::open(&backend).await;
         let watcher = AbortOnDropHandle::new(tokio::spawn(watcher.run()));
         let progress = ProgressKeeper::default();
+        let crew = options.crew.clone().unwrap_or_default();
+        let roster = crew.join(keeper.clone());
         let mut staff = Staff {
             backend: backend.clone(),
             registry,
@@ -146,31 +156,31 @@ impl Engine {
             progress: progress.clone(),
             drain: drain.clone(),
             gate: gate.clone(),
-            roster: Roster::default(),
+            roster,
             workers: JoinSet::new(),
             posts: BTreeSet::new(),
         };
         let living = staff.living().await?;
         staff.hire(&living).await;
-        let sources = start_sources(&backend, &definition, &options, &gate, &drain);
+        let sources = start_sources(&staff, crew.worker_id());
         let sources_done = CancellationToken::new();
-        let mut clerks = Clerks::start(&staff, &backend);
+        let (running, registry) = (Arc::clone(definition.graph()), staff.registry.clone());
+        let mut clerks = Clerks::start(&backend, running, registry, drain.clone());
         clerks.hire(&living);
         let progress = progress.run(Arc::clone(&backend.store));
         let janitor = janitor::run(backend.clone(), drain.clone());
         let all_ended = CancellationToken::new();
-        let teller = Teller {
-            backend: backend.clone(),
-            roster: staff.roster.clone(),
-            keeper: staff.keeper.clone(),
-            drain: drain.clone(),
-            ended: all_ended.clone(),
-        };
+        // Whoever runs several engines tells of them all.
+        let teller = options.crew.is_none().then(|| {
+            let (backend, ended) = (backend.clone(), all_ended.clone());
+            let teller = Teller { backend, crew, drain: drain.clone(), ended };
+            AbortOnDropHandle::new(tokio::spawn(teller.run()))
+        });
         let supervisor = Supervisor {
             _janitor: AbortOnDropHandle::new(tokio::spawn(janitor)),
             _progress: AbortOnDropHandle::new(tokio::spawn(progress)),
             _watcher: watcher,
-            teller: AbortOnDropHandle::new(tokio::spawn(teller.run())),
+            teller,
             all_ended,
             staff,
             clerks,
@@ -282,38 +292,37 @@ impl Handle {
     }
 }
 
-fn start_sources(
-    backend: &Backend,
-    definition: &Arc<Definition>,
-    options: &Options,
-    gate: &Gate,
-    drain: &CancellationToken,
-) -> JoinSet<Result<(), EngineError>> {
+fn start_sources(staff: &Staff, worker_id: &str) -> JoinSet<Result<(), EngineError>> {
     let mut sources = JoinSet::new();
-    let mode = options.sources;
+    let Staff { definition, options, .. } = staff;
     for stage in &definition.pipeline.stages {
-        if options.stages.as_ref().is_some_and(|served| !served.contains(&stage.id)) {
+        let is_served = options.stages.as_ref().is_none_or(|served| served.contains(&stage.id));
+        let Some((_, Executor::Source(source))) = definition.stage(&stage.id) else { continue };
+        if !is_served || options.sources == Sources::Never {
             continue;
         }
-        let Some((_, Executor::Source(source))) = definition.stage(&stage.id) else { continue };
+        let (pipeline, stage) = (definition.pipeline.name.clone(), stage.id.clone());
+        staff.roster.add_source(SourceId { pipeline, stage: stage.clone() });
         let worker = SourceWorker {
             definition: Arc::clone(definition),
-            stage: stage.id.clone(),
+            stage,
             source: Arc::clone(source),
-            backend: backend.clone(),
-            gate: gate.clone(),
-            drain: drain.clone(),
+            backend: staff.backend.clone(),
+            gate: staff.gate.clone(),
+            worker_id: worker_id.to_owned(),
+            roster: staff.roster.clone(),
+            lock: options.source_lock,
+            drain: staff.drain.clone(),
         };
+        let once = options.sources == Sources::Once;
         sources.spawn(async move {
-            let ended = match mode {
-                Sources::Once => worker.run_once().await,
-                Sources::Continuous => worker.run().await,
-            };
-            ended.map_err(|ended| match ended {
-                source_worker::Ended::Store(error) => EngineError::Backend(error),
-                source_worker::Ended::Source(failure) => {
-                    EngineError::Source { stage: worker.stage.clone(), failure }
-                }
+            let ended = if once { worker.run_once().await } else { worker.run().await };
+            let stage = worker.stage.clone();
+            ended.or_else(|ended| match ended {
+                sources::Ended::Store(error) => Err(EngineError::Backend(error)),
+                sources::Ended::Source(failure) => Err(EngineError::Source { stage, failure }),
+                // Somebody else crawls: that is as good.
+                sources::Ended::Fenced => Ok(()),
             })
         });
     }
@@ -331,7 +340,7 @@ struct Supervisor {
     /// Looks after what is paused.
     _watcher: AbortOnDropHandle<()>,
     /// Tells the others of this process, until all has ended.
-    teller: AbortOnDropHandle<()>,
+    teller: Option<AbortOnDropHandle<()>>,
     all_ended: CancellationToken,
     drain: CancellationToken,
     /// Cancelled once every source has ended its one discovery.
@@ -383,7 +392,10 @@ impl Supervisor {
         // What the workers settled last is still to be written down.
         self.clerks.finish().await;
         self.all_ended.cancel();
-        let _ = (&mut self.teller).await;
+        if let Some(teller) = &mut self.teller {
+            let _ = teller.await;
+        }
+        self.staff.roster.leave();
         result
     }
 

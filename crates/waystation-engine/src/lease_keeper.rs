@@ -97,6 +97,11 @@ impl LeaseKeeper {
         std::mem::take(&mut *self.held()).into_keys().collect()
     }
 
+    /// How many leases are held.
+    pub fn count(&self) -> u64 {
+        self.held().len() as u64
+    }
+
     /// What is held, to be told to those who look on.
     pub fn hands(&self) -> Hands {
         let mut hands = Hands::default();

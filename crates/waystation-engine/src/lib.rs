@@ -17,17 +17,23 @@ mod engine;
 mod graph;
 mod janitor;
 mod lease_keeper;
+mod pipelines;
 mod progress_keeper;
 pub mod remote;
-mod source_worker;
+pub mod sources;
 mod staff;
 mod stop;
+pub mod supervisor;
 pub mod why;
 mod worker;
 
 pub use backend::{Backend, Buses};
 pub use broker::Books;
-pub use client::{AnswerError, Client, Explained, JobError, RetryWith, Submission, SubmitError};
+pub use client::{
+    AnswerError, Client, Depths, Explained, JobError, RetryWith, SourceError, SourceStanding,
+    Submission, SubmitError,
+};
 pub use definition::{Definition, DefinitionError, Environment, Registry};
 pub use engine::{Engine, EngineError, Handle, Options, Sources};
 pub use graph::Graph;
+pub use pipelines::{Pipelines, Role};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use waystation_core::id::QueueName;
+use waystation_core::id::{QueueName, StageId};
 use waystation_core::port::Error;
 
 use super::Books;
@@ -14,9 +14,9 @@ use super::courier::Courier;
 use super::early::Early;
 use super::tracker::Tracker;
 use crate::backend::Backend;
+use crate::definition::Registry;
 use crate::engine::EngineError;
 use crate::graph::Graph;
-use crate::staff::Staff;
 
 /// How long the last entries of the journal are waited for when an engine ends.
 const FINISH_MAX: Duration = Duration::from_secs(3);
@@ -34,13 +34,18 @@ pub struct Clerks {
 }
 
 impl Clerks {
-    /// Starts the tracker for the pipeline that these workers work on.
-    pub fn start(staff: &Staff, backend: &Backend) -> Self {
+    /// Starts the tracker, for a process that works on this pipeline.
+    pub fn start(
+        backend: &Backend,
+        running: Arc<Graph>,
+        registry: Registry,
+        drain: CancellationToken,
+    ) -> Self {
         let mut clerks = Self {
             books: backend.books.clone(),
             tasks: JoinSet::new(),
             carried: BTreeSet::new(),
-            drain: staff.drain.clone(),
+            drain,
             finish: CancellationToken::new(),
         };
         if let Some(books) = &clerks.books {
@@ -48,8 +53,8 @@ impl Clerks {
                 books: books.clone(),
                 bus: Arc::clone(&backend.bus),
                 clock: Arc::clone(&backend.clock),
-                running: Arc::clone(staff.definition.graph()),
-                registry: staff.registry.clone(),
+                running,
+                registry,
                 finish: clerks.finish.clone(),
                 early: Early::default(),
                 reminded: None,
@@ -61,22 +66,27 @@ impl Clerks {
 
     /// Hires a courier for each queue of these versions that needs one and has none.
     pub fn hire(&mut self, living: &[Arc<Graph>]) {
-        let Some(books) = &self.books else { return };
         for graph in living {
             for (stage, queue) in graph.queues() {
-                if !self.carried.insert(queue.clone()) {
-                    continue;
-                }
-                let courier = Courier {
-                    books: books.clone(),
-                    graph: Arc::clone(graph),
-                    stage: stage.clone(),
-                    queue,
-                    drain: self.drain.clone(),
-                };
-                self.tasks.spawn(courier.run());
+                self.carry(graph, stage, &queue);
             }
         }
+    }
+
+    /// Hires a courier for a queue, unless it has one.
+    pub fn carry(&mut self, graph: &Arc<Graph>, stage: &StageId, queue: &QueueName) {
+        let Some(books) = &self.books else { return };
+        if !self.carried.insert(queue.clone()) {
+            return;
+        }
+        let courier = Courier {
+            books: books.clone(),
+            graph: Arc::clone(graph),
+            stage: stage.clone(),
+            queue: queue.clone(),
+            drain: self.drain.clone(),
+        };
+        self.tasks.spawn(courier.run());
     }
 
     /// The end of one of them, which comes before its time when the backend is gone for good.
@@ -87,6 +97,7 @@ impl Clerks {
 
     /// Lets them finish what the workers left.
     pub async fn finish(&mut self) {
+        self.drain.cancel();
         self.finish.cancel();
         let finishing = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {

@@ -7,6 +7,7 @@
 mod bus;
 mod clerks;
 mod courier;
+mod depths;
 mod early;
 mod foreign;
 mod tracker;
@@ -25,6 +26,7 @@ use waystation_core::settlement::{Delivery, Ended, Lease, NewJob, Settled, Settl
 
 pub use bus::JoinedBus;
 pub use clerks::Clerks;
+pub use depths::Told;
 
 /// What joins a broker and a store.
 #[derive(Clone)]
@@ -106,6 +108,10 @@ impl Queue for Brokered {
 
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
         self.broker.leave(queue).await
+    }
+
+    async fn make_room(&self, queue: &QueueName, out: usize) -> Result<(), Error> {
+        self.broker.make_room(queue, out).await
     }
 
     async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use crate::control::{
     presence,
 };
 use crate::definition::DefinitionError;
+use crate::supervisor::{self, EngineStatus};
 
 impl Client {
     /// Pauses something, or drains a pipeline, until somebody resumes it. It takes the place of
@@ -45,6 +46,11 @@ impl Client {
     /// The processes that work, and the remote workers that ask for work, by name.
     pub async fn workers(&self) -> Result<Vec<WorkerPresence>, port::Error> {
         presence::read(&*self.backend.records).await
+    }
+
+    /// The engines that look after the workers of a host, by name.
+    pub async fn engines(&self) -> Result<Vec<EngineStatus>, port::Error> {
+        supervisor::engines(&*self.backend.records).await
     }
 
     /// Writes down who did what. Durable when it returns.

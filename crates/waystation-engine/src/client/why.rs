@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::JobId;
-use waystation_core::job::{DeadLetterFilter, JobRecord, TaskFilter};
+use waystation_core::job::{DeadLetterFilter, JobRecord, PAGE_MAX, TaskFilter};
 use waystation_core::port;
 use waystation_core::state::JobState;
 use waystation_core::statistics::{Measure, Period};
@@ -17,6 +17,8 @@ use crate::why::{Facts, StageFacts, Why, why};
 
 /// Over how many minutes is told how many attempts begin.
 const LATELY_MINUTES: u32 = 5;
+/// The most pages of wanted aborts that are looked through for one.
+const MARK_PAGES_MAX: usize = 5;
 
 /// Why a job is where it is.
 #[derive(Clone, Debug, Serialize)]
@@ -60,11 +62,13 @@ impl Client {
             depth: None,
             per_minute: None,
             is_brokered: backend.books.is_some(),
+            abort_wanted: None,
             has_letter: false,
         };
         if !is_over {
             facts.workers = presence::read(records).await?;
             facts.pauses = pauses::read(records).await?;
+            facts.abort_wanted = self.abort_wanted(&job_id).await?;
         }
         if facts.job.state == JobState::Failed {
             let letters = store.dead_letters(DeadLetterFilter::of_job(&job_id)).await?;
@@ -76,10 +80,26 @@ impl Client {
             facts.awaited = store.awaited(&job_id).await?;
         }
         if let Some(stage) = facts.stage.clone().filter(|_| in_line) {
-            facts.depth = Some(backend.queue.depth(&stage.queue).await?);
+            facts.depth = Some(self.depth(&stage.queue).await?);
             facts.per_minute = self.per_minute(&facts.job, facts.now).await?;
         }
         Ok(facts)
+    }
+
+    /// Why somebody wants a job aborted that a broker has: mostly few do, of few jobs.
+    async fn abort_wanted(&self, job_id: &JobId) -> Result<Option<String>, port::Error> {
+        let Some(books) = &self.backend.books else { return Ok(None) };
+        let mut after: Option<JobId> = None;
+        for _ in 0..MARK_PAGES_MAX {
+            let marks = books.ledger.abort_marks(after.as_ref(), PAGE_MAX).await?;
+            after = marks.last().map(|(last, _)| last.clone());
+            let is_last = marks.len() < PAGE_MAX;
+            let found = marks.into_iter().find(|(marked, _)| marked == job_id);
+            if found.is_some() || is_last {
+                return Ok(found.map(|(_, reason)| reason));
+            }
+        }
+        Ok(None)
     }
 
     /// The job's stage, in the job's version.

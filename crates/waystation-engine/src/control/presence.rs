@@ -10,6 +10,7 @@ use waystation_core::port::{Error, Expected, Records};
 
 use super::collection;
 use crate::backend::Backend;
+use crate::sources::SourceId;
 
 /// Where they lie.
 const COLLECTION: &str = "workers";
@@ -54,6 +55,12 @@ pub struct WorkerPresence {
     pub draining: bool,
     /// What it works at.
     pub serves: Vec<Serving>,
+    /// The sources that it looks after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discovers: Vec<SourceId>,
+    /// The pipelines that do not run there though they should.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PipelineFault>,
     /// How many jobs it has in hand.
     pub in_flight: u64,
     /// The first [`JOBS_TOLD_MAX`] of them, longest in hand first.
@@ -66,6 +73,9 @@ pub struct WorkerPresence {
     pub cpu_seconds: Option<f64>,
     /// How many deliveries it settled since it began.
     pub settled: u64,
+    /// In how many batches: those of one share a commit, or the confirms of a broker.
+    #[serde(default)]
+    pub settled_batches: u64,
     /// How many of them in the last interval.
     pub settled_lately: u64,
     /// How long that interval was, in milliseconds.
@@ -88,6 +98,15 @@ pub struct Serving {
     pub in_flight: u64,
 }
 
+/// A pipeline that does not run where it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineFault {
+    /// Which.
+    pub pipeline: PipelineName,
+    /// Why.
+    pub message: String,
+}
+
 /// A job that a worker has in hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InHand {
@@ -99,6 +118,9 @@ pub struct InHand {
     pub attempt: u32,
     /// Since when.
     pub since: Timestamp,
+    /// When it has to be over, where its stage says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// Those that told of themselves lately, by name.

@@ -9,6 +9,7 @@ mod job;
 pub(crate) mod offload;
 mod onward;
 mod outcome;
+mod poison;
 mod requeue;
 mod unready;
 
@@ -26,7 +27,10 @@ pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};
 pub use onward::ends_at;
-pub use outcome::{Attempt, Outcome, check_required, passes_by, running, settle_outcome, told};
+pub use outcome::{
+    Attempt, Outcome, check_required, is_wanted, passes_by, running, settle_outcome, told,
+};
+pub use poison::is_poison;
 pub use requeue::{NoRequeue, Requeue, settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use waystation_core::Params;
 use waystation_core::clock::Timestamp;
+use waystation_core::condition::Condition;
 use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
 use waystation_core::id::{Label, PipelineName, StageId};
 use waystation_core::journal::{self, Change, Entry};
-use waystation_core::pipeline::{ParamsMode, Pipeline, Stage};
+use waystation_core::pipeline::{OnStageFailure, ParamsMode, Pipeline, Stage};
 use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
@@ -54,6 +55,8 @@ pub enum Outcome {
     /// The job begins at a later stage: it came here because whoever put it into the queue leaves
     /// it to the stages to pass it on.
     Skipped,
+    /// The stage's own condition does not hold: the job goes on as it came.
+    PassedBy,
     /// The job is a child, and has come where its parent waits for it: whoever put it into the
     /// queue does not know of that.
     Arrived,
@@ -69,7 +72,7 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Aborted(_) => "aborted",
             Self::HandedBack => "handed_back",
-            Self::Skipped | Self::Arrived => "skipped",
+            Self::Skipped | Self::PassedBy | Self::Arrived => "skipped",
             Self::Descends(_) => "descends",
         }
     }
@@ -96,7 +99,7 @@ pub fn settle_outcome(
         Outcome::Failed(failure) => {
             let policy = &attempt.stage.retry;
             let delay = policy.next_delay(&failure, attempt.contract.retry_count, random);
-            let Some(delay) = delay else { return fail(attempt, failure) };
+            let Some(delay) = delay else { return give_up(attempt, failure, bytes_max) };
             let not_before = attempt.ended_at.plus(delay);
             match no_time_left(&attempt.contract, &failure, not_before) {
                 Some(failure) => fail(attempt, failure),
@@ -106,6 +109,7 @@ pub fn settle_outcome(
         Outcome::Aborted(reason) => abort(attempt, reason),
         Outcome::HandedBack => hand_back(attempt),
         Outcome::Skipped => skip(attempt, bytes_max),
+        Outcome::PassedBy => pass_by(attempt, bytes_max),
         Outcome::Arrived => arrive(attempt),
         Outcome::Descends(descent) => descend(attempt, &descent, bytes_max),
     }
@@ -138,6 +142,40 @@ fn skip(attempt: Attempt<'_>, bytes_max: usize) -> Settlement {
     }
 }
 
+/// Lets the job go on as it came.
+fn pass_by(attempt: Attempt<'_>, bytes_max: usize) -> Settlement {
+    let condition = attempt.stage.when.as_ref().map(Condition::source);
+    let detail = json!({ "when": condition });
+    let here = attempt.event(EventKind::Skipped, attempt.ended_at, Some(detail));
+    go_on_as_it_came(attempt, here, bytes_max)
+}
+
+/// What becomes of a job that failed for good: where the stage lets failures pass, it goes on as it
+/// came. Whoever takes workers down stays where it is; what has no time left has none elsewhere.
+fn give_up(attempt: Attempt<'_>, failure: Failure, bytes_max: usize) -> Settlement {
+    let passes = attempt.stage.on_failure == OnStageFailure::Pass
+        && failure.kind != ErrorKind::Poison
+        && no_time_left(&attempt.contract, &failure, attempt.ended_at).is_none();
+    if !passes {
+        return fail(attempt, failure);
+    }
+    let failure = failure.at(&attempt.stage.id, attempt.contract.retry_count + 1);
+    let detail = json!({ "failure": failure });
+    let completed = attempt.event(EventKind::Completed, attempt.ended_at, Some(detail));
+    go_on_as_it_came(attempt, completed, bytes_max)
+}
+
+fn go_on_as_it_came(attempt: Attempt<'_>, last: Event, bytes_max: usize) -> Settlement {
+    let contract = attempt.contract.clone();
+    match attempt.leaving(&Label::ok(), bytes_max).take_on(contract) {
+        Ok(gone) => {
+            let detail = with_children(last.detail.clone(), gone.children.len());
+            go(attempt, gone, Event { detail, ..last })
+        }
+        Err(error) => fail(attempt, Failure::new(ErrorKind::Contract, error.to_string())),
+    }
+}
+
 /// Ends a child that has come to its join.
 fn arrive(attempt: Attempt<'_>) -> Settlement {
     let here = attempt.event(EventKind::Skipped, attempt.ended_at, None);
@@ -162,7 +200,7 @@ fn descend(attempt: Attempt<'_>, descent: &Descent, bytes_max: usize) -> Settlem
 fn complete(mut attempt: Attempt<'_>, completion: Completion, bytes_max: usize) -> Settlement {
     let stage = attempt.stage;
     if let Err(failure) = check_output(stage, &completion) {
-        return fail(attempt, failure);
+        return give_up(attempt, failure, bytes_max);
     }
     let before = &mut attempt.contract;
     let mut contract = Contract {
@@ -386,6 +424,14 @@ pub fn running(
 fn after(step: Step) -> JobState {
     // Each step that this module takes is allowed from `running`; the tests hold that.
     transition(JobState::Running, step).unwrap_or(JobState::Failed)
+}
+
+/// Whether a stage is to work at a job, by its own condition.
+pub fn is_wanted(stage: &Stage, params: &Params) -> Result<bool, Failure> {
+    let Some(condition) = &stage.when else { return Ok(true) };
+    condition.holds(params).map_err(|error| {
+        Failure::new(ErrorKind::Contract, format!("`when` of stage `{}`: {error}", stage.id))
+    })
 }
 
 /// The first required param that is absent, null or an empty text, as a failure.

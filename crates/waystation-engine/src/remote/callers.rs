@@ -114,11 +114,14 @@ impl Callers {
             stage: slot.token.stage.clone(),
             attempt: slot.token.attempt,
             since: slot.token.started_at,
+            until: None,
         });
         let mut jobs: Vec<_> = jobs.collect();
         jobs.sort_by_key(|job| job.since);
         jobs.truncate(JOBS_TOLD_MAX);
         WorkerPresence {
+            discovers: Vec::new(),
+            faults: Vec::new(),
             worker_id: format!("{name}@{}", self.server),
             kind: WorkerKind::Remote,
             host: self.host.clone(),
@@ -133,6 +136,7 @@ impl Callers {
             memory_bytes: None,
             cpu_seconds: None,
             settled: caller.settled,
+            settled_batches: caller.settled,
             settled_lately: lately,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or_default(),
         }

@@ -107,6 +107,7 @@ impl Inner {
             .iter()
             .filter(|post| {
                 post.asked();
+                self.carrying.want(post);
                 self.gate.stops(&post.pipeline, &post.stage, &post.queue).is_none()
             })
             .collect();
@@ -151,9 +152,22 @@ impl Inner {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Delivery>, Error> {
+        let _wanting = post.wants(max);
+        self.make_room(post).await?;
         let (queue, lease) = (post.queue.clone(), asked.lease);
         let request = Receive { queue, max, wait, lease, purpose: Purpose::Work };
         Ok(self.client.backend().queue.receive(request).await?)
+    }
+
+    /// Has as many sent here as are out and wanted: who waits does so beside those who work.
+    pub async fn make_room(&self, post: &Post) -> Result<(), Error> {
+        let out = self.out_and_wanted(post);
+        post.room().tell(out);
+        Ok(self.client.backend().queue.make_room(&post.queue, out).await?)
+    }
+
+    pub fn out_and_wanted(&self, post: &Post) -> usize {
+        self.claims.held_of(&post.queue) + post.wanted()
     }
 
     /// Begins attempts. What comes to nothing is settled at once.
@@ -172,6 +186,11 @@ impl Inner {
             let answers = self.client.backend().queue.settle(settlements.into()).await;
             if let Err(error) = answers {
                 tracing::warn!(%error, "not settled, and tried again when the leases have ended");
+            }
+        }
+        for (post, _) in received.iter().filter(|(post, _)| post.wanted() > 0) {
+            if let Err(error) = self.make_room(post).await {
+                tracing::debug!(queue = %post.queue, %error, "others wait until they ask again");
             }
         }
         claims

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use waystation_core::clock::Timestamp;
-use waystation_core::id::JobId;
+use waystation_core::id::{JobId, QueueName};
 use waystation_core::settlement::Settlement;
 
 use super::posts::Post;
@@ -119,6 +119,11 @@ impl Claims {
     /// How many are out.
     pub fn held(&self) -> usize {
         self.known().held.len()
+    }
+
+    /// How many of this queue's are out.
+    pub fn held_of(&self, queue: &QueueName) -> usize {
+        self.known().held.values().filter(|slot| slot.token.queue == *queue).count()
     }
 
     /// Those that are out.

@@ -69,9 +69,27 @@ impl Inner {
             for queue in self.posts.take_idle(IDLE) {
                 self.client.backend().leave(&queue).await;
             }
+            self.give_back_room().await;
             if told_at.is_none_or(|at| at.elapsed() >= PRESENCE_INTERVAL) {
                 told_at = Some(Instant::now());
                 self.tell().await;
+            }
+        }
+    }
+
+    /// Gives back what is sent for workers who do not ask any more, though others do.
+    async fn give_back_room(&self) {
+        for post in self.posts.list() {
+            let wanted = self.out_and_wanted(&post);
+            if !post.room().is_too_much(wanted, IDLE) {
+                continue;
+            }
+            self.client.backend().leave(&post.queue).await;
+            if post.wanted() > 0
+                && let Err(error) = self.make_room(&post).await
+            {
+                let queue = &post.queue;
+                tracing::debug!(%queue, %error, "who waits does so until asked again");
             }
         }
     }

@@ -9,12 +9,14 @@
 //! the same), or *lost* (its lease ran out, its time was over, or somebody else has the job).
 
 mod callers;
+mod carrying;
 mod claiming;
 mod claims;
 mod ending;
 mod error;
 mod keeping;
 mod posts;
+mod room;
 mod service;
 mod token;
 mod types;

@@ -1,16 +1,19 @@
 //! The remote stages that there are, and what makes attempts at each of them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use waystation_core::id::{PipelineName, QueueName, StageId};
 use waystation_core::pipeline::StageKind;
 
+use super::room::Room;
 use super::{ClaimRequest, Error};
 use crate::client::Client;
 use crate::control::{Gate, Roster};
 use crate::definition::DefinitionError;
+use crate::graph::Graph;
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
 use crate::worker;
@@ -29,13 +32,22 @@ pub struct Post {
     pub stage: StageId,
     /// Its queue.
     pub queue: QueueName,
+    /// A version of its pipeline that has it.
+    pub graph: Arc<Graph>,
     /// The version that contracts without one are taken for.
     version: u32,
     /// Makes attempts at it.
     pub attempter: Attempter,
     /// When somebody asked for work of it last. `None` once its queue was left.
     pub asked_at: Mutex<Option<Instant>>,
+    /// How many jobs those want who wait for work of it.
+    wanted: AtomicUsize,
+    /// How many its queue has sent.
+    room: Mutex<Room>,
 }
+
+/// That somebody waits for so many jobs, until it is dropped.
+pub struct Wanting<'a>(&'a Post, usize);
 
 /// What attempts are made with.
 #[derive(Clone)]
@@ -110,6 +122,11 @@ impl Posts {
         queues
     }
 
+    /// All that are known.
+    pub fn list(&self) -> Vec<Arc<Post>> {
+        self.known().values().flat_map(|(_, posts)| posts).cloned().collect()
+    }
+
     async fn of(&self, pipeline: &PipelineName) -> Result<Vec<Arc<Post>>, Error> {
         let before = match self.known().get(pipeline) {
             Some((at, posts)) if at.elapsed() < KNOWN_FOR => return Ok(posts.clone()),
@@ -153,21 +170,18 @@ impl Posts {
                     continue;
                 }
                 let known = before.iter().find(|post| same(post) && post.version == version);
-                posts.push(known.cloned().unwrap_or_else(|| {
-                    Arc::new(self.post(pipeline, version, stage.clone(), queue))
-                }));
+                posts.push(
+                    known.cloned().unwrap_or_else(|| {
+                        Arc::new(self.post(graph, version, stage.clone(), queue))
+                    }),
+                );
             }
         }
         Ok(posts)
     }
 
-    fn post(
-        &self,
-        pipeline: &PipelineName,
-        version: u32,
-        stage: StageId,
-        queue: QueueName,
-    ) -> Post {
+    fn post(&self, graph: &Arc<Graph>, version: u32, stage: StageId, queue: QueueName) -> Post {
+        let pipeline = graph.pipeline.name.clone();
         let Tools { client, gate, keeper, progress } = self.tools.clone();
         let options = worker::Options {
             pipeline: pipeline.clone(),
@@ -179,12 +193,14 @@ impl Posts {
             grace: Duration::ZERO,
             progress,
             gate,
-            roster: Roster::default(),
+            roster: Roster::apart(keeper.clone()),
         };
         let (backend, registry) = (client.backend(), client.registry().clone());
         let attempter = Attempter::new(&options, backend, registry, keeper).for_remote_workers();
-        let pipeline = pipeline.clone();
-        Post { pipeline, stage, queue, version, attempter, asked_at: Mutex::new(None) }
+        let graph = Arc::clone(graph);
+        let (asked_at, wanted) = (Mutex::new(None), AtomicUsize::new(0));
+        let room = Mutex::new(Room::new());
+        Post { pipeline, stage, queue, graph, version, attempter, asked_at, wanted, room }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -196,6 +212,28 @@ impl Post {
     /// Somebody asks for work of it.
     pub fn asked(&self) {
         *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Somebody waits for so many jobs of it.
+    pub fn wants(&self, jobs: usize) -> Wanting<'_> {
+        self.wanted.fetch_add(jobs, Ordering::AcqRel);
+        Wanting(self, jobs)
+    }
+
+    /// How many its queue has sent, to be looked at or changed.
+    pub fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many jobs those want who wait.
+    pub fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Wanting<'_> {
+    fn drop(&mut self) {
+        self.0.wanted.fetch_sub(self.1, Ordering::AcqRel);
     }
 }
 

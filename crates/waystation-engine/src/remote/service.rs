@@ -8,6 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 use waystation_core::handler::Reporter;
 
 use super::callers::Callers;
+use super::carrying::Carrying;
 use super::claims::Claims;
 use super::ending::Told;
 use super::posts::{Posts, Tools};
@@ -50,6 +51,7 @@ pub struct Inner {
     pub posts: Posts,
     pub claims: Claims,
     pub callers: Callers,
+    pub carrying: Carrying,
     /// Cancelled when nothing more is handed out.
     pub stop: CancellationToken,
 }
@@ -75,6 +77,7 @@ impl Remote {
             posts: Posts::new(tools),
             claims: Claims::default(),
             callers: Callers::new(),
+            carrying: Carrying::new(client.clone()),
             stop: CancellationToken::new(),
             client,
             options,
@@ -160,5 +163,7 @@ impl Remote {
     pub async fn stop(&self) {
         self.inner.stop.cancel();
         self.inner.give_back().await;
+        // What came of the claims is still to be written down.
+        self.inner.carrying.finish().await;
     }
 }

@@ -11,7 +11,7 @@ use waystation_core::port::Depth;
 use waystation_core::state::JobState;
 
 use super::{Doer, Why};
-use crate::control::{Pauses, WorkerKind, WorkerPresence};
+use crate::control::{PRESENCE_LASTS, Pauses, WorkerKind, WorkerPresence};
 
 /// What is known at a moment.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Facts {
     pub per_minute: Option<f64>,
     /// Whether messages lie with a broker, apart from the store.
     pub is_brokered: bool,
+    /// Why somebody wants it aborted that a broker has.
+    pub abort_wanted: Option<String>,
     /// Whether a failed job has a dead letter.
     pub has_letter: bool,
 }
@@ -94,13 +96,29 @@ impl Facts {
         match (self.job.state, due) {
             (JobState::Retrying, Some(due)) => self.retry(due),
             (_, Some(until)) => Why::Delayed { until },
-            (_, None) if self.is_brokered => Why::Away { queue: self.queue() },
-            (_, None) => Why::InQueue {
-                queue: self.queue(),
-                ready: self.depth.map(|depth| depth.ready),
-                per_minute: self.per_minute,
-            },
+            (_, None) => {
+                let (queue, per_minute) = (self.queue(), self.per_minute);
+                // What is told of the queue may be older than that the job is in it.
+                let ready = self.depth.map(|depth| depth.ready.max(1));
+                if self.is_brokered {
+                    Why::Away { queue, ready, per_minute }
+                } else {
+                    Why::InQueue { queue, ready, per_minute }
+                }
+            }
         }
+    }
+
+    /// Whether everybody who could have it tells that he has not. Foreign programs do not tell,
+    /// and who has very many in hand does not tell of all.
+    fn is_missed(&self) -> bool {
+        let since = self.job.running_since.unwrap_or(self.now);
+        let is_foreign = self.stage.as_ref().is_none_or(|stage| stage.kind == StageKind::Foreign);
+        let tells_all = |worker: &WorkerPresence| worker.jobs.len() as u64 >= worker.in_flight;
+        self.job.leased_until.is_none()
+            && !is_foreign
+            && self.now.since(since) > PRESENCE_LASTS
+            && self.workers.iter().all(tells_all)
     }
 
     fn retry(&self, due: Timestamp) -> Why {
@@ -125,6 +143,7 @@ impl Facts {
             let in_hand = worker.jobs.iter().find(|one| one.job_id == job.job_id)?;
             Some((worker.worker_id.clone(), in_hand.clone()))
         });
+        let is_missed = told.is_none() && self.is_missed();
         let (worker, in_hand) = told.unzip();
         let awaited = Contract::awaited(&job.body).map_or(1, |(_, attempt)| attempt);
         let since = job.running_since.or(in_hand.as_ref().map(|one| one.since));
@@ -134,6 +153,7 @@ impl Facts {
             since: since.unwrap_or(job.updated_at),
             worker,
             leased_until: job.leased_until,
+            is_missed,
         }
     }
 

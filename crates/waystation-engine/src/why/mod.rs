@@ -34,6 +34,10 @@ pub enum Why {
         /// Until when its worker has it unless it says that it goes on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leased_until: Option<Timestamp>,
+        /// Nobody who tells of himself has it: its worker may have died, and then a broker hands it
+        /// out again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_missed: bool,
     },
     /// An attempt failed, and the next one is due.
     RetryDue {
@@ -91,6 +95,11 @@ pub enum Why {
         /// So many more must end before it goes on, unless so many fail that it does at once.
         needed: u32,
     },
+    /// Somebody wants it aborted, and whoever meets it next does so.
+    AbortWanted {
+        /// Why, and by whom where that was told.
+        reason: String,
+    },
     /// Somebody paused what it waits for.
     Paused {
         /// What.
@@ -124,6 +133,12 @@ pub enum Why {
     Away {
         /// Its queue there.
         queue: QueueName,
+        /// How many wait there or before it, this one among them, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ready: Option<u64>,
+        /// How many begin there a minute, of late.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per_minute: Option<f64>,
     },
     /// It failed, and nobody tries it again by himself.
     Failed {
@@ -172,6 +187,13 @@ pub enum Doer {
 
 /// The reasons, the one that matters most first. Never none.
 pub fn why(facts: &Facts) -> Vec<Why> {
+    let job = &facts.job;
+    let wanted = facts.abort_wanted.clone().map(|reason| Why::AbortWanted { reason });
+    let wanted = wanted.filter(|_| !job.state.is_terminal());
+    wanted.into_iter().chain(where_it_is(facts)).collect()
+}
+
+fn where_it_is(facts: &Facts) -> Vec<Why> {
     let job = &facts.job;
     match job.state {
         JobState::Running => vec![facts.running()],

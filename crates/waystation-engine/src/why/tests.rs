@@ -60,6 +60,7 @@ fn facts(state: JobState) -> Facts {
         depth: Some(Depth { ready: 90, ..Depth::default() }),
         per_minute: None,
         is_brokered: false,
+        abort_wanted: None,
         has_letter: true,
     }
 }
@@ -73,6 +74,8 @@ fn worker(name: &str, kind: WorkerKind) -> WorkerPresence {
         in_flight: 0,
     };
     WorkerPresence {
+        discovers: Vec::new(),
+        faults: Vec::new(),
         worker_id: name.into(),
         kind,
         host: "host".into(),
@@ -87,6 +90,7 @@ fn worker(name: &str, kind: WorkerKind) -> WorkerPresence {
         memory_bytes: None,
         cpu_seconds: None,
         settled: 0,
+        settled_batches: 0,
         settled_lately: 0,
         interval_ms: 5_000,
     }
@@ -129,10 +133,25 @@ fn running_jobs_tell_who_has_them_and_until_when() {
     let told = |facts: &mut Facts| {
         facts.job.running_since = Some(ago(5));
         let (job_id, stage) = ("j".into(), "work".into());
-        facts.workers[0].jobs.push(InHand { job_id, stage, attempt: 3, since: ago(5) });
+        facts.workers[0].jobs.push(InHand {
+            job_id,
+            stage,
+            attempt: 3,
+            since: ago(5),
+            until: None,
+        });
     };
     let expected = "attempt 3 at stage `work` runs on host-7-abc for 5 s";
     check(JobState::Running, told, &[expected]);
+    let missed = |facts: &mut Facts| facts.job.running_since = Some(ago(65));
+    let expected = "attempt 2 at stage `work` runs for 1 min 5 s; no worker tells that it has it: \
+                    if its worker died, the broker hands it out again";
+    check(JobState::Running, missed, &[expected]);
+    let many = |facts: &mut Facts| {
+        missed(facts);
+        facts.workers[0].in_flight = 300;
+    };
+    check(JobState::Running, many, &["attempt 2 at stage `work` runs for 1 min 5 s"]);
 }
 
 #[test]
@@ -171,8 +190,18 @@ fn jobs_in_line_tell_what_is_before_them() {
     );
     check(
         JobState::Queued,
-        |facts| facts.is_brokered = true,
-        &["waits its turn at the broker, in queue `p.work`"],
+        |facts| (facts.is_brokered, facts.per_minute) = (true, Some(30.0)),
+        &["waits its turn at the broker, in queue `p.work` with 90 ready; of late 30.0 begin a \
+           minute, at which all of them take 3 min"],
+    );
+    check(
+        JobState::Queued,
+        |facts| facts.abort_wanted = Some("not wanted".into()),
+        &[
+            "is to be aborted (not wanted): its worker is told, or the next one that meets it ends \
+             it",
+            "waits its turn in queue `p.work` with 90 ready",
+        ],
     );
     // Due, and nobody took it yet.
     check(

@@ -17,6 +17,10 @@ impl Why {
             Self::AtInbox { .. } | Self::Join { .. } | Self::Delayed { .. } => {
                 self.waiting_words(now)
             }
+            Self::AbortWanted { reason } => format!(
+                "is to be aborted ({reason}): its worker is told, or the next one that meets it \
+                 ends it"
+            ),
             Self::Paused { .. } | Self::Unserved { .. } => self.obstacle_words(now),
             Self::InQueue { .. } | Self::Away { .. } => self.queue_words(),
             Self::Failed { stage, at, failure, can_retry } => {
@@ -37,7 +41,7 @@ impl Why {
 
     fn attempt_words(&self, now: Timestamp) -> String {
         match self {
-            Self::Running { stage, attempt, since, worker, leased_until } => {
+            Self::Running { stage, attempt, since, worker, leased_until, is_missed } => {
                 let on = worker.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
                 let lease = leased_until.map_or_else(String::new, |until| {
                     if until > now {
@@ -47,7 +51,13 @@ impl Why {
                     }
                 });
                 let length = span(now.since(*since));
-                format!("attempt {attempt} at stage `{stage}` runs{on} for {length}{lease}")
+                let missed = if *is_missed {
+                    "; no worker tells that it has it: if its worker died, the broker hands it out \
+                     again"
+                } else {
+                    ""
+                };
+                format!("attempt {attempt} at stage `{stage}` runs{on} for {length}{lease}{missed}")
             }
             Self::RetryDue { stage, attempt, attempts_max, due, failure } => {
                 let of = attempts_max.map_or_else(String::new, |max| format!(" of {max}"));
@@ -118,23 +128,26 @@ impl Why {
     }
 
     fn queue_words(&self) -> String {
-        match self {
-            Self::Away { queue } => format!("waits its turn at the broker, in queue `{queue}`"),
-            Self::InQueue { queue, ready, per_minute } => {
-                let depth = ready.map_or_else(String::new, |ready| format!(" with {ready} ready"));
-                let rate = per_minute.filter(|rate| *rate > 0.0);
-                let pace = rate.map_or_else(String::new, |rate| {
-                    let all = ready.map(|ready| ready as f64 / rate * 60.0);
-                    let all = all.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-                    let all = all.map_or_else(String::new, |all| {
-                        format!(", at which all of them take {}", span(all))
-                    });
-                    format!("; of late {rate:.1} begin a minute{all}")
-                });
-                format!("waits its turn in queue `{queue}`{depth}{pace}")
+        let (at, queue, ready, per_minute) = match self {
+            Self::Away { queue, ready, per_minute } => {
+                ("waits its turn at the broker, in queue", queue, ready, per_minute)
             }
-            _ => String::new(),
-        }
+            Self::InQueue { queue, ready, per_minute } => {
+                ("waits its turn in queue", queue, ready, per_minute)
+            }
+            _ => return String::new(),
+        };
+        let depth = ready.map_or_else(String::new, |ready| format!(" with {ready} ready"));
+        let rate = per_minute.filter(|rate| *rate > 0.0);
+        let pace = rate.map_or_else(String::new, |rate| {
+            let all = ready.map(|ready| ready as f64 / rate * 60.0);
+            let all = all.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let all = all.map_or_else(String::new, |all| {
+                format!(", at which all of them take {}", span(all))
+            });
+            format!("; of late {rate:.1} begin a minute{all}")
+        });
+        format!("{at} `{queue}`{depth}{pace}")
     }
 }
 

@@ -25,7 +25,7 @@ use super::offload::{self, Input};
 use super::reporter::{AttemptReporter, Said};
 use super::steps::RunSteps;
 use crate::backend::Backend;
-use crate::control::{Gate, InHand};
+use crate::control::{Death, Gate, InHand, Roster, Witnessed, deaths};
 use crate::decide::{self, Limit, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
@@ -55,9 +55,13 @@ pub struct Attempter {
     keeper: LeaseKeeper,
     progress: ProgressKeeper,
     gate: Gate,
+    roster: Roster,
     /// Whose stages it makes attempts at.
     doer: Doer,
 }
+
+/// A job that was handed out before without an end waits so long for another such one.
+const SUSPECT_LATER: Duration = Duration::from_millis(500);
 
 /// An attempt that is over.
 pub enum Finished {
@@ -89,6 +93,8 @@ pub struct Begun {
     pub worker: Option<Value>,
     /// The attempt in its trace.
     pub span: Option<Box<dyn Span>>,
+    /// Somebody is told of it, where it was begun before.
+    _witnessed: Option<Witnessed>,
 }
 
 /// Why a handler does not see a job.
@@ -131,6 +137,7 @@ impl Attempter {
             backend: backend.clone(),
             registry,
             gate: options.gate.clone(),
+            roster: options.roster.clone(),
             doer: Doer::Engine,
         }
     }
@@ -168,12 +175,21 @@ impl Attempter {
         let stage = self.stage_of(&definition, &delivery, &contract)?;
         let attempt = contract.retry_count + 1;
         let job_id = contract.job_id.clone();
-        let _ = stop.in_hand.set(InHand {
+        let in_hand = InHand {
             job_id: job_id.clone(),
             stage: stage.id.clone(),
             attempt,
             since: started_at,
-        });
+            until: stage.timeout.map(|timeout| started_at.plus(timeout)),
+        };
+        let was_begun = delivery.deliveries > 1;
+        let witnessed = if was_begun { self.roster.begins_again(&in_hand) } else { Ok(None) };
+        let Ok(witnessed) = witnessed else {
+            // Another such job goes first.
+            tokio::time::sleep(SUSPECT_LATER).await;
+            return Err(Finished::settle(self.unready(&delivery, Some(&contract)).hand_back()));
+        };
+        let _ = stop.in_hand.set(in_hand);
         let reporter = Arc::new(AttemptReporter {
             job_id,
             stage: stage.id.clone(),
@@ -197,6 +213,7 @@ impl Attempter {
             input,
             reporter,
             worker: None,
+            _witnessed: witnessed,
         };
         match admitted {
             Ok(input) => Ok(begun(input)),
@@ -315,7 +332,13 @@ impl Attempter {
         }
         decide::check_deadline(contract, &stage.id, self.backend.clock.now())
             .map_err(Outcome::Failed)?;
-        check_deliveries(stage, delivery).map_err(Outcome::Failed)?;
+        if delivery.deliveries > stage.max_deliveries {
+            let death = deaths::of(&self.backend, &contract.job_id).await;
+            let supervised = self.roster.is_supervised();
+            if decide::is_poison(stage, delivery.deliveries, death.as_ref(), supervised) {
+                return Err(Outcome::Failed(poison(stage, delivery, death.as_ref())).into());
+            }
+        }
         if let Some(gathered) = contract.gathered {
             let together = gather(&self.backend, stage, gathered, contract, stop).await;
             contract.params = together.map_err(|apart| match apart {
@@ -333,6 +356,9 @@ impl Attempter {
         }
         let input = offload::read_back(&self.backend, contract, &delivery.body).await;
         let input = input.map_err(Outcome::Failed)?;
+        if !decide::is_wanted(stage, &input.params).map_err(Outcome::Failed)? {
+            return Err(Outcome::PassedBy.into());
+        }
         decide::check_required(stage, &input.params).map_err(Outcome::Failed)?;
         Ok(input)
     }
@@ -492,6 +518,7 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
         Outcome::Aborted(reason) => tracing::info!(%job, %stage, attempt, reason, "aborted"),
         Outcome::HandedBack => tracing::info!(%job, %stage, attempt, "handed back"),
         Outcome::Skipped => tracing::debug!(%job, %stage, "skipped"),
+        Outcome::PassedBy => tracing::debug!(%job, %stage, "passed by: its `when` does not hold"),
         Outcome::Arrived => tracing::debug!(%job, %stage, "came to its join"),
         Outcome::Descends(descent) => {
             tracing::debug!(%job, %stage, pipeline = %descent.graph.pipeline.name, "descends");
@@ -499,15 +526,15 @@ fn tell(contract: &Contract, stage: &Stage, outcome: &Outcome) {
     }
 }
 
-/// Whether any handler may see the job.
-fn check_deliveries(stage: &Stage, delivery: &Delivery) -> Result<(), Failure> {
-    if delivery.deliveries <= stage.max_deliveries {
-        return Ok(());
-    }
+/// Why no handler is to see a job any more.
+fn poison(stage: &Stage, delivery: &Delivery, death: Option<&Death>) -> Failure {
+    let last = death.map_or_else(String::new, |Death { worker_id, reason, .. }| {
+        format!(", the last one, {worker_id}, by {reason}")
+    });
     let message = format!(
         "delivered {} times without an end, more than the {} that stage `{}` allows: its \
-         worker died or lost its lease each time",
+         worker died or lost its lease each time{last}",
         delivery.deliveries, stage.max_deliveries, stage.id
     );
-    Err(Failure::new(ErrorKind::Poison, message))
+    Failure::new(ErrorKind::Poison, message)
 }

@@ -35,6 +35,8 @@ use attempt::{Attempter, Finished};
 
 /// How long one receive waits. Wake-ups end it early; this only bounds it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(30);
+/// It is shown that the loop goes on at least so often.
+const TICK: Duration = Duration::from_secs(15);
 /// The wait after a port failed: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -102,6 +104,8 @@ enum Event {
     Gate,
     /// The queue was left, since it is paused.
     Left,
+    /// Nothing happened for a while.
+    Tick,
     Drain,
 }
 
@@ -139,6 +143,7 @@ impl Worker {
         let mut draining = false;
         let mut leaving: Option<Waiting> = None;
         let mut gate = Some(self.gate());
+        let mut tick = tokio::time::interval(TICK);
         loop {
             if receiving.is_none() && leaving.is_none() && !draining && !self.is_paused() {
                 receiving = self.receive();
@@ -158,12 +163,14 @@ impl Worker {
                 Some(returned) = self.returns.join_next() => Event::Returned(returned),
                 () = resolve(&mut gate) => Event::Gate,
                 () = resolve(&mut leaving) => Event::Left,
+                _ = tick.tick() => Event::Tick,
             };
+            self.options.roster.turn();
             match event {
                 Event::Received(result) => self.received(result?),
                 Event::Ended(first) => self.ended(first),
                 Event::Settled(settlements) => self.settled(settlements)?,
-                Event::Returned(Ok(())) | Event::Left => {}
+                Event::Returned(Ok(())) | Event::Left | Event::Tick => {}
                 Event::Returned(Err(error)) => {
                     tracing::error!(stage = %self.options.stage, %error, "returning broke");
                 }
@@ -227,13 +234,14 @@ impl Worker {
             lease: self.options.lease,
             purpose: Purpose::Work,
         };
-        let queue = Arc::clone(&self.backend.queue);
+        let (queue, roster) = (Arc::clone(&self.backend.queue), self.options.roster.clone());
         let mut pause = PAUSE;
         Some(Box::pin(async move {
             loop {
                 match queue.receive(request.clone()).await {
                     Err(error) if error.retryable() => {
                         tracing::warn!(queue = %request.queue, %error, "receive failed, trying on");
+                        roster.turn();
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSE_MAX);
                     }
