@@ -8,7 +8,7 @@ use waystation_core::failure::Failure;
 use waystation_core::handler::{Completion, Context, Handler};
 use waystation_core::pipeline::Executor;
 
-use crate::settings::Settings;
+use crate::settings::{self, Nothing};
 
 struct Pass;
 
@@ -20,7 +20,7 @@ impl Handler for Pass {
 }
 
 /// A `pass` stage has no settings.
-#[expect(clippy::unnecessary_wraps, reason = "one shape for every builder")]
-pub fn build(_settings: &mut Settings<'_>) -> Option<Executor> {
-    Some(Executor::Worker(Arc::new(Pass)))
+pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
+    settings::read::<Nothing>(params)?;
+    Ok(Executor::Worker(Arc::new(Pass)))
 }

@@ -9,14 +9,17 @@
 mod lines;
 mod process;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, Command};
+use tokio::process::{ChildStdin, Command as Program};
 use waystation_core::Params;
 use waystation_core::event::Level;
 use waystation_core::failure::{ErrorKind, Failure, MESSAGE_BYTES_MAX, truncate};
@@ -24,7 +27,7 @@ use waystation_core::handler::{Completion, Context, Handler};
 use waystation_core::id::Label;
 use waystation_core::pipeline::Executor;
 
-use crate::settings::Settings;
+use crate::settings;
 use lines::{LINE_BYTES_MAX, Line, Lines};
 use process::Group;
 
@@ -40,33 +43,36 @@ struct Exec {
     environment: Vec<(String, String)>,
 }
 
-/// Settings: `command` (a list is run as it is, a text by `sh -c`), `directory`, `environment`.
-pub fn build(settings: &mut Settings<'_>) -> Option<Executor> {
-    let command = match settings.value("command") {
-        None => {
-            settings.problem("setting `command` is absent");
-            None
-        }
-        Some(Value::String(text)) if !text.trim().is_empty() => {
-            Some(vec!["sh".to_owned(), "-c".to_owned(), text.clone()])
-        }
-        Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_string) => {
-            Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        }
-        Some(other) => settings.wrong("command", "a text or a list of texts", other),
+/// What a stage of this type is told.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The program with its arguments. A list is run as it is, a text by `sh -c`.
+    command: Command,
+    /// Where it runs; the working directory of the engine unless said.
+    #[schemars(length(min = 1))]
+    directory: Option<PathBuf>,
+    /// Variables of its environment, beside those of the engine.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Command {
+    Shell(#[schemars(length(min = 1), regex(pattern = r"\S"))] String),
+    List(#[schemars(length(min = 1))] Vec<String>),
+}
+
+/// Makes a stage of it.
+pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
+    let Settings { command, directory, environment } = settings::read(params)?;
+    let command = match command {
+        Command::Shell(text) => vec!["sh".to_owned(), "-c".to_owned(), text],
+        Command::List(list) => list,
     };
-    let directory = settings.optional_text("directory").map(PathBuf::from);
-    let environment = match settings.value("environment") {
-        None => Some(Vec::new()),
-        Some(Value::Object(map)) if map.values().all(Value::is_string) => Some(
-            map.iter()
-                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-                .collect(),
-        ),
-        Some(other) => settings.wrong("environment", "an object of texts", other),
-    };
-    let exec = Exec { command: command?, directory, environment: environment? };
-    Some(Executor::Worker(Arc::new(exec)))
+    let environment = environment.into_iter().collect();
+    Ok(Executor::Worker(Arc::new(Exec { command, directory, environment })))
 }
 
 #[async_trait]
@@ -114,10 +120,10 @@ impl Handler for Exec {
 }
 
 impl Exec {
-    fn command(&self, context: &Context) -> Command {
+    fn command(&self, context: &Context) -> Program {
         // `build` takes no empty list.
         let (program, arguments) = self.command.split_at(1);
-        let mut command = Command::new(&program[0]);
+        let mut command = Program::new(&program[0]);
         command
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -1,8 +1,10 @@
 //! `files` and `files.write`: folders as the pipeline's two ends.
 
+mod settling;
 mod source;
 mod template;
+mod walk;
 mod write;
 
-pub use source::build as build_source;
-pub use write::build as build_write;
+pub use source::{Settings, build as build_source};
+pub use write::{Settings as WriteSettings, build as build_write};

@@ -4,212 +4,247 @@
 //! (`identity: content`). The store remembers what was found, so that a restart or a second
 //! process makes no second job.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use globset::{Glob, GlobSet, GlobSetBuilder};
-use serde_json::{Value, json};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use waystation_core::Params;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::pipeline::Executor;
-use waystation_core::source::{BATCH_MAX, Discovery, Item, Source};
+use waystation_core::source::{Fault, Item};
 
-use crate::settings::Settings;
+use super::settling::Settling;
+use super::walk::{self, DEPTH_MAX};
+use crate::listing::{
+    Bounds, Facts, Finder, Found, Lister, Order, Selection, SortBy, Thing, endings,
+};
+use crate::settings::{self, Folder, Globs, Moment, Seconds, Texts};
 
-/// How deep folders are followed. Deeper ones are a mistake, or a circle of links.
-const DEPTH_MAX: usize = 64;
+/// What a stage of this type is told.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The folder.
+    folder: Option<Folder>,
+    /// The folder as `file://FOLDER`: another way to say it.
+    #[schemars(regex(pattern = "^file://."))]
+    url: Option<String>,
+    /// Globs over the path within the folder, of which one must fit; every file unless said.
+    patterns: Option<Globs>,
+    /// Globs over the path within the folder, of which none may fit. A folder that one fits is not
+    /// looked into.
+    exclude: Option<Globs>,
+    /// Only files with one of these endings, as `pdf`.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["file_extensions"]))]
+    extensions: Texts,
+    /// Whether folders within the folder are looked into.
+    #[serde(default = "yes")]
+    recursive: bool,
+    /// How many folders deep; 0 is the folder alone.
+    #[serde(default = "deepest")]
+    #[schemars(range(max = 64))]
+    max_depth: usize,
+    /// Smaller files are left out.
+    #[schemars(extend("x-aliases" = ["min_size_bytes"]))]
+    min_bytes: Option<u64>,
+    /// Larger files are left out.
+    #[schemars(extend("x-aliases" = ["max_size_bytes"]))]
+    max_bytes: Option<u64>,
+    /// Files that were changed before this moment are left out.
+    modified_after: Option<Moment>,
+    /// Files that were changed at this moment or later are left out.
+    modified_before: Option<Moment>,
+    /// In what order files become jobs.
+    #[serde(default)]
+    sort_by: SortBy,
+    /// Whether the least comes first: the first name, the oldest, the smallest.
+    #[serde(default = "yes")]
+    sort_ascending: bool,
+    /// By what a file is known: once it is a job, the same file becomes no other.
+    #[serde(default)]
+    identity: Identity,
+    /// A file whose size or time of change changed within so many seconds is left for a later look:
+    /// it may still be being written.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    settle_seconds: f64,
+    /// The most files that become jobs in one look; the next one goes on. As many as there are
+    /// unless said.
+    #[schemars(range(min = 1))]
+    max_results: Option<usize>,
+    /// How long after the beginning of a look the next one begins: another way to say `schedule`.
+    #[expect(dead_code, reason = "the engine reads it")]
+    polling_interval_seconds: Option<Seconds>,
+}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 enum Identity {
+    /// Its path, size and time of change.
+    #[default]
     Stat,
+    /// What is in it.
     Content,
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn deepest() -> usize {
+    DEPTH_MAX
+}
+
+#[derive(Clone)]
 struct Files {
-    folder: PathBuf,
-    patterns: Option<GlobSet>,
-    recursive: bool,
+    folder: Folder,
+    depth_max: usize,
+    selection: Selection,
+    order: Order,
     identity: Identity,
-    crawl: Arc<Mutex<Crawl>>,
+    settling: Arc<Settling>,
 }
 
-/// What is left of the present look at the folder, and what earlier ones brought.
-#[derive(Default)]
-struct Crawl {
-    left: VecDeque<Item>,
-    /// Ids that this process has handed out. Others are told apart by the store.
-    told: HashSet<String>,
-}
-
-/// Settings: `url` (`file://FOLDER`) or `folder`; `patterns` (globs over the path within the
-/// folder), `recursive`, `identity`, `polling_interval_seconds`.
-pub fn build(settings: &mut Settings<'_>) -> Option<Executor> {
-    let url = settings.optional_text("url");
-    let folder = settings.optional_text("folder");
-    let folder = match (url, folder) {
-        (Some(url), None) => match url.strip_prefix("file://") {
-            Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ => {
-                settings.problem(format!("setting `url` must be file://FOLDER, not `{url}`"));
-                None
-            }
-        },
-        (None, Some(folder)) => Some(PathBuf::from(folder)),
+/// Makes a stage of it.
+pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
+    let settings: Settings = settings::read(params)?;
+    let folder = match (settings.url, settings.folder) {
+        (Some(url), None) => Folder::new(url.trim_start_matches("file://")),
+        (None, Some(folder)) => folder,
         (Some(_), Some(_)) => {
-            settings.problem("settings `url` and `folder` say the same: leave one out");
-            None
+            return Err(vec!["settings `url` and `folder` say the same: leave one out".into()]);
         }
-        (None, None) => {
-            settings.problem("setting `folder` is absent");
-            None
-        }
+        (None, None) => return Err(vec!["setting `folder` is absent".into()]),
     };
-    let patterns = patterns(settings);
-    let recursive = settings.flag("recursive", true);
-    let identity = match settings.optional_text("identity").as_deref() {
-        None | Some("stat") => Some(Identity::Stat),
-        Some("content") => Some(Identity::Content),
-        Some(other) => {
-            settings.problem(format!("setting `identity` is stat or content, not `{other}`"));
-            None
-        }
-    };
-    settings.check_positive("polling_interval_seconds");
+    let wait = Duration::try_from_secs_f64(settings.settle_seconds).unwrap_or(Duration::MAX);
     let files = Files {
-        folder: folder?,
-        patterns: patterns?,
-        recursive,
-        identity: identity?,
-        crawl: Arc::default(),
+        folder,
+        depth_max: if settings.recursive { settings.max_depth } else { 0 },
+        selection: Selection {
+            patterns: settings.patterns,
+            exclude: settings.exclude,
+            endings: endings(&settings.extensions),
+            bytes_min: settings.min_bytes,
+            bytes_max: settings.max_bytes,
+            modified_after: settings.modified_after,
+            modified_before: settings.modified_before,
+        },
+        order: Order { by: settings.sort_by, ascending: settings.sort_ascending },
+        identity: settings.identity,
+        settling: Arc::new(Settling::new(wait)),
     };
-    Some(Executor::Source(Arc::new(files)))
+    let bounds = Bounds { results_max: settings.max_results, append_only: false };
+    Ok(Executor::Source(Arc::new(Lister::new(files, bounds))))
 }
 
-#[expect(clippy::option_option, reason = "no patterns and bad patterns are different answers")]
-fn patterns(settings: &mut Settings<'_>) -> Option<Option<GlobSet>> {
-    let Some(texts) = settings.texts("patterns") else { return Some(None) };
-    let mut set = GlobSetBuilder::new();
-    let mut good = true;
-    for text in texts {
-        match Glob::new(&text) {
-            Ok(glob) => drop(set.add(glob)),
-            Err(error) => {
-                settings.problem(format!("setting `patterns`: `{text}` is no glob: {error}"));
-                good = false;
-            }
-        }
-    }
-    good.then(|| set.build().ok())
+/// A file that becomes a job.
+struct Seen {
+    path: String,
+    name: String,
+    bytes: u64,
+    modified_at: Timestamp,
 }
 
 #[async_trait]
-impl Source for Files {
-    async fn discover(&self, _checkpoint: Option<Value>) -> Result<Discovery, Failure> {
-        let look = Look {
-            folder: self.folder.clone(),
-            patterns: self.patterns.clone(),
-            recursive: self.recursive,
-            identity: self.identity,
-        };
-        let crawl = Arc::clone(&self.crawl);
-        let work = tokio::task::spawn_blocking(move || next_batch(&look, &crawl));
-        work.await.map_err(|error| Failure::from_error(ErrorKind::Panic, &error))?
-    }
-}
+impl Finder for Files {
+    type What = Seen;
 
-/// How a folder is looked at.
-struct Look {
-    folder: PathBuf,
-    patterns: Option<GlobSet>,
-    recursive: bool,
-    identity: Identity,
-}
-
-fn next_batch(look: &Look, crawl: &Mutex<Crawl>) -> Result<Discovery, Failure> {
-    let mut crawl = crawl.lock().unwrap_or_else(PoisonError::into_inner);
-    if crawl.left.is_empty() {
-        let found = look.items()?;
-        crawl.left = found.into_iter().filter(|item| !crawl.told.contains(&item.id)).collect();
-    }
-    let count = crawl.left.len().min(BATCH_MAX);
-    let items: Vec<Item> = crawl.left.drain(..count).collect();
-    crawl.told.extend(items.iter().map(|item| item.id.clone()));
-    let checkpoint = items.last().map(|last| {
-        json!({ "last": last.params.get("path"), "found_at": jiff::Timestamp::now().to_string() })
-    });
-    Ok(Discovery { items, checkpoint, more: !crawl.left.is_empty() })
-}
-
-impl Look {
-    /// Every file of the folder as an item, by path.
-    fn items(&self) -> Result<Vec<Item>, Failure> {
-        let folder =
-            std::path::absolute(&self.folder).map_err(|error| unreadable(&self.folder, &error))?;
-        let mut paths = Vec::new();
-        self.walk(&folder, 0, &mut paths)?;
-        paths.sort();
-        let mut items = Vec::with_capacity(paths.len());
-        for path in paths {
-            let within = path.strip_prefix(&folder).unwrap_or(&path);
-            if self.patterns.as_ref().is_none_or(|patterns| patterns.is_match(within)) {
-                items.extend(self.item(&path)?);
-            }
-        }
-        Ok(items)
+    async fn look(
+        &self,
+        after: Option<String>,
+    ) -> Result<BoxStream<'static, Result<Found<Seen>, Failure>>, Failure> {
+        let files = self.clone();
+        let work = tokio::task::spawn_blocking(move || files.walk(after.as_deref()));
+        let found = work.await.map_err(|error| Failure::from_error(ErrorKind::Panic, &error))??;
+        Ok(stream::iter(found.into_iter().map(Ok)).boxed())
     }
 
-    fn walk(&self, folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
-        let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-        for entry in entries {
-            let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-            if path.is_dir() {
-                if self.recursive && depth < DEPTH_MAX {
-                    self.walk(&path, depth + 1, paths)?;
-                }
-            } else {
-                paths.push(path);
-            }
-        }
-        Ok(())
-    }
-
-    /// A file as an item; `None` when it went away in the meantime.
-    fn item(&self, path: &Path) -> Result<Option<Item>, Failure> {
-        let Ok(status) = std::fs::metadata(path) else { return Ok(None) };
-        let changed = status.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let nanoseconds =
-            changed.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let shown = path.display().to_string();
+    async fn item(&self, thing: Thing<Seen>) -> Result<Option<Item>, Fault> {
+        let Thing { id, what: Seen { path, name, bytes, modified_at }, .. } = thing;
         let id = match self.identity {
-            Identity::Stat => format!("{shown}:{}:{nanoseconds}", status.len()),
-            Identity::Content => {
-                let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-                hexadecimal(&Sha256::digest(&bytes))
-            }
+            Identity::Stat => id,
+            Identity::Content => match content(path.clone()).await? {
+                Some(digest) => digest,
+                None => return Ok(None),
+            },
         };
         let mut params = Params::new();
-        params.insert("path".into(), json!(shown));
+        params.insert("path".into(), json!(path));
         params.insert("name".into(), json!(name));
-        params.insert("bytes".into(), json!(status.len()));
+        params.insert("bytes".into(), json!(bytes));
+        params.insert("modified_at".into(), json!(modified_at.to_string()));
         Ok(Some(Item { id, params }))
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
+impl Files {
+    fn walk(&self, after: Option<&str>) -> Result<Vec<Found<Seen>>, Failure> {
+        let folder = self.folder.path();
+        let excludes = |path: &str| self.selection.excludes(path);
+        let walked = walk::walk(folder, self.depth_max, &excludes).map_err(|error| {
+            let message = format!("cannot read {}: {error}", folder.display());
+            Failure::new(ErrorKind::NotFound, message)
+        })?;
+        let wanted = walked.files.into_iter().filter(|file| {
+            let (bytes, modified_at) = (file.status.len(), moment_of(file));
+            self.selection.takes(&Facts { path: &file.within, bytes, modified_at })
+        });
+        let at_rest = self.settling.at_rest(wanted.collect());
+        let things = at_rest.iter().map(|file| self.thing(file)).collect();
+        let things = self.order.arrange(things, after);
+        Ok(walked.faults.into_iter().map(Err).chain(things.into_iter().map(Ok)).collect())
     }
-    text
+
+    fn thing(&self, file: &walk::Found) -> Thing<Seen> {
+        let changed = file.status.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = changed.duration_since(SystemTime::UNIX_EPOCH);
+        let nanoseconds = since.map_or(0, |since| since.as_nanos());
+        let (bytes, modified_at) = (file.status.len(), moment_of(file));
+        let path = file.path.display().to_string();
+        let name = file.within.rsplit(['/', std::path::MAIN_SEPARATOR]).next();
+        let name = name.unwrap_or(&file.within).to_owned();
+        let place = self.order.place(&Facts { path: &file.within, bytes, modified_at });
+        let id = format!("{path}:{bytes}:{nanoseconds}");
+        Thing { place, id, what: Seen { path, name, bytes, modified_at } }
+    }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display()))
+fn moment_of(file: &walk::Found) -> Timestamp {
+    let changed = file.status.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    Timestamp::try_from(changed).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The digest of what is in a file; `None` when it went away.
+async fn content(path: String) -> Result<Option<String>, Fault> {
+    let shown = path.clone();
+    let work = tokio::task::spawn_blocking(move || digest(Path::new(&path)));
+    let read = work.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    match read {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault { what: shown, message: format!("it cannot be read: {error}") }),
+    }
+}
+
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(crate::listing::hexadecimal(&hasher.finalize())),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
 }

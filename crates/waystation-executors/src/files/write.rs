@@ -5,10 +5,12 @@
 //! stage says `overwrite: true`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use waystation_core::Params;
 use waystation_core::failure::{ErrorKind, Failure};
@@ -16,28 +18,42 @@ use waystation_core::handler::{Completion, Context, Handler};
 use waystation_core::pipeline::Executor;
 
 use super::template;
-use crate::settings::Settings;
+use crate::settings::{self, Folder};
 
-#[derive(Clone)]
-struct FileWriter {
-    folder: PathBuf,
-    name: String,
+/// What a stage of this type is told.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where files go.
+    folder: Folder,
+    /// The file's name, a template of `{stem}`, `{job_id}` and params; `{name}` unless said, or
+    /// `{job_id}.json` for the params.
+    #[schemars(length(min = 1))]
+    name: Option<String>,
+    /// The param that names the file to copy. Unless said, the params are written as JSON.
+    #[schemars(length(min = 1))]
     source: Option<String>,
+    /// The param that will name the written file.
+    #[serde(default = "output")]
+    #[schemars(length(min = 1))]
     output: String,
+    /// Whether another file of that name is replaced.
+    #[serde(default)]
     overwrite: bool,
 }
 
-/// Settings: `folder`; `name` (a template); `source` (the param that names the file to copy; the
-/// params as JSON without it); `output` (the param that will name the written file); `overwrite`.
-pub fn build(settings: &mut Settings<'_>) -> Option<Executor> {
-    let folder = settings.folder("folder");
-    let source = settings.optional_text("source");
-    let ending = if source.is_some() { "{name}" } else { "{job_id}.json" };
-    let name = settings.optional_text("name").unwrap_or_else(|| ending.to_owned());
-    let output = settings.optional_text("output").unwrap_or_else(|| "written".to_owned());
-    let overwrite = settings.flag("overwrite", false);
-    let write = FileWriter { folder: folder?, name, source, output, overwrite };
-    Some(Executor::Worker(Arc::new(write)))
+fn output() -> String {
+    "written".to_owned()
+}
+
+#[derive(Clone)]
+struct FileWriter {
+    settings: Settings,
+}
+
+/// Makes a stage of it.
+pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
+    Ok(Executor::Worker(Arc::new(FileWriter { settings: settings::read(params)? })))
 }
 
 #[async_trait]
@@ -52,15 +68,18 @@ impl Handler for FileWriter {
 impl FileWriter {
     fn write(&self, context: &Context, params: &Params) -> Result<Completion, Failure> {
         let bytes = self.content(params)?;
-        let target = self.folder.join(template::fill(&self.name, &context.job_id, params)?);
+        let unsaid = if self.settings.source.is_some() { "{name}" } else { "{job_id}.json" };
+        let name = self.settings.name.as_deref().unwrap_or(unsaid);
+        let name = template::fill(name, &context.job_id, params)?;
+        let target = self.settings.folder.path().join(name);
         self.place(&target, &bytes)?;
         let mut output = Params::new();
-        output.insert(self.output.clone(), json!(target.display().to_string()));
+        output.insert(self.settings.output.clone(), json!(target.display().to_string()));
         Ok(Completion::ok(output))
     }
 
     fn content(&self, params: &Params) -> Result<Vec<u8>, Failure> {
-        let Some(source) = &self.source else {
+        let Some(source) = &self.settings.source else {
             let mut bytes = serde_json::to_vec_pretty(params)?;
             bytes.push(b'\n');
             return Ok(bytes);
@@ -87,8 +106,8 @@ impl FileWriter {
             let message = format!("cannot write {}: {error}", target.display());
             Failure::new(ErrorKind::Error, message)
         };
-        let file = beside(&self.folder, bytes).map_err(failed)?;
-        if self.overwrite {
+        let file = beside(self.settings.folder.path(), bytes).map_err(failed)?;
+        if self.settings.overwrite {
             return file.persist(target).map(drop).map_err(|error| failed(error.error));
         }
         match file.persist_noclobber(target) {

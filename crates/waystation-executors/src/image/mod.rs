@@ -3,4 +3,4 @@
 mod photo;
 mod stages;
 
-pub use stages::{build_rectify, build_warp};
+pub use stages::{Rectify, Warp, build_rectify, build_warp};

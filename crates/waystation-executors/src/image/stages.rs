@@ -1,10 +1,11 @@
 //! The two stages: one that finds the page itself, one that is told where it is.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use image::RgbImage;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 use waystation_core::Params;
 use waystation_core::event::Level;
@@ -14,7 +15,7 @@ use waystation_core::pipeline::Executor;
 
 use super::photo;
 use crate::page::{Quad, find_page, warp_page};
-use crate::settings::Settings;
+use crate::settings::{self, Folder};
 
 /// Fewer pixels are no page that anybody could read.
 const AREA_MIN: f32 = 2_500.0;
@@ -22,31 +23,61 @@ const AREA_MIN: f32 = 2_500.0;
 #[derive(Clone)]
 struct Straighten {
     /// Where pages go.
-    folder: PathBuf,
+    folder: Folder,
     /// The param that names the photo.
     photo: String,
     /// The param that holds the corners; the page is looked for without one.
     corners: Option<String>,
 }
 
-/// Settings of `image.rectify`: `folder` for the pages, `photo` (the param that names the photo,
-/// `path` by default). Adds `page` and `corners`, or ends as `ko` with `reason`.
-pub fn build_rectify(settings: &mut Settings<'_>) -> Option<Executor> {
-    build(settings, None)
+/// What a stage of the type `image.rectify` is told. It adds `page` and `corners`, or ends as `ko`
+/// with `reason`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rectify {
+    /// Where pages go.
+    folder: Folder,
+    /// The param that names the photo.
+    #[serde(default = "photo")]
+    #[schemars(length(min = 1))]
+    photo: String,
 }
 
-/// Settings of `image.warp`: as `image.rectify`, and `corners` (the param that holds them,
-/// `corners` by default): four `[x, y]` in pixels of the photo, in any order. Corners that make no
-/// page end as `ko` with `reason`.
-pub fn build_warp(settings: &mut Settings<'_>) -> Option<Executor> {
-    let corners = settings.optional_text("corners").unwrap_or_else(|| "corners".to_owned());
-    build(settings, Some(corners))
+/// What a stage of the type `image.warp` is told. Corners that make no page end as `ko` with
+/// `reason`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Warp {
+    /// Where pages go.
+    folder: Folder,
+    /// The param that names the photo.
+    #[serde(default = "photo")]
+    #[schemars(length(min = 1))]
+    photo: String,
+    /// The param that holds the corners: four `[x, y]` in pixels of the photo, in any order.
+    #[serde(default = "corners")]
+    #[schemars(length(min = 1))]
+    corners: String,
 }
 
-fn build(settings: &mut Settings<'_>, corners: Option<String>) -> Option<Executor> {
-    let photo = settings.optional_text("photo").unwrap_or_else(|| "path".to_owned());
-    let folder = settings.folder("folder")?;
-    Some(Executor::Worker(Arc::new(Straighten { folder, photo, corners })))
+fn photo() -> String {
+    "path".to_owned()
+}
+
+fn corners() -> String {
+    "corners".to_owned()
+}
+
+/// Makes a stage that finds the page itself.
+pub fn build_rectify(params: &Params) -> Result<Executor, Vec<String>> {
+    let Rectify { folder, photo } = settings::read(params)?;
+    Ok(Executor::Worker(Arc::new(Straighten { folder, photo, corners: None })))
+}
+
+/// Makes a stage that is told where the page is.
+pub fn build_warp(params: &Params) -> Result<Executor, Vec<String>> {
+    let Warp { folder, photo, corners } = settings::read(params)?;
+    Ok(Executor::Worker(Arc::new(Straighten { folder, photo, corners: Some(corners) })))
 }
 
 #[async_trait]
@@ -79,7 +110,7 @@ impl Straighten {
         };
         context.progress(60.0, "page found");
         let page = warp_page(&image, &corners);
-        let written = photo::write(&page, &self.folder, &format!("{}.png", context.job_id))?;
+        let written = photo::write(&page, self.folder.path(), &format!("{}.png", context.job_id))?;
         let mut output = Params::new();
         output.insert("page".into(), json!(written));
         output.insert("corners".into(), json!(corners));

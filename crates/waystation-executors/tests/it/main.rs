@@ -3,6 +3,13 @@
 
 mod exec;
 mod files;
+#[cfg(feature = "http")]
+mod http_poll;
+#[cfg(feature = "images")]
 mod images;
+#[cfg(feature = "objects")]
+mod objects;
 mod settings;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 mod workbench;

@@ -18,27 +18,35 @@ fn every_problem_is_told_with_its_name_and_value() {
     check("pass", json!({}), &[]);
     check("pass", json!({ "x": 1 }), &["unknown setting `x` (known: none)"]);
     check("exec", json!({}), &["setting `command` is absent"]);
-    check("exec", json!({ "command": [] }), &["`command` must be a text or a list of texts"]);
+    let command = "`command` must be a text that fits";
+    check("exec", json!({ "command": [] }), &[command]);
+    check("exec", json!({ "command": " " }), &[command]);
     check(
         "exec",
         json!({ "command": 7, "environment": { "A": 1 }, "shell": true }),
-        &[
-            "not a number (7)",
-            "`environment` must be an object of texts",
-            "unknown setting `shell`",
-        ],
+        &["not a number (7)", "`environment.A` must be a text, not", "unknown setting `shell`"],
     );
     check("files", json!({}), &["setting `folder` is absent"]);
-    check("files", json!({ "url": "s3://x" }), &["must be file://FOLDER, not `s3://x`"]);
+    check(
+        "files",
+        json!({ "url": "s3://x" }),
+        &["`url` must be a text that fits `^file://.`, not"],
+    );
     check("files", json!({ "url": "file:///x", "folder": "x" }), &["leave one out"]);
     check(
         "files",
         json!({ "folder": "x", "patterns": ["[a"], "identity": "name", "recursive": 1,
                 "polling_interval_seconds": 0 }),
-        &["`[a` is no glob", "must be true or false", "stat or content, not `name`", "above 0"],
+        &[
+            "`patterns[0]` must be a glob, not a text (\"[a\")",
+            "must be true or false",
+            "must be `stat` or `content`, not a text (\"name\")",
+            "above 0",
+        ],
     );
-    check("files.write", json!({ "name": "" }), &["`folder` is absent", "`name` must be a text"]);
+    check("files.write", json!({ "name": "" }), &["`name` must be a text", "`folder` is absent"]);
     check("image.rectify", json!({}), &["setting `folder` is absent"]);
     check("remote", json!({ "url": "x" }), &["unknown setting `url` (known: none)"]);
+    check("exec", json!({ "comand": "x" }), &["`command` is absent", "did you mean `command`?"]);
     check("image.telepathy", json!({}), &["unknown type `image.telepathy`"]);
 }

@@ -11,7 +11,7 @@ use waystation_core::failure::Failure;
 use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::JobId;
 use waystation_core::pipeline::{Catalog, Executor, Stage};
-use waystation_core::source::Source;
+use waystation_core::source::{Fault, Item, Source};
 use waystation_executors::Executors;
 
 /// Keeps what is logged.
@@ -82,11 +82,49 @@ pub fn worker(kind: &str, settings: Value) -> Arc<dyn Handler> {
     }
 }
 
-pub fn source(settings: Value) -> Arc<dyn Source> {
-    match build("files", settings) {
+pub fn source(kind: &str, settings: Value) -> Arc<dyn Source> {
+    match build(kind, settings) {
         Ok(Executor::Source(source)) => source,
-        Ok(_) => panic!("`files` is no source"),
+        Ok(_) => panic!("`{kind}` is no source"),
         Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+/// Asks a source and keeps its checkpoints, as the engine does.
+pub struct Crawler {
+    source: Arc<dyn Source>,
+    pub checkpoint: Option<Value>,
+}
+
+impl Crawler {
+    pub fn new(kind: &str, settings: Value) -> Self {
+        Self { source: source(kind, settings), checkpoint: None }
+    }
+
+    /// What one look finds, and what could not be read.
+    pub async fn look(&mut self) -> Result<(Vec<Item>, Vec<Fault>), Failure> {
+        let (mut items, mut faults) = (Vec::new(), Vec::new());
+        loop {
+            let found = self.source.discover(self.checkpoint.clone()).await?;
+            items.extend(found.items);
+            faults.extend(found.faults);
+            self.checkpoint = found.checkpoint.or(self.checkpoint.take());
+            if !found.more {
+                return Ok((items, faults));
+            }
+        }
+    }
+
+    /// The values of a param of what one look finds.
+    pub async fn values(&mut self, param: &str) -> Vec<Value> {
+        let (items, _) = self.look().await.expect("discovered");
+        items.into_iter().map(|item| item.params[param].clone()).collect()
+    }
+
+    /// The names of what one look finds.
+    pub async fn names(&mut self) -> Vec<String> {
+        let names = self.values("name").await;
+        names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
     }
 }
 

@@ -1,0 +1,28 @@
+//! What a text must be, where not any text will do: `#[schemars(extend("format" = "glob"))]`.
+
+/// Whether a text is good.
+type Check = fn(&str) -> bool;
+
+/// Formats by name, each with what such a text is called.
+pub const FORMATS: &[(&str, &str, Check)] = &[
+    ("glob", "a glob", is_glob),
+    ("json-pointer", "a JSON pointer such as `/data/items`", is_pointer),
+    ("moment", "a moment such as 2026-11-23T08:00:00Z", is_moment),
+];
+
+/// What a text of this format is called.
+pub fn noun(format: &str) -> Option<&'static str> {
+    FORMATS.iter().find(|(name, ..)| *name == format).map(|(_, noun, _)| *noun)
+}
+
+fn is_glob(text: &str) -> bool {
+    globset::Glob::new(text).is_ok()
+}
+
+fn is_pointer(text: &str) -> bool {
+    text.is_empty() || text.starts_with('/')
+}
+
+fn is_moment(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+}
