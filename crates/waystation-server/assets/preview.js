@@ -60,6 +60,7 @@ function indented(text) {
 function block(text) {
   const block = document.createElement("pre");
   block.className = "json";
+  block.tabIndex = 0;
   block.textContent = text;
   return block;
 }

@@ -32,6 +32,6 @@ function tell(form) {
     whole.indeterminate = chosen > 0 && chosen < all.length;
   }
   const words = form.querySelector("[data-select-count]");
-  if (words) words.textContent = chosen === 1 ? "With 1 job:" : `With ${chosen} jobs:`;
+  if (words) words.textContent = chosen ? `With ${chosen} chosen:` : "With the chosen:";
   for (const button of form.querySelectorAll("[data-select-act]")) button.disabled = chosen === 0;
 }

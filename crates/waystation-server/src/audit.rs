@@ -6,13 +6,13 @@
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
+use axum::response::{IntoResponseParts, Response, ResponseParts};
 use serde_json::Value;
 use waystation_engine::control::AuditEntry;
 
 use crate::access::Identity;
 use crate::context::Context;
-use crate::problem::{Code, Problem};
+use crate::dashboard;
 
 /// What is not written down: the paths, and what lies below those that end in `/`.
 const LEFT_OUT: [&str; 2] = ["/api/v1/jobs", "/api/v1/work/"];
@@ -43,7 +43,7 @@ impl IntoResponseParts for Failed {
     }
 }
 
-/// Does what was asked to its end, also when whoever asked goes away, and writes it down.
+/// Writes down what came of a request, once it has.
 pub async fn audited(State(context): State<Context>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
@@ -51,23 +51,15 @@ pub async fn audited(State(context): State<Context>, request: Request, next: Nex
     let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
         return next.run(request).await;
     };
-    let path = path.as_str().to_owned();
+    let path = path.as_str();
     let (method, target) = (request.method().clone(), request.uri().path().to_owned());
-    if LEFT_OUT.iter().any(|out| path == *out || (out.ends_with('/') && path.starts_with(out))) {
-        let response = next.run(request).await;
-        if response.status() == StatusCode::FORBIDDEN {
-            write(&context, entry(&context, &method, &path, target, &response)).await;
-        }
-        return response;
+    let response = next.run(request).await;
+    let is_left_out =
+        LEFT_OUT.iter().any(|out| path == *out || (out.ends_with('/') && path.starts_with(out)));
+    if !is_left_out || response.status() == StatusCode::FORBIDDEN {
+        write(&context, entry(&context, &method, path, target, &response)).await;
     }
-    let acting = tokio::spawn(async move {
-        let response = next.run(request).await;
-        write(&context, entry(&context, &method, &path, target, &response)).await;
-        response
-    });
-    acting.await.unwrap_or_else(|_| {
-        Problem::new(Code::Internal, "the server failed at this request").into_response()
-    })
+    response
 }
 
 async fn write(context: &Context, entry: AuditEntry) {
@@ -89,13 +81,15 @@ fn entry(
         None => ("nobody".to_owned(), None),
     };
     let detail = response.extensions().get::<Detail>().map(|detail| detail.0.clone());
+    let detail = detail.unwrap_or(Value::Null);
+    let action = dashboard::action(path, &detail);
     AuditEntry {
         at: context.now(),
         by,
         role,
-        action: context.operations().action(method, path),
+        action: action.unwrap_or_else(|| context.operations().action(method, path)),
         target,
-        detail: detail.unwrap_or(Value::Null),
+        detail,
         outcome: outcome(response),
     }
 }

@@ -10,7 +10,7 @@ use waystation_core::job::Count;
 use waystation_core::port::{self, Depth};
 use waystation_core::statistics::{Period, Statistic, minute};
 use waystation_engine::remote::Remote;
-use waystation_engine::{Backend, Client};
+use waystation_engine::{Backend, Client, Depths};
 
 use crate::access::Access;
 use crate::cached::Cached;
@@ -22,7 +22,7 @@ use crate::routes::{self, Operations};
 /// How long what is counted over all jobs is kept, at least.
 const COUNTS_KEPT: Duration = Duration::from_secs(1);
 /// How far back the minutes go that pages look at.
-pub const MINUTES_BACK: Duration = Duration::from_hours(1);
+const MINUTES_BACK: Duration = Duration::from_hours(1);
 
 /// What every route has at hand. Clones share it.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ struct Shared {
     stopping: CancellationToken,
     remote: Remote,
     counts: Cached<Vec<Count>>,
-    depths: Cached<Vec<(QueueName, Depth)>>,
+    depths: Cached<Depths>,
     minutes: Cached<Vec<Statistic>>,
     live: Hub,
     ever: Cached<Vec<Statistic>>,
@@ -55,7 +55,8 @@ impl Context {
             stopping: CancellationToken::new(),
             remote,
             counts: Cached::new(COUNTS_KEPT),
-            depths: Cached::new(COUNTS_KEPT),
+            depths: Cached::new(COUNTS_KEPT)
+                .with_stopgaps(|depths: &Depths| depths.unreached.is_some()),
             minutes: Cached::new(COUNTS_KEPT),
             live: Hub::default(),
             ever: Cached::new(COUNTS_KEPT),
@@ -130,8 +131,17 @@ impl Context {
 
     /// How much waits in each queue, as of a moment ago.
     pub async fn depths(&self) -> Result<Arc<Vec<(QueueName, Depth)>>, port::Error> {
-        let store = Arc::clone(&self.backend().store);
-        self.0.depths.get(move || async move { store.depths().await }).await
+        Ok(Arc::clone(&self.known_depths().await?.queues))
+    }
+
+    /// Why a broker beside the store did not say what it has, as of a moment ago.
+    pub async fn unreached_broker(&self) -> Result<Option<String>, port::Error> {
+        Ok(self.known_depths().await?.unreached.clone())
+    }
+
+    async fn known_depths(&self) -> Result<Arc<Depths>, port::Error> {
+        let client = self.client().clone();
+        self.0.depths.get(move || async move { client.depths().await }).await
     }
 
     /// What was counted in each of the last sixty minutes and in this one, as of a moment ago.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waystation_core::clock::Timestamp;
 use waystation_core::statistics::{Measure, Statistic};
+use waystation_engine::supervisor::{EngineStatus, SlotState, WorkerStatus};
 
 use crate::context::Context;
 use crate::problem::Problem;
@@ -28,14 +29,15 @@ pub struct Health {
     pub timestamp: Moment,
     /// What this server is called.
     pub worker_name: String,
-    /// The parts: the store, and each queue.
+    /// The parts: the store, the engines of the hosts, the broker where queues are apart from
+    /// the store, and each queue.
     pub components: Vec<Component>,
 }
 
 /// How a part is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// `store`, or `queue/` with its name.
+    /// `store`, `broker`, or `queue/` with its name.
     pub name: String,
     /// How it is.
     pub status: Verdict,
@@ -58,6 +60,11 @@ pub async fn look(context: &Context) -> Health {
     let store = store(context).await;
     let mut components = vec![store];
     if components[0].status == Verdict::Healthy {
+        components.extend(broker(context).await);
+        match engines(context).await {
+            Ok(engines) => components.extend(engines),
+            Err(problem) => components.push(unhealthy("engines", problem.detail)),
+        }
         match queues(context).await {
             Ok(queues) => components.extend(queues),
             Err(problem) => components.push(unhealthy("queues", problem.detail)),
@@ -84,6 +91,45 @@ async fn store(context: &Context) -> Component {
     }
 }
 
+/// The broker, where queues are apart from the store. What is wrong with the depths themselves is
+/// told of the queues.
+async fn broker(context: &Context) -> Option<Component> {
+    context.backend().books.as_ref()?;
+    Some(match context.unreached_broker().await.ok()? {
+        None => healthy("broker", "it told how much waits in its queues"),
+        Some(why) => unhealthy("broker", why),
+    })
+}
+
+/// The engines of the hosts: whether somebody works in each worker's place.
+async fn engines(context: &Context) -> Result<Vec<Component>, Problem> {
+    let engines = context.client().engines().await?;
+    Ok(engines.iter().map(judge_engine).collect())
+}
+
+/// Whether the workers of a host go on.
+fn judge_engine(engine: &EngineStatus) -> Component {
+    let name = format!("engine/{}", engine.engine_id);
+    let in_state = |state: SlotState| engine.workers.iter().filter(move |one| one.state == state);
+    let told = |worker: &WorkerStatus| {
+        let why = worker.last_end.as_ref().map_or("", |end| &end.reason);
+        format!("{}: {why}", worker.assignment)
+    };
+    let lost: Vec<_> = in_state(SlotState::GivenUp).map(told).collect();
+    if !lost.is_empty() {
+        return unhealthy(&name, format!("workers are given up: {}", lost.join("; ")));
+    }
+    let workers = engine.workers.len();
+    let waiting: Vec<_> = in_state(SlotState::Waiting).map(told).collect();
+    if waiting.len() == workers {
+        return unhealthy(&name, format!("no worker works: {}", waiting.join("; ")));
+    }
+    match waiting.as_slice() {
+        [] => healthy(&name, format!("{workers} workers go on")),
+        waiting => healthy(&name, format!("started again soon: {}", waiting.join("; "))),
+    }
+}
+
 async fn queues(context: &Context) -> Result<Vec<Component>, Problem> {
     let queues = crate::routes::queues(context).await?;
     let (minutes, now) = (context.minutes().await?, context.now());
@@ -94,9 +140,10 @@ async fn queues(context: &Context) -> Result<Vec<Component>, Problem> {
 fn judge(queue: &Queue, minutes: &[Statistic], now: Timestamp) -> Component {
     let name = format!("queue/{}", queue.queue);
     if queue.ready == 0 {
-        let reason = match queue.in_flight {
-            0 => "idle: nothing waits and nothing runs".to_owned(),
-            some => format!("nothing waits, {some} in hand"),
+        let reason = match (queue.in_flight, queue.delayed) {
+            (0, 0) => "idle: nothing waits and nothing runs".to_owned(),
+            (0, some) => format!("nothing is due and nothing runs, {some} held back"),
+            (some, _) => format!("nothing waits, {some} in hand"),
         };
         return healthy(&name, reason);
     }
@@ -105,15 +152,21 @@ fn judge(queue: &Queue, minutes: &[Statistic], now: Timestamp) -> Component {
         return healthy(&name, reason);
     }
     let began = began_lately(queue, minutes, now);
-    let age = Duration::from_millis(queue.oldest_age_ms.unwrap_or(0));
-    let waits = format!("{} wait, the oldest for {} s", queue.ready, age.as_secs());
+    let age = queue.oldest_age_ms.map(Duration::from_millis);
+    let since = age.map_or_else(
+        || "nobody knows since when".to_owned(),
+        |age| format!("the oldest for {} s", age.as_secs()),
+    );
+    let waits = format!("{} wait, {since}", queue.ready);
     if began > 0 {
         return healthy(&name, format!("{waits}; {began} began in the last 5 minutes"));
     }
-    if queue.in_flight > 0 {
+    // What somebody has in hand who tells of himself no more is no progress.
+    if queue.in_flight > 0 && queue.workers > 0 {
         return healthy(&name, format!("{waits}; {} in hand", queue.in_flight));
     }
-    if age < PATIENCE {
+    // A broker need not say since when: then it is enough that somebody is there to take it.
+    if age.is_some_and(|age| age < PATIENCE) || (age.is_none() && queue.workers > 0) {
         return healthy(&name, format!("{waits}; none of them is late yet"));
     }
     let who = match queue.workers {
@@ -148,6 +201,8 @@ fn unhealthy(name: &str, reason: impl Into<String>) -> Component {
 #[cfg(test)]
 mod tests {
     use waystation_core::statistics::{Key, Sum};
+    use waystation_engine::Role;
+    use waystation_engine::supervisor::{Assignment, End};
 
     use super::*;
     use crate::wire::{Pause, PauseMode, QueueReader};
@@ -174,12 +229,64 @@ mod tests {
         assert!(told.reason.contains(words), "{}", told.reason);
     }
 
+    fn worker(index: usize, state: SlotState, reason: Option<&str>) -> WorkerStatus {
+        let assignment = Assignment { role: Role::Processing, index };
+        WorkerStatus {
+            last_end: reason.map(|reason| End { reason: reason.to_owned(), at: NOW }),
+            ..WorkerStatus::new(assignment, state, NOW)
+        }
+    }
+
+    #[test]
+    fn engines_are_healthy_while_somebody_works() {
+        let engine = |workers| EngineStatus {
+            engine_id: "e".into(),
+            host: "h".into(),
+            pid: 1,
+            version: "1".into(),
+            in_process: false,
+            started_at: NOW,
+            told_at: NOW,
+            draining: false,
+            workers,
+        };
+        let (runs, waits) = (SlotState::Running, SlotState::Waiting);
+        for (workers, verdict, words) in [
+            (
+                vec![worker(0, runs, None), worker(1, runs, None)],
+                Verdict::Healthy,
+                "2 workers go on",
+            ),
+            (
+                vec![worker(0, runs, None), worker(1, waits, Some("exit code 3"))],
+                Verdict::Healthy,
+                "started again soon: processing-1: exit code 3",
+            ),
+            (vec![worker(0, waits, Some("signal 6"))], Verdict::Unhealthy, "no worker works"),
+            (
+                vec![worker(0, runs, None), worker(1, SlotState::GivenUp, Some("signal 6"))],
+                Verdict::Unhealthy,
+                "workers are given up: processing-1: signal 6",
+            ),
+        ] {
+            let told = judge_engine(&engine(workers));
+            assert_eq!(told.status, verdict, "{}", told.reason);
+            assert!(told.reason.contains(words), "{}", told.reason);
+        }
+    }
+
     #[test]
     fn queues_are_healthy_while_they_go_on_or_have_nothing_to_do() {
         check(&queue(0, 0), &[], Verdict::Healthy, "idle");
+        check(&Queue { delayed: 2, ..queue(0, 0) }, &[], Verdict::Healthy, "2 held back");
         check(&queue(3, 10_000), &[], Verdict::Healthy, "none of them is late");
         check(&queue(3, 90_000), &[], Verdict::Unhealthy, "3 wait, the oldest for 90 s; nothing");
-        check(&Queue { in_flight: 1, ..queue(3, 90_000) }, &[], Verdict::Healthy, "1 in hand");
+        let held = Queue { in_flight: 1, ..queue(3, 90_000) };
+        check(&Queue { workers: 1, ..held.clone() }, &[], Verdict::Healthy, "1 in hand");
+        check(&held, &[], Verdict::Unhealthy, "no worker that serves it");
+        let undated = Queue { oldest_age_ms: None, ..queue(3, 0) };
+        check(&undated, &[], Verdict::Unhealthy, "3 wait, nobody knows since when; nothing began");
+        check(&Queue { workers: 2, ..undated }, &[], Verdict::Healthy, "none of them is late");
         let key =
             Key { pipeline: "p".into(), stage: "s".into(), measure: Measure::Started, bucket: 1 };
         let sum = Sum { count: 7, total_ms: 0 };

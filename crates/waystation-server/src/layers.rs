@@ -4,7 +4,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::CompressionLevel;
@@ -15,6 +15,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::access::guard;
 use crate::audit::audited;
 use crate::context::Context;
+use crate::dashboard;
 use crate::metrics::measured;
 use crate::problem::{Code, Problem};
 
@@ -29,11 +30,9 @@ pub fn around(routes: Router<Context>, context: Context) -> Router {
     routes
         .layer(DefaultBodyLimit::max(context.limits().body_bytes_max))
         .layer(from_fn_with_state(context.clone(), guard))
-        .layer(from_fn_with_state(context.clone(), timed))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| {
-            Problem::new(Code::Internal, "the server failed at this request").into_response()
-        }))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| failed()))
         .layer(from_fn_with_state(context.clone(), audited))
+        .layer(from_fn_with_state(context.clone(), timed))
         .layer(from_fn_with_state(context.clone(), measured))
         .layer(from_fn_with_state(context.clone(), bounded))
         .layer(from_fn(explained))
@@ -51,18 +50,33 @@ fn header_layer(name: &'static str, value: &'static str) -> SetResponseHeaderLay
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-/// Ends what takes too long, but for what is meant to wait.
+/// Answers what takes too long, but for what is meant to wait. What may change something is done to
+/// its end all the same, also when whoever asked goes away: only the answer is given up.
 async fn timed(State(context): State<Context>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     if path.is_some_and(|path| WAITING.contains(&path.as_str())) {
         return next.run(request).await;
     }
     let limit = context.limits().request_time_max;
-    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    let changes_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let running = next.run(request);
+    let answered = if changes_nothing {
+        tokio::time::timeout(limit, running).await
+    } else {
+        let acting = tokio::spawn(running);
+        let acted = tokio::time::timeout(limit, acting).await;
+        acted.map(|ended| ended.unwrap_or_else(|_| failed()))
+    };
     answered.unwrap_or_else(|_| {
         let why = format!("the answer took longer than {} s", limit.as_secs());
-        Problem::new(Code::TimedOut, why).into_response()
+        let hint = if changes_nothing { "" } else { " (hint: it may be done all the same)" };
+        Problem::new(Code::TimedOut, why + hint).into_response()
     })
+}
+
+/// Where something of ours broke.
+fn failed() -> Response {
+    Problem::new(Code::Internal, "the server failed at this request").into_response()
 }
 
 /// Refuses requests with more headers than are read, and with what no store keeps in a name.
@@ -81,14 +95,66 @@ async fn bounded(State(context): State<Context>, request: Request, next: Next) -
     next.run(request).await
 }
 
-/// Gives answers that come from the layers themselves the form of a problem.
+/// Gives answers that come from the layers themselves the form of a problem, and browsers a page
+/// in the place of every problem.
 async fn explained(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    let is_of_browser = dashboard::is_of_browser(&request);
+    let mut response = next.run(request).await;
     let is_told = response.headers().contains_key(header::CONTENT_TYPE);
-    match response.status() {
-        StatusCode::PAYLOAD_TOO_LARGE if !is_told => {
-            Problem::new(Code::TooLarge, "the request is larger than what is taken").into_response()
-        }
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_told {
+        let why = "the request is larger than what is taken";
+        response = Problem::new(Code::TooLarge, why).into_response();
+    }
+    match response.extensions().get::<Problem>() {
+        Some(problem) if is_of_browser => dashboard::problem_page(problem),
         _ => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use tokio::sync::{Notify, Semaphore};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::options::Limits;
+    use crate::world::World;
+
+    #[tokio::test]
+    async fn what_may_change_something_is_done_after_the_answer_is_given_up() {
+        let limits = Limits { request_time_max: Duration::from_millis(20), ..Limits::default() };
+        let world = World::new(limits).await;
+        let (may_end, done) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
+        let (waits, tells) = (Arc::clone(&may_end), Arc::clone(&done));
+        let slow = move || async move {
+            waits.acquire().await.expect("it is open").forget();
+            tells.notify_one();
+        };
+        let router = Router::new()
+            .route("/slow", post(slow.clone()))
+            .route("/slow", get(slow))
+            .layer(from_fn_with_state(world.context.clone(), timed))
+            .with_state(world.context.clone());
+        let ask = async |method: &str| {
+            let request = Request::builder().method(method).uri("/slow").body(Body::empty());
+            let answer = router.clone().oneshot(request.expect("a request")).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            let body = axum::body::to_bytes(answer.into_body(), 9_999).await.expect("a body");
+            String::from_utf8(body.to_vec()).expect("UTF-8")
+        };
+        let looked = ask("GET").await;
+        assert!(!looked.contains("done all the same"), "{looked}");
+        let told = ask("POST").await;
+        assert!(told.contains("it may be done all the same"), "{told}");
+        may_end.add_permits(1);
+        let ended = tokio::time::timeout(Duration::from_secs(20), done.notified()).await;
+        ended.expect("it is done");
+        world.stop.cancel();
     }
 }

@@ -22,7 +22,7 @@ pub mod live;
 pub mod metrics;
 mod options;
 mod problem;
-mod redact;
+pub mod redact;
 pub mod routes;
 mod server;
 mod spread;

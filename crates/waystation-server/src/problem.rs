@@ -138,6 +138,8 @@ impl IntoResponse for Problem {
             let bearer = HeaderValue::from_static("Bearer realm=\"waystation\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
+        // For the layers around, which may have another form for it.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -16,11 +16,6 @@ impl Spread {
         }
     }
 
-    /// Takes in all of another one.
-    pub fn add_all(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
-    }
-
     /// About how long it took at most for this share of them, from 0 to 1: as if they lay evenly
     /// within their bucket. `None` when there are none.
     pub fn percentile(&self, share: f64) -> Option<Duration> {
@@ -64,8 +59,5 @@ mod tests {
         spread.add(BEYOND, 1);
         assert_eq!(spread.percentile(0.5), Some(Duration::from_micros(75_250)));
         assert_eq!(spread.percentile(1.0), Some(Duration::from_millis(LONGEST_MS)));
-        let mut other = Spread::default();
-        other.add_all(&spread);
-        assert_eq!(other, spread);
     }
 }

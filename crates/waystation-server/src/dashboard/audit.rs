@@ -5,13 +5,14 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
+use serde_json::Value;
 use waystation_engine::control::{AuditPage, Audited};
 
 use super::href;
 use super::page::{Page, Place};
 use super::parts::{moment, value};
 use super::refused::Refused;
-use super::visit::Visit;
+use super::visit::Master;
 use crate::context::Context;
 use crate::extract::Query;
 
@@ -26,7 +27,7 @@ pub fn routes() -> Router<Context> {
 async fn show(
     State(context): State<Context>,
     Query(pairs): Query<Vec<(String, String)>>,
-    visit: Visit,
+    Master(visit): Master,
 ) -> Result<Response, Refused> {
     let before = pairs.into_iter().find(|(name, _)| name == "before").map(|(_, key)| key);
     let entries = context.client().audit(AuditPage { before, limit: PAGE }).await?;
@@ -37,29 +38,49 @@ async fn show(
 fn table(entries: &[Audited]) -> Markup {
     html! {
         section.card {
-            @if entries.is_empty() { p.empty { "Nobody has done anything yet." } } @else {
+            @if entries.is_empty() {
+                div.empty {
+                    p { "Nobody has changed anything yet." }
+                    p { "What people change here, by commands or through the API is kept." }
+                }
+            } @else {
                 div.scroll { table {
                     thead { tr { th { "When (UTC)" } th { "Who" } th { "What" } th { "To what" }
                         th.wide { "Detail" } th { "Outcome" } } }
                     tbody { @for Audited { entry, .. } in entries { tr {
-                        td data-label="When" { (moment::full(entry.at)) }
-                        td data-label="Who" { b { (entry.by) }
+                        td.whole data-label="When" { (moment::full(entry.at)) }
+                        td.whole data-label="Who" { b { (entry.by) }
                             @if let Some(role) = &entry.role { " " small.faint { (role) } } }
                         td data-label="What" { code { (entry.action) } }
                         td.break data-label="To what" { (entry.target) }
                         td.wide data-label="Detail" {
-                            @if !entry.detail.is_null() { (value::inline(&entry.detail)) }
+                            (detail(&entry.detail))
                         }
-                        td data-label="Outcome" {
+                        td.whole data-label="Outcome" {
                             span.text-failed[entry.outcome != "done"] { (entry.outcome) }
                         }
                     } } }
                 } }
             }
             @if let Some(last) = entries.last().filter(|_| entries.len() == PAGE) {
-                nav.pages { a.button.quiet
+                nav.pages aria-label="Pages of the audit log" { a.button
                     href={ "/audit" (href::query([("before", &*last.key)])) } { "Older" } }
             }
+        }
+    }
+}
+
+/// What is told beside the path, as names with their values.
+fn detail(detail: &Value) -> Markup {
+    html! {
+        @match detail {
+            Value::Null => {},
+            Value::Object(told) => {
+                @for (name, value) in told.iter().filter(|(_, value)| !value.is_null()) {
+                    span.pair { span.faint { (name) } " " (value::inline(value)) } " "
+                }
+            },
+            other => (value::inline(other)),
         }
     }
 }

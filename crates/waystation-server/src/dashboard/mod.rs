@@ -8,13 +8,13 @@
 mod assets;
 mod audit;
 mod dead;
-mod figures;
 mod flash;
 pub mod href;
 mod inbox;
 mod job;
 mod jobs;
 mod login;
+mod named;
 mod operations;
 mod overview;
 mod page;
@@ -31,8 +31,12 @@ mod visit;
 mod workers;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use serde_json::Value;
 
 use crate::context::Context;
+use crate::problem::Problem;
 
 /// The routes of the pages, and of what they are drawn with.
 pub fn routes() -> Router<Context> {
@@ -52,4 +56,19 @@ pub fn routes() -> Router<Context> {
         .merge(tokens::routes())
         .merge(login::routes())
         .merge(pausing::routes())
+}
+
+/// Whether a browser goes somewhere, and is to see a page whatever comes of it.
+pub fn is_of_browser(request: &Request) -> bool {
+    refused::is_of_browser(request)
+}
+
+/// What a form of a page did, by the API's name for it.
+pub fn action(path: &str, detail: &Value) -> Option<String> {
+    named::action(path, detail)
+}
+
+/// A problem as a page.
+pub fn problem_page(problem: &Problem) -> Response {
+    refused::show(problem)
 }

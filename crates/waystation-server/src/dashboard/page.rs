@@ -4,6 +4,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::parts::words::sentence;
 use super::visit::Visit;
 use super::{assets, flash};
 use crate::access::Proof;
@@ -20,10 +21,10 @@ pub enum Place {
     Jobs,
     /// What waits for a person.
     Inbox,
-    /// The queues.
-    Queues,
     /// The dead letters.
     DeadLetters,
+    /// The queues.
+    Queues,
     /// Who works.
     Workers,
     /// What finds jobs.
@@ -37,19 +38,17 @@ pub enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 11] = [
-        Self::Overview,
-        Self::Pipelines,
-        Self::Jobs,
-        Self::Inbox,
-        Self::Queues,
-        Self::DeadLetters,
-        Self::Workers,
-        Self::Sources,
-        Self::Operations,
-        Self::Audit,
-        Self::Tokens,
+    /// What is done, by whom it is done, and what people do about it.
+    const GROUPS: [&[Self]; 3] = [
+        &[Self::Overview, Self::Pipelines, Self::Jobs, Self::Inbox, Self::DeadLetters],
+        &[Self::Queues, Self::Workers, Self::Sources],
+        &[Self::Operations, Self::Audit, Self::Tokens],
     ];
+
+    /// Whether only those see it who decide who may come in, as through the API.
+    fn is_for_admins(self) -> bool {
+        matches!(self, Self::Audit | Self::Tokens)
+    }
 
     /// Its name and its address.
     fn link(self) -> (&'static str, &'static str) {
@@ -58,8 +57,8 @@ impl Place {
             Self::Pipelines => ("Pipelines", "/pipelines"),
             Self::Jobs => ("Jobs", "/jobs"),
             Self::Inbox => ("Inbox", "/inbox"),
-            Self::Queues => ("Queues", "/queues"),
             Self::DeadLetters => ("Dead letters", "/dead"),
+            Self::Queues => ("Queues", "/queues"),
             Self::Workers => ("Workers", "/workers"),
             Self::Sources => ("Sources", "/sources"),
             Self::Operations => ("Operations", "/operations"),
@@ -76,6 +75,7 @@ pub struct Page<'a> {
     place: Place,
     topic: Option<String>,
     script: Option<&'static str>,
+    is_below: bool,
     head: Markup,
     parts: Vec<Markup>,
 }
@@ -84,7 +84,15 @@ impl<'a> Page<'a> {
     /// An empty page.
     pub fn new(visit: &'a Visit, place: Place, title: impl Into<String>) -> Self {
         let (title, head) = (title.into(), html! {});
-        Self { visit, title, place, topic: None, script: None, head, parts: Vec::new() }
+        let (topic, script, is_below) = (None, None, false);
+        Self { visit, title, place, topic, script, is_below, head, parts: Vec::new() }
+    }
+
+    /// The page is one of many below its place, and leads back to it.
+    #[must_use]
+    pub fn below(mut self) -> Self {
+        self.is_below = true;
+        self
     }
 
     /// The page follows this topic.
@@ -155,6 +163,7 @@ impl<'a> Page<'a> {
                     (navigation(self.visit, self.place))
                     div.frame {
                         header.top {
+                            @if self.is_below { (way_back(self.place)) }
                             h1 { (self.title) }
                             (self.head)
                             @if topic.is_some() {
@@ -162,7 +171,7 @@ impl<'a> Page<'a> {
                             }
                         }
                         @if let Some(flash) = &self.visit.flash {
-                            p.flash.bad[flash.is_bad] role="status" { (flash.text) }
+                            p.flash.bad[flash.is_bad] role="status" { (sentence(&flash.text)) }
                         }
                         main #main tabindex="-1" { @for part in &self.parts { (part) } }
                     }
@@ -200,21 +209,14 @@ fn document(title: &str, body: &Markup) -> Markup {
 }
 
 fn navigation(visit: &Visit, here: Place) -> Markup {
-    let places = Place::ALL.into_iter();
-    let places: Vec<_> =
-        places.filter(|place| *place != Place::Tokens || visit.may_decide()).collect();
+    let is_for_them = |place: &&Place| !place.is_for_admins() || visit.may_decide();
     let links = html! {
-        ul {
-            @for place in places {
+        @for group in Place::GROUPS {
+            ul { @for place in group.iter().filter(is_for_them) {
                 @let (name, address) = place.link();
-                li {
-                    @if place == here {
-                        a href=(address) aria-current="page" { (name) }
-                    } @else {
-                        a href=(address) { (name) }
-                    }
-                }
-            }
+                @let current = (*place == here).then_some("page");
+                li { a href=(address) aria-current=[current] { (name) } }
+            } }
         }
     };
     let who = &visit.identity;
@@ -232,6 +234,11 @@ fn navigation(visit: &Visit, here: Place) -> Markup {
             }
         }
     }
+}
+
+fn way_back(place: Place) -> Markup {
+    let (name, address) = place.link();
+    html! { a.back href=(address) { (name) } span.back aria-hidden="true" { "/" } }
 }
 
 /// Our mark: two stations on a line.

@@ -11,6 +11,7 @@ use waystation_core::clock::Timestamp;
 use waystation_engine::control::{Mode, Pause, Target};
 
 use super::parts::moment;
+use super::parts::words::sentence;
 use super::refused::Refused;
 use super::visit::Actor;
 use super::{flash, href};
@@ -73,14 +74,14 @@ pub fn notices(pauses: &[&Pause], now: Timestamp, back: &str, may_act: bool) -> 
     html! {
         @for pause in pauses {
             div.paused {
-                span {
-                    b { (pause.target.words()) }
+                p {
+                    b { (sentence(&pause.target.words())) }
                     @match pause.mode {
                         Mode::Pause => " is paused",
                         Mode::Drain => " takes no new jobs",
                     }
-                    " by " b { (pause.by) } " since " (moment::ago(pause.at, now))
                     @if !pause.reason.is_empty() { ": " (pause.reason) }
+                    small { " – " (pause.by) ", " (moment::ago(pause.at, now)) }
                 }
                 @if may_act { (button(&pause.target, "resume", "Resume", back)) }
             }
@@ -105,7 +106,7 @@ pub fn form(target: &Target, acts: &[(&str, &str)], back: &str) -> Markup {
         form.row method="post" action="/pauses" {
             input type="hidden" name="target" value=(target);
             input type="hidden" name="back" value=(back);
-            input name="reason" placeholder="Why?" aria-label="Why" maxlength="500";
+            input name="reason" placeholder="Reason" aria-label="Why" maxlength="500";
             @for (act, word) in acts { button.small name="act" value=(act) { (word) } }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_SECURITY_POLICY, LOCATION};
+use reqwest::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use waystation_core::job::TaskFilter;
 use waystation_core::state::JobState;
@@ -60,6 +60,13 @@ async fn pages_hold_no_script_and_no_style_of_their_own() {
 }
 
 #[tokio::test]
+async fn before_the_first_job_the_overview_says_what_to_do() {
+    let world = World::new(Limits::default()).await;
+    let first = page(&world, "/").await;
+    assert!(first.contains("waystation submit") && !first.contains("id=\"figures\""), "{first}");
+}
+
+#[tokio::test]
 async fn sections_are_asked_for_alone() {
     let world = World::new(Limits::default()).await;
     world.submit().await;
@@ -80,7 +87,10 @@ async fn a_task_is_answered_by_a_plain_form() {
     let answer = ask(browser().post(&address).form(&[("field.note", "a")])).await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let page = answer.text().await.expect("a page");
-    assert!(page.contains("`ok` (boolean) is absent") && page.contains(">a</textarea>"), "{page}");
+    assert!(
+        page.contains("<code>ok</code> (boolean) is absent") && page.contains(">a</textarea>"),
+        "{page}"
+    );
     let answer = ask(browser().post(&address).form(&[("field.ok", "true")])).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert_eq!(answer.headers()[LOCATION], "/inbox");
@@ -108,8 +118,46 @@ async fn who_may_look_may_not_act() {
         let refused = browser().post(at(path)).bearer_auth(&viewer).form(&[("act", "abort")]);
         assert_eq!(ask(refused).await.status(), StatusCode::FORBIDDEN, "{path}");
     }
-    let tokens = ask(browser().get(at("/tokens")).bearer_auth(&viewer)).await;
-    assert_eq!(tokens.status(), StatusCode::FORBIDDEN);
+    for path in ["/tokens", "/audit"] {
+        let answer = ask(browser().get(at(path)).bearer_auth(&viewer)).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "as through the API: {path}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_shown_a_page_whatever_is_wrong() {
+    let world = World::new(Limits::default()).await;
+    let at = |path: &str| format!("http://{}{path}", world.address);
+    let accepted = "text/html,application/xhtml+xml,*/*;q=0.8";
+    for (path, status, is_page) in [
+        ("/nothing/here", 404, true),
+        ("/jobs/none", 404, true),
+        ("/logout", 405, true),
+        ("/jobs?state=gone", 422, true),
+        ("/api/v1/nothing", 404, false),
+        ("/api/v1/jobs/none", 404, false),
+    ] {
+        let answer = ask(browser().get(at(path)).header("accept", accepted)).await;
+        assert_eq!(answer.status(), status, "{path}");
+        let text = answer.text().await.expect("a text");
+        assert_eq!(text.starts_with("<!DOCTYPE html>"), is_page, "{path}: {text}");
+    }
+    let answer = ask(browser().get(at("/nothing/here")).header("accept", "*/*")).await;
+    assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
+    let filters = ask(browser().get(at("/jobs?from=soon&text=a"))).await;
+    let filters = filters.text().await.expect("a page");
+    assert!(filters.contains("<code>soon</code> is no moment"), "{filters}");
+    assert!(filters.contains("value=\"a\""), "the rest of the filter stays: {filters}");
+}
+
+#[tokio::test]
+async fn acts_of_pages_are_in_the_audit_log_by_their_names() {
+    let world = World::new(Limits::default()).await;
+    let address = format!("http://{}/pauses", world.address);
+    let form = [("target", "stage/p/check"), ("act", "pause"), ("reason", "x"), ("back", "/")];
+    assert_eq!(ask(browser().post(&address).form(&form)).await.status(), StatusCode::SEE_OTHER);
+    let page = page(&world, "/audit").await;
+    assert!(page.contains("<code>pause_stage</code>"), "{page}");
 }
 
 #[tokio::test]

@@ -53,14 +53,13 @@ fn table(tokens: &[Token], now: Timestamp) -> Markup {
     let moment = |text: &str| Timestamp::parse(text).map(|at| moment::ago(at, now));
     html! {
         @if tokens.is_empty() {
-            p.empty {
-                "There are no tokens: whoever reaches this server is admin, "
-                "and it answers to this machine alone."
+            div.empty { p { "There are no tokens." }
+                p { "Whoever reaches this server is admin, and it answers to this machine alone." }
             }
         } @else {
             div.scroll { table {
                 thead { tr { th { "Name" } th { "Role" } th.number { "Made" }
-                    th.number { "Good until" } th {} } }
+                    th.number { "Good until" } th { span.hidden { "Take back" } } } }
                 tbody { @for token in tokens { tr {
                     td data-label="Name" { b { (token.name) } }
                     td data-label="Role" { (token.role) }
@@ -70,10 +69,10 @@ fn table(tokens: &[Token], now: Timestamp) -> Markup {
                     td.number data-label="Good until" {
                         @match token.expires_at.as_deref().and_then(moment) {
                             Some(at) => (at),
-                            None => "taken back",
+                            None => span.faint { "no end" },
                         }
                     }
-                    td.number { form.inline method="post"
+                    td.act { form.inline method="post"
                         action={ "/tokens/" (href::encode(&token.name)) "/remove" } {
                         button.small.danger { "Take back" }
                     } }
@@ -92,9 +91,13 @@ fn form(is_first: bool) -> Markup {
                     option selected[is_first && role == Role::Admin] { (role) }
                 }
             } }
-            label { span { "Good until (UTC; empty: until taken back)" }
+            label { span { "Good until (UTC; empty: no end)" }
                 input type="datetime-local" name="expires_at"; }
-            div.buttons { button.primary { "Make" } }
+            div.buttons { button.primary { "Make the token" } }
+        }
+        p.note {
+            "A viewer looks. An operator submits, answers, retries, aborts and pauses. "
+            "An admin puts pipelines, makes tokens and reads the audit log."
         }
         @if is_first {
             p.note { "With the first token, everybody must bring one: make yours an admin's." }

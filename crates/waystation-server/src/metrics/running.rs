@@ -22,7 +22,11 @@ pub fn queues(depths: &[(QueueName, Depth)], now: Timestamp) -> Vec<MetricFamily
         {
             messages.add([("queue", queue), ("state", state)], count as f64);
         }
-        let age = depth.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+        // A broker need not say since when it has something.
+        let age = match depth.oldest {
+            None if depth.ready > 0 => continue,
+            age => age.map_or(0.0, |oldest| now.since(oldest).as_secs_f64()),
+        };
         oldest.add([("queue", queue)], age);
     }
     [messages.done(), oldest.done()].into_iter().flatten().collect()
@@ -38,12 +42,15 @@ pub fn workers(workers: &[WorkerPresence]) -> Vec<MetricFamily> {
     let mut in_hand = Family::gauge("waystation_worker_jobs", "Jobs that a worker has in hand.");
     let help = "Deliveries that a worker settled since it began.";
     let mut settled = Family::counter("waystation_worker_settled_total", help);
+    let help = "Batches in which a worker settled them: those of one share a commit.";
+    let mut batches = Family::counter("waystation_worker_settled_batches_total", help);
     for worker in workers {
         let labels = [("worker", worker.worker_id.as_str())];
         in_hand.add(labels, worker.in_flight as f64);
         settled.add(labels, worker.settled as f64);
+        batches.add(labels, worker.settled_batches as f64);
     }
-    [there.done(), in_hand.done(), settled.done()].into_iter().flatten().collect()
+    [there.done(), in_hand.done(), settled.done(), batches.done()].into_iter().flatten().collect()
 }
 
 /// What somebody paused or drains.

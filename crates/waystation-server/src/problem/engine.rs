@@ -6,7 +6,7 @@ use waystation_engine::control::PauseError;
 use waystation_engine::control::operations;
 use waystation_engine::decide::Refusal;
 use waystation_engine::remote;
-use waystation_engine::{AnswerError, DefinitionError, JobError, SubmitError};
+use waystation_engine::{AnswerError, DefinitionError, JobError, SourceError, SubmitError};
 
 use super::{Code, Problem};
 
@@ -74,6 +74,16 @@ impl From<JobError> for Problem {
             JobError::NotFailed { .. } | JobError::NotDead(_) => {
                 Self::new(Code::Conflict, error.to_string())
             }
+        }
+    }
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Definition(error) => error.into(),
+            SourceError::Store(error) => error.into(),
+            SourceError::Unknown { .. } => Self::new(Code::NotFound, error.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod acts;
 mod audit;
 mod document;
 mod events;
+mod executors;
 mod holding;
 mod inbox;
 mod jobs;
@@ -40,7 +41,7 @@ use crate::problem::{Code, Problem};
 
 pub use document::{Operations, ROLE};
 pub(crate) use queues::all as queues;
-pub(crate) use sources::all as sources;
+pub(crate) use sources::{all as sources, one as source};
 
 /// The document's head.
 #[derive(OpenApi)]
@@ -60,6 +61,7 @@ pub fn api() -> (Router<Context>, Document) {
         .merge(overview::routes())
         .merge(pipelines::routes())
         .merge(sources::routes())
+        .merge(executors::routes())
         .merge(jobs::routes())
         .merge(submit::routes())
         .merge(acts::routes())

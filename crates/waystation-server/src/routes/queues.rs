@@ -51,7 +51,7 @@ async fn get(
 ) -> Result<axum::Json<Queue>, Problem> {
     let mut found = all(&context).await?.into_iter().filter(|one| one.queue == queue);
     let found = found.next().ok_or_else(|| Problem::not_found("queue", &queue))?;
-    let depth = context.backend().queue.depth(&QueueName::from(queue)).await?;
+    let depth = context.client().depth(&QueueName::from(queue)).await?;
     Ok(axum::Json(filled(found, depth, context.now())))
 }
 

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waystation_core::pipeline::StageKind;
-use waystation_engine::control::{WorkerKind, WorkerPresence};
+use waystation_engine::Role;
+use waystation_engine::control::WorkerPresence;
 
 use crate::access::Watcher;
 use crate::context::Context;
 use crate::health::{self, Health, Verdict};
 use crate::metrics;
 use crate::problem::Problem;
-use crate::wire::Moment;
+use crate::wire::{EngineWorker, Moment};
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<Context> {
@@ -100,7 +100,7 @@ struct StatusWorker {
     id: String,
     /// Its process, where that is known.
     pid: Option<u32>,
-    /// Whether it told of itself lately. Those that did not are not listed.
+    /// Whether it works. One that does not is started again soon, unless that happened too often.
     alive: bool,
 }
 
@@ -113,47 +113,46 @@ struct StatusWorker {
     responses((status = 200, body = Status), Problem)
 )]
 async fn status(State(context): State<Context>, _: Watcher) -> Result<axum::Json<Status>, Problem> {
+    let engines = context.client().engines().await?;
     let workers = context.client().workers().await?;
-    let discovering = discovering(&context, &workers).await?;
+    let looked_after: Vec<_> = engines.iter().flat_map(|engine| &engine.workers).collect();
+    // Those that `run` started, and programs that ask for work, are nobody's to look after.
+    let known: Vec<_> = looked_after.iter().filter_map(|one| one.worker_id.as_ref()).collect();
+    let free: Vec<_> = workers.iter().filter(|one| !known.contains(&&one.worker_id)).collect();
+    let of = |role: Role, does: &dyn Fn(&WorkerPresence) -> bool| {
+        let mut listed = StatusWorkers::default();
+        for worker in looked_after.iter().filter(|one| one.assignment.role == role) {
+            listed.add(EngineWorker::from((*worker).clone()));
+        }
+        for worker in free.iter().filter(|worker| does(worker)) {
+            listed.add_free(worker);
+        }
+        listed
+    };
     Ok(axum::Json(Status {
         worker_name: context.options().name.clone(),
         running: true,
         timestamp: context.now().into(),
-        processing_workers: listed(&workers.iter().collect::<Vec<_>>()),
-        source_workers: listed(&discovering),
+        processing_workers: of(Role::Processing, &|worker| !worker.serves.is_empty()),
+        source_workers: of(Role::Source, &|worker| !worker.discovers.is_empty()),
     }))
 }
 
-/// The engines of pipelines that have sources.
-async fn discovering<'a>(
-    context: &Context,
-    workers: &'a [WorkerPresence],
-) -> Result<Vec<&'a WorkerPresence>, Problem> {
-    let mut with_sources = Vec::new();
-    for (name, version) in context.backend().store.pipelines().await? {
-        let Ok(graph) = context.client().registry().graph(&name, version).await else { continue };
-        let mut stages = graph.pipeline.stages.iter();
-        if stages.any(|stage| graph.kind(&stage.id) == Some(StageKind::Source)) {
-            with_sources.push(name);
-        }
+impl StatusWorkers {
+    /// One that an engine looks after.
+    fn add(&mut self, worker: EngineWorker) {
+        self.configured += 1;
+        self.active += usize::from(worker.alive);
+        let id = worker.worker_id.unwrap_or(worker.name);
+        self.workers.push(StatusWorker { id, pid: worker.pid, alive: worker.alive });
     }
-    let engines = workers.iter().filter(|worker| worker.kind == WorkerKind::Engine);
-    let serves = |worker: &&WorkerPresence| {
-        worker.serves.iter().any(|serving| with_sources.contains(&serving.pipeline))
-    };
-    Ok(engines.filter(serves).collect())
-}
 
-fn listed(workers: &[&WorkerPresence]) -> StatusWorkers {
-    let told = |worker: &&WorkerPresence| StatusWorker {
-        id: worker.worker_id.clone(),
-        pid: worker.pid,
-        alive: true,
-    };
-    StatusWorkers {
-        configured: workers.len(),
-        active: workers.iter().filter(|worker| !worker.draining).count(),
-        workers: workers.iter().map(told).collect(),
+    /// One that is by itself.
+    fn add_free(&mut self, worker: &WorkerPresence) {
+        self.configured += 1;
+        self.active += usize::from(!worker.draining);
+        let id = worker.worker_id.clone();
+        self.workers.push(StatusWorker { id, pid: worker.pid, alive: true });
     }
 }
 

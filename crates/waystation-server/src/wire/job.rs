@@ -218,7 +218,8 @@ pub struct Aborted {
 pub enum AbortOutcome {
     /// It is aborted.
     Aborted,
-    /// It runs: its worker is told, and no later stage will see it.
+    /// It runs, or a broker has it: its worker is told, or whoever meets it next, and no later
+    /// stage will see it.
     Requested,
 }
 

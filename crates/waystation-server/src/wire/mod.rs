@@ -3,7 +3,9 @@
 //! answers: new ones may come.
 
 mod audit;
+mod engine;
 mod event;
+mod executor;
 mod failure;
 mod job;
 mod letter;
@@ -13,6 +15,7 @@ mod overview;
 mod pause;
 mod pipeline;
 mod queue;
+mod source;
 mod submit;
 mod task;
 mod timeline;
@@ -20,7 +23,9 @@ mod work;
 mod worker;
 
 pub use audit::{AuditEntry, AuditPage};
+pub use engine::{Engine, EngineWorker};
 pub use event::{Event, EventPage, LogLine};
+pub use executor::Executor;
 pub use failure::{Failure, Progress};
 pub use job::{
     AbortOutcome, AbortRequest, Aborted, Children, Job, JobDetail, JobPage, Parent, Reason,
@@ -36,9 +41,12 @@ pub use overview::{Flow, Overview, PipelineOverview, StageOverview};
 pub use pause::{Pause, PauseMode, PauseRequest, Resumed};
 pub use pipeline::{
     JobCounts, PipelineDetail, PipelineGraph, PipelineRoute, PipelineSchema, PipelineStage,
-    PipelineSummary, PipelineText, PipelineVersion, Source, StageWork,
+    PipelineSummary, PipelineText, PipelineVersion, StageWork,
 };
 pub use queue::{Queue, QueueReader};
+pub use source::{
+    Crawl, CrawlAsked, CrawlFault, CrawlPage, CrawlRequest, CrawlState, Source, interval_seconds,
+};
 pub use submit::{
     ManyJobs, NewJob, Priority, PriorityName, Submit, SubmitOutcome, SubmittedJob, SubmittedJobs,
     WhenDuplicate,

@@ -73,10 +73,11 @@ pub struct Flow {
     pub failed: u64,
     /// How many attempts failed and are made again.
     pub retried: u64,
-    /// In this time half of those that ended had ended, as exactly as it is counted.
+    /// In this time half of those that completed had done so, as exactly as it is counted.
+    /// Those that failed do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50_ms: Option<f64>,
-    /// In this time 99 of a hundred had ended.
+    /// In this time 99 of a hundred of them had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99_ms: Option<f64>,
 }

@@ -180,27 +180,3 @@ pub struct PipelineVersion {
     /// Whether it is a new one.
     pub is_new: bool,
 }
-
-/// A source of a pipeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Source {
-    /// The pipeline.
-    pub pipeline: String,
-    /// The newest version of it, which is looked at here.
-    pub version: u32,
-    /// The stage.
-    pub stage: String,
-    /// What kind of source it is.
-    #[serde(rename = "type")]
-    pub source_type: String,
-    /// How many seconds lie between two discoveries, where that is known here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval_seconds: Option<f64>,
-    /// Where it stands: its own note, in its own words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Value>,
-    /// The workers that work at its pipeline and told of themselves lately.
-    pub workers: Vec<String>,
-    /// What keeps it from discovering.
-    pub pauses: Vec<Pause>,
-}

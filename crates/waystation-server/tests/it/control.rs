@@ -92,5 +92,45 @@ async fn sources_tell_where_they_stand() {
     assert_eq!(source["checkpoint"], json!({ "seen": 7 }));
     assert_eq!(source["pauses"], json!([]));
     assert!(matches!(&source["workers"], Value::Array(workers) if workers.len() == 1));
+    assert_eq!(source["schedule"], "every 60 s");
+    let status = world.get("/status").await.is(200).body;
+    assert_eq!(status["source_workers"]["active"], 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_look_when_they_are_asked_and_their_crawls_are_listed() {
+    let world = World::open().await.serving("found").await;
+    let crawls = "/api/v1/sources/found/find/crawls";
+    let until = async |count: usize| {
+        let looking = async {
+            loop {
+                let listed = world.get(crawls).await.is(200).body["crawls"].clone();
+                let all = listed.as_array().unwrap().clone();
+                if all.len() == count && all[0]["state"] == "completed" {
+                    return all;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(crate::world::WAIT_MAX, looking).await.expect("it looks")
+    };
+    let first = until(1).await.remove(0);
+    assert_eq!((&first["found"], &first["to"]), (&json!(0), &json!({ "seen": 7 })));
+    let crawl = "/api/v1/sources/found/find/crawl";
+    let again = json!({ "from_beginning": true });
+    let asked = world.post(crawl, again).await.is(202).body;
+    assert_eq!(asked["from_beginning"], true);
+    let second = until(2).await.remove(0);
+    assert!(second["from"].is_null(), "it began at the beginning: {second:#}");
+    assert!(second["by"].is_string(), "{second:#}");
+    let page = world.get(&format!("{crawls}?limit=1")).await.is(200).body;
+    let next = page["next"].as_str().unwrap();
+    let older = world.get(&format!("{crawls}?limit=1&before={next}")).await.is(200).body;
+    assert_eq!(older["crawls"][0]["id"], first["id"]);
+    let both = json!({ "from_beginning": true, "from": 1 });
+    world.post(crawl, both).await.problem(422, "invalid");
+    world.post("/api/v1/sources/found/none/crawl", json!({})).await.problem(404, "not_found");
+    world.get("/api/v1/sources/none/find").await.problem(404, "not_found");
     world.end().await;
 }

@@ -71,3 +71,12 @@ async fn a_pipeline_is_a_graph_a_picture_and_a_schema() {
     assert_eq!(schema["stages"]["read"]["required"], json!(["page"]));
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn executors_are_told_by_name_and_kind() {
+    let world = World::open().await;
+    let told = world.get("/api/v1/executors").await.is(200).body;
+    assert_eq!(told[0], json!({ "type": "act", "kind": "worker" }));
+    assert_eq!(told.as_array().unwrap().len(), 4);
+    world.end().await;
+}

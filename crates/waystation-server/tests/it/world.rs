@@ -88,7 +88,7 @@ struct Finds;
 #[async_trait]
 impl Source for Finds {
     async fn discover(&self, _: Option<Value>) -> Result<Discovery, Failure> {
-        Ok(Discovery { items: Vec::new(), checkpoint: Some(json!({ "seen": 7 })), more: false })
+        Ok(Discovery { checkpoint: Some(json!({ "seen": 7 })), ..Discovery::default() })
     }
 }
 

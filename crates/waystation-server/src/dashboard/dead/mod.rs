@@ -1,5 +1,7 @@
 //! The dead letters: jobs that nobody tries again until a person says so.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -7,7 +9,8 @@ use axum::routing::get;
 use maud::{Markup, html};
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{PipelineName, StageId};
-use waystation_core::job::{DeadLetterFilter, DeadLetterRecord};
+use waystation_core::job::{Count, DeadLetterFilter, DeadLetterRecord};
+use waystation_core::state::JobState;
 
 use super::page::{Page, Place};
 use super::parts::moment;
@@ -57,20 +60,27 @@ async fn show(
         before: wanted.before,
         ..DeadLetterFilter::newest(PAGE)
     };
-    let letters = context.backend().store.dead_letters(filter).await?;
+    let store = &context.backend().store;
+    let (letters, counts) = tokio::try_join!(store.dead_letters(filter), context.counts())?;
     let now = context.now();
     let page = Page::new(&visit, Place::DeadLetters, "Dead letters")
         .follow(&Topic::All)
-        .with(filters(&wanted))
+        .with(filters(&wanted, &counts))
         .live("letters", "card", || listing(&letters, &wanted, now, visit.may_act()));
     Ok(page.respond())
 }
 
-fn filters(wanted: &Wanted) -> Markup {
+fn filters(wanted: &Wanted, counts: &[Count]) -> Markup {
+    let failed = || counts.iter().filter(|count| count.state == JobState::Failed);
+    let pipelines: BTreeSet<_> = failed().map(|count| count.pipeline.as_str()).collect();
+    let is_wanted =
+        |count: &&Count| wanted.pipeline.is_empty() || count.pipeline.as_str() == wanted.pipeline;
+    let stages: BTreeSet<_> =
+        failed().filter(is_wanted).map(|count| count.stage.as_str()).collect();
     html! {
         form.filters method="get" action="/dead" role="search" {
-            label { span { "Pipeline" } input name="pipeline" value=(wanted.pipeline); }
-            label { span { "Stage" } input name="stage" value=(wanted.stage); }
+            (choice("Pipeline", "pipeline", &wanted.pipeline, pipelines))
+            (choice("Stage", "stage", &wanted.stage, stages))
             div.buttons { button { "Filter" }
                 @if !wanted.pipeline.is_empty() || !wanted.stage.is_empty() {
                     a.button.quiet href="/dead" { "Clear" }
@@ -80,11 +90,33 @@ fn filters(wanted: &Wanted) -> Markup {
     }
 }
 
+/// One of these, or all of them. What was chosen stays to be seen when it is not there any more.
+fn choice<'a>(label: &str, name: &str, chosen: &'a str, mut all: BTreeSet<&'a str>) -> Markup {
+    all.extend(Some(chosen).filter(|chosen| !chosen.is_empty()));
+    html! {
+        label { span { (label) }
+            select name=(name) {
+                option value="" { "all" }
+                @for one in all { option value=(one) selected[one == chosen] { (one) } }
+            }
+        }
+    }
+}
+
 fn listing(letters: &[DeadLetterRecord], wanted: &Wanted, now: Timestamp, act: bool) -> Markup {
     html! {
         h2.hidden { "Dead letters" }
         @if letters.is_empty() {
-            p.empty { "Nothing lies with the dead letters." }
+            div.empty {
+                @if wanted.pipeline.is_empty() && wanted.stage.is_empty() {
+                    p { "Nothing lies with the dead letters." }
+                    p { "A job comes here when it has failed for good, and stays until somebody "
+                        "retries or drops it." }
+                } @else {
+                    p { "No dead letter is like that." }
+                    p { a.button href="/dead" { "Show all" } }
+                }
+            }
         } @else if act {
             form method="post" action="/jobs" data-select {
                 input type="hidden" name="pipeline" value=(wanted.pipeline);
@@ -93,7 +125,7 @@ fn listing(letters: &[DeadLetterRecord], wanted: &Wanted, now: Timestamp, act: b
                 div.bulk {
                     span data-select-count { "With the chosen:" }
                     button.small data-select-act name="act" value="retry" { "Retry" }
-                    button.small data-select-act name="act" value="drop" { "Drop" }
+                    button.small.danger data-select-act name="act" value="drop" { "Drop" }
                     span.gap {}
                     span { "With all that match:" }
                     button.small name="act" value="retry-all" { "Retry all…" }
@@ -104,10 +136,10 @@ fn listing(letters: &[DeadLetterRecord], wanted: &Wanted, now: Timestamp, act: b
         } @else { (table(letters, now, false)) }
         nav.pages aria-label="Pages of dead letters" {
             @if wanted.before.is_some() {
-                a.button.quiet href=(wanted.address(None)) { "Newest" }
+                a.button href=(wanted.address(None)) { "Newest" }
             }
             @if let Some(last) = letters.last().filter(|_| letters.len() == PAGE) {
-                a.button.quiet href=(wanted.address(Some(last.dead_letter_id))) { "Older" }
+                a.button href=(wanted.address(Some(last.dead_letter_id))) { "Older" }
             }
         }
     }
@@ -128,8 +160,10 @@ fn table(letters: &[DeadLetterRecord], now: Timestamp, may_act: bool) -> Markup 
                 td data-label="Job" { a.id href=(href::job(&letter.job_id)) title=(letter.job_id) {
                     (jobs::short(letter.job_id.as_str()))
                 } }
-                td data-label="Pipeline" { (letter.pipeline) }
-                td data-label="Stage" { (letter.stage) }
+                td.name data-label="Pipeline" title=(letter.pipeline) {
+                    a href=(href::pipeline(&letter.pipeline)) { (letter.pipeline) }
+                }
+                td.name data-label="Stage" title=(letter.stage) { (letter.stage) }
                 td data-label="Kind" { span.badge.failed { (letter.failure.kind) } }
                 td.wide.cut data-label="Why" title=(letter.failure) { (letter.failure.message) }
                 td.number data-label="Failed" { (moment::ago(letter.at, now)) }

@@ -6,6 +6,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use waystation_core::Params;
 use waystation_core::port::{TaskChange, TaskChanged};
 use waystation_engine::AnswerError;
@@ -13,6 +14,7 @@ use waystation_engine::decide::Answer;
 
 use super::query::{self, Filter, Opened};
 use super::{panel_page, task_address};
+use crate::audit::Detail;
 use crate::context::Context;
 use crate::dashboard::flash;
 use crate::dashboard::parts::form;
@@ -124,7 +126,7 @@ pub async fn hold(
     Query(query): Query<Pairs>,
     Actor(visit): Actor,
     Form(pairs): Form<Pairs>,
-) -> Result<Response, Refused> {
+) -> Result<(Detail, Response), Refused> {
     let by = visit.identity.name.clone();
     let act = pairs.iter().find(|(name, _)| name == "act").map(|(_, act)| &**act);
     let (change, words) = match act {
@@ -135,14 +137,16 @@ pub async fn hold(
         Some("release") => (TaskChange::Release { by }, "the task is nobody's again"),
         _ => return Err(Problem::new(Code::Invalid, "a task is claimed or released").into()),
     };
+    let detail = Detail(json!({ "act": act }));
     let filter = Filter::read(&query);
     let back = task_address(task_id, &filter);
-    Ok(match context.backend().store.change_task(task_id, change).await? {
+    let response = match context.backend().store.change_task(task_id, change).await? {
         TaskChanged::Done(_) => flash::done(&back, words),
         TaskChanged::Held(task) => {
             let holder = task.assignee.unwrap_or_default();
             flash::failed(&back, format!("the task is held by {holder}"))
         }
-        TaskChanged::Unknown => return gone(&context, &filter, &visit, task_id).await,
-    })
+        TaskChanged::Unknown => gone(&context, &filter, &visit, task_id).await?,
+    };
+    Ok((detail, response))
 }

@@ -13,6 +13,7 @@ use self::query::{Filter, Inbox, Opened};
 use super::page::{Page, Place};
 use super::parts::form::Texts;
 use super::parts::preview::{Kind, Preview};
+use super::parts::words::sentence;
 use super::parts::{form, moment, preview, value};
 use super::refused::Refused;
 use super::visit::Visit;
@@ -119,7 +120,16 @@ fn list(inbox: &Inbox, open: Option<i64>) -> Markup {
                 li { a.chip href={ "/inbox" (at(whose)) } aria-current=[current] { (word) } }
             }
         }
-        @if inbox.tasks.is_empty() { p.empty { "Nobody is waited for." } }
+        @if !inbox.filter.pipeline.is_empty() || !inbox.filter.stage.is_empty() {
+            @let everything = Filter { whose: inbox.filter.whose.clone(), ..Filter::default() };
+            p.note { (inbox.filter.pipeline) " · " (inbox.filter.stage) " "
+                a href={ "/inbox" (everything.query()) } { "show all" } }
+        }
+        @if inbox.tasks.is_empty() { p.empty { @match &*inbox.filter.whose {
+            "" => "Nothing waits for a person.",
+            "mine" => "You hold no task.",
+            _ => "No task is free.",
+        } } }
         ol.list { @for task in &inbox.tasks {
             @let current = (open == Some(task.task_id)).then_some("true");
             li #{ "task-" (task.task_id) } {
@@ -140,9 +150,11 @@ fn list(inbox: &Inbox, open: Option<i64>) -> Markup {
 fn nothing(inbox: &Inbox) -> Markup {
     html! {
         div.empty {
-            p { @if inbox.tasks.is_empty() { "Nothing waits for a person." }
+            p { @if !inbox.filter.query().is_empty() { "No task is like that." }
+                @else if inbox.tasks.is_empty() { "Nothing waits for a person." }
                 @else { "Everything that waits is held by others." } }
-            p.faint { "The next task opens here by itself." }
+            p.faint { "The next task opens here by itself. Tasks come from stages of the type "
+                code { "manual" } "." }
         }
     }
 }
@@ -162,7 +174,7 @@ fn standing(visit: &Visit, inbox: &Inbox, opened: &Opened) -> Markup {
     let is_mine = holder == Some(&*visit.identity.name);
     html! {
         p { b { (task.stage) }
-            " of " a href=(href::job(&task.job_id)) { "job " (jobs::short(task.job_id.as_str())) }
+            " of job " a.id href=(href::job(&task.job_id)) { (jobs::short(task.job_id.as_str())) }
             span.faint { ", waits for " (moment::age(task.created_at, inbox.now)) }
         }
         @match holder {
@@ -194,7 +206,7 @@ fn panel(
         article.card.task data-task=(task_id) {
             nav.steps aria-label="Tasks before and after" {
                 @if let Some(to) = beside(-1) {
-                    a rel="prev" href=(to) data-key="k" { "Before" kbd { "k" } }
+                    a rel="prev" href=(to) data-key="k" { "Previous" kbd { "k" } }
                 }
                 @if let Some(to) = beside(1) {
                     a rel="next" href=(to) data-key="j" { "Next" kbd { "j" } }
@@ -202,11 +214,18 @@ fn panel(
             }
             (pictures(opened))
             @if !problems.is_empty() {
-                div.flash.bad role="alert" { ul { @for problem in problems { li { (problem) } } } }
+                div.flash.bad role="alert" {
+                    ul { @for problem in problems { li { (sentence(problem)) } } }
+                }
             }
             @match &opened.form {
-                Err(why) => p.flash.bad { "The form is not known: " (why) },
+                Err(why) => p.flash.bad { "The form is not known: " (sentence(why)) },
                 Ok(_) if !visit.may_act() => p.faint { "You may look, and not answer." },
+                Ok(_) if is_of_another(visit, inbox, opened) => p.note {
+                    "Whoever holds this task answers it. "
+                    a href=(task_address(task_id, &inbox.filter)) { "Look again" }
+                    " whether it is free."
+                },
                 Ok(form) => form.answer method="post"
                     action=(task_address(task_id, &inbox.filter)) {
                     (form::fields(form, texts))
@@ -216,6 +235,10 @@ fn panel(
             details.params open { summary { "Params" } (value::params(&opened.params)) }
         }
     }
+}
+
+fn is_of_another(visit: &Visit, inbox: &Inbox, opened: &Opened) -> bool {
+    opened.task.holder(inbox.now).is_some_and(|holder| holder != visit.identity.name)
 }
 
 /// What there is to look at: the picture with corners to drag, where they are asked for.
@@ -234,7 +257,10 @@ fn pictures(opened: &Opened) -> Markup {
 fn corners(photo: &Preview) -> Markup {
     html! {
         figure.corners data-corners data-keep {
-            figcaption { "Drag the four corners, or choose one and use the arrow keys" }
+            figcaption {
+                span.js-only { "Drag the four corners, or choose one and use the arrow keys" }
+                span.scriptless { "Write the four corners below, in pixels of the picture" }
+            }
             div.stage { img src=(photo.address) alt={ "What param " (photo.name) " refers to" }; }
         }
     }

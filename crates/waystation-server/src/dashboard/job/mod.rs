@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde_json::Value;
 use waystation_core::event::LogLine;
-use waystation_core::failure::Failure;
 use waystation_core::id::JobId;
 use waystation_core::state::JobState;
 
 use self::query::Shown;
 use super::page::{Page, Place};
+use super::parts::words::sentence;
 use super::parts::{badge, moment, preview, value};
 use super::refused::Refused;
 use super::visit::Visit;
@@ -47,14 +47,14 @@ async fn show(
     let job_id = JobId::from(job_id);
     let shown = query::read(&context, &job_id).await?;
     let shown = shown.ok_or_else(|| Refused::not_found("job", &job_id))?;
-    let title = format!("Job {}", jobs::short(job_id.as_str()));
-    let page = Page::new(&visit, Place::Jobs, title)
+    let page = Page::new(&visit, Place::Jobs, job_id.as_str())
+        .below()
         .follow(&Topic::Job(job_id))
         .live("facts", "card facts", || facts(&shown))
-        .live("why", "card why", || why(&shown))
+        .live("why", why_class(shown.job.state), || why(&shown))
         .live("acts", "acts", || acts(&shown, visit.may_act()))
         .live("timeline", "card", || timeline::timeline(&shown))
-        .live("log", "card", || log(&shown.log))
+        .live("log", "card", || log(&shown.log, shown.job.state))
         .live("params", "card half", || params(&shown))
         .live("events", "card half", || timeline::events(&shown));
     Ok(page.respond())
@@ -88,10 +88,11 @@ fn facts(shown: &Shown) -> Markup {
             }
             @if shown.has_children {
                 div { dt { "Children" } dd {
-                    a href={ "/jobs" (href::query([("parent", job.job_id.as_str())])) } { "show" }
+                    a href={ "/jobs" (href::query([("parent", job.job_id.as_str())])) } {
+                        "Show them"
+                    }
                 } }
             }
-            div.wide { dt { "Id" } dd { code.value { (job.job_id) } } }
         }
         (progress(shown))
     }
@@ -110,6 +111,18 @@ fn progress(shown: &Shown) -> Markup {
     }
 }
 
+/// The card with the answer, in the colour of what wants attention.
+fn why_class(state: JobState) -> &'static str {
+    match state {
+        JobState::Failed => "card why failed",
+        JobState::Aborted => "card why aborted",
+        JobState::Completed | JobState::Skipped => "card why completed",
+        JobState::Waiting => "card why waiting",
+        JobState::Retrying => "card why retrying",
+        _ => "card why",
+    }
+}
+
 fn why(shown: &Shown) -> Markup {
     let job = &shown.job;
     html! {
@@ -119,21 +132,9 @@ fn why(shown: &Shown) -> Markup {
             JobState::Running => "What it does",
             _ => "Why it is waiting",
         } }
-        ul.words { @for words in &shown.why { li { (words) } } }
+        ul.words { @for words in &shown.why { li { (sentence(words)) } } }
         @if let Some(task_id) = shown.task_id {
-            p { a.button href=(href::task(task_id)) { "Open the task" } }
-        }
-    }
-}
-
-/// A failure with everything below it.
-pub fn failed(failure: &Failure) -> Markup {
-    html! {
-        div.failure {
-            p { b { (failure.kind) } " " span.message { (failure.message) } }
-            @if !failure.causes.is_empty() {
-                ol.causes { @for cause in &failure.causes { li { (cause) } } }
-            }
+            p { a.button.primary href=(href::task(task_id)) { "Open the task" } }
         }
     }
 }
@@ -144,14 +145,14 @@ fn acts(shown: &Shown, may_act: bool) -> Markup {
     html! {
         @if may_act && !job.state.is_terminal() {
             form.row method="post" action=(at("abort")) {
-                input name="reason" placeholder="Why?" aria-label="Why it is aborted"
+                input name="reason" placeholder="Reason" aria-label="Why it is aborted"
                     maxlength="500";
                 button.danger { "Abort" }
             }
         }
         @if may_act && job.state == JobState::Failed {
             form.row method="post" action=(at("retry")) {
-                button { "Retry at " (job.stage) }
+                button.primary { "Retry at " (job.stage) }
             }
             form.row method="post" action=(at("drop")) {
                 button.quiet title="The job stays failed, and nobody can retry it any more" {
@@ -188,13 +189,16 @@ fn params(shown: &Shown) -> Markup {
     }
 }
 
-fn log(log: &[LogLine]) -> Markup {
+fn log(log: &[LogLine], state: JobState) -> Markup {
     let left_out = log.len().saturating_sub(LINES_MAX);
     html! {
         div.title { h2 { "Log" }
-            span.faint { "last lines, those of a running attempt as they come" } }
+            @if !log.is_empty() { span.faint { "in UTC" } } }
+        @if log.is_empty() && state != JobState::Running {
+            p.faint.without { "No attempt has written a line." }
+        }
         @if left_out > 0 { p.faint { (left_out) " earlier lines are not shown" } }
-        ol.log data-log=(log.len()) {
+        ol.log data-log=(log.len()) tabindex="0" aria-label="Lines that are kept" {
             @for line in &log[left_out..] {
                 li.(line.level.as_str()) {
                     (moment::clock(line.at)) span.stage { (line.stage) }
@@ -202,6 +206,10 @@ fn log(log: &[LogLine]) -> Markup {
                 }
             }
         }
-        ol.log.fresh data-log-fresh data-keep aria-live="polite" {}
+        @if state == JobState::Running {
+            p.faint.without { "What the running attempt writes from now on follows here." }
+        }
+        ol.log.fresh data-log-fresh data-keep tabindex="0" aria-live="polite"
+            aria-label="Lines as they come" {}
     }
 }

@@ -126,6 +126,9 @@ impl Run {
         let open = self.attempts.last_mut().filter(|attempt| attempt.ended.is_none());
         if let Some(attempt) = open {
             (attempt.ended, attempt.failure) = (ended, failure);
+        } else if event.kind == EventKind::Skipped {
+            // Jobs pass over what stands before their entry stage.
+            self.notes.push(event.clone());
         } else {
             // It ended without having begun, as what is delivered too often does.
             let (number, began) = (event.attempt, event.at);
@@ -211,6 +214,19 @@ mod tests {
         assert_eq!(runs[0].label.as_deref(), Some("ko"));
         assert_eq!(runs[1].by.as_deref(), Some("ada"));
         assert_eq!((runs[1].changes.list.len(), runs[1].changes.left), (1, 2));
+    }
+
+    #[test]
+    fn stages_that_are_passed_over_are_no_attempts() {
+        let mut passed = event(EventKind::Skipped, 1, 1, 5, Value::Null);
+        passed.stage = "s0".into();
+        let events = [
+            event(EventKind::Created, 1, 1, 5, Value::Null),
+            passed,
+            event(EventKind::Waiting, 1, 1, 5, Value::Null),
+        ];
+        let runs = runs(&events, &Params::new(), |_| ParamsMode::Merge);
+        assert_eq!((runs[0].attempts.len(), runs[0].last()), (1, EventKind::Waiting));
     }
 
     #[test]

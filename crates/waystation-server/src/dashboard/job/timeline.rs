@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use serde_json::Value;
 use waystation_core::clock::Timestamp;
-use waystation_core::event::EventKind;
+use waystation_core::event::{Event, EventKind};
+use waystation_core::state::JobState;
 
 use super::changes::{Before, Change, Changes};
 use super::query::Shown;
@@ -23,14 +23,16 @@ pub fn timeline(shown: &Shown) -> Markup {
     let whole = end.since(job.created_at).max(Duration::from_millis(1));
     html! {
         div.title { h2 { "Timeline" } span.faint { (moment::lasted(whole)) " in all" } }
+        div.places aria-hidden="true" {
+            span { "submitted" } span { (moment::lasted(whole / 2)) }
+            span { (moment::lasted(whole)) }
+        }
         ol.runs { @for run in &shown.runs {
             li #{ "run-" (run.visit) } {
                 (head(run, shown.now))
                 (bar(run, job.created_at, whole, shown.now))
-                @for attempt in &run.attempts {
-                    @if let Some(failure) = &attempt.failure { (super::failed(failure)) }
-                }
-                @for note in &run.notes { (note_of(note.kind, note.detail.as_ref(), note.at)) }
+                @for attempt in &run.attempts { (failure(attempt)) }
+                @for note in &run.notes { (note_of(note, run)) }
                 @if run.output.is_some() { (diff(&run.changes)) }
             }
         } }
@@ -43,12 +45,28 @@ fn head(run: &Run, now: Timestamp) -> Markup {
         div.run {
             span.number { (run.visit) }
             b { (run.stage) }
-            (badge::event(run.last()))
+            @if run.last() == EventKind::Started { (badge::state(JobState::Running)) }
+            @else { (badge::event(run.last())) }
             @if let Some(label) = &run.label { span.faint { "outcome " b { (label) } } }
             @if let Some(by) = &run.by { span.faint { "answered by " b { (by) } } }
             span.end {
                 @if run.attempts.len() > 1 { (run.attempts.len()) " attempts, " }
                 @if !run.attempts.is_empty() { (moment::lasted(took)) }
+            }
+        }
+    }
+}
+
+/// Why an attempt failed, with everything below that. One that is made again is no alarm.
+fn failure(attempt: &Attempt) -> Markup {
+    let is_made_again = attempt.ended.is_some_and(|(_, kind)| kind == EventKind::Retried);
+    html! {
+        @if let Some(failure) = &attempt.failure {
+            div.failure.again[is_made_again] {
+                p { b { (failure.kind) } " " span.message { (failure.message) } }
+                @if !failure.causes.is_empty() {
+                    ol.causes { @for cause in &failure.causes { li { (cause) } } }
+                }
             }
         }
     }
@@ -79,11 +97,12 @@ fn bar(run: &Run, from: Timestamp, whole: Duration, now: Timestamp) -> Markup {
     }
 }
 
-fn note_of(kind: EventKind, detail: Option<&Value>, at: Timestamp) -> Markup {
-    let text = |name: &str| detail.and_then(|detail| detail.get(name)).and_then(Value::as_str);
+fn note_of(note: &Event, run: &Run) -> Markup {
+    let text = |name: &str| note.detail.as_ref()?.get(name)?.as_str();
     html! {
-        @if !matches!(kind, EventKind::Waiting) {
-            p.note { (badge::event(kind)) " " (moment::clock(at))
+        @if note.kind != EventKind::Waiting {
+            p.note { (badge::event(note.kind)) " " (moment::clock(note.at))
+                @if note.stage != run.stage { " stage " (note.stage) }
                 @if let Some(by) = text("by") { " by " (by) }
                 @if let Some(from) = text("from") { ", from " (from) }
                 @if let Some(reason) = text("reason") { ": " (reason) }
@@ -135,7 +154,8 @@ pub fn events(shown: &Shown) -> Markup {
     let left_out = shown.events.len().saturating_sub(EVENTS_MAX);
     html! {
         div.title { h2 { "Events" } span.faint { "newest first, in UTC" } }
-        ol.events { @for event in shown.events[left_out..].iter().rev() {
+        @let shown = shown.events[left_out..].iter().rev();
+        ol.events tabindex="0" aria-label="Events" { @for event in shown {
             li {
                 (moment::clock(event.at)) (badge::event(event.kind))
                 span { (event.stage) span.faint { " " (event.visit) "." (event.attempt) } }

@@ -3,11 +3,13 @@
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::{Value, json};
 use waystation_core::id::JobId;
 use waystation_core::port::Abort;
 use waystation_engine::RetryWith;
 
 use super::filter::{Filter, PAGE};
+use crate::audit::Detail;
 use crate::context::Context;
 use crate::dashboard::refused::Refused;
 use crate::dashboard::visit::Actor;
@@ -27,8 +29,8 @@ pub async fn act(
     State(context): State<Context>,
     Actor(visit): Actor,
     Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Refused> {
-    let filter = Filter::read(&pairs)?;
+) -> Result<(Detail, Response), Refused> {
+    let filter = Filter::read(&pairs);
     let field = |wanted: &str| {
         pairs.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| &**value)
     };
@@ -39,7 +41,8 @@ pub async fn act(
     let jobs = pairs.iter().filter(|(name, _)| name == "job");
     let jobs: Vec<_> = jobs.map(|(_, job_id)| JobId::from(job_id.as_str())).collect();
     if let Some(act) = field("act").strip_suffix("-all") {
-        return Ok(Redirect::to(&asking(act, &filter)).into_response());
+        let asked = Detail(json!({ "asked": act }));
+        return Ok((asked, Redirect::to(&asking(act, &filter)).into_response()));
     }
     let act = match field("act") {
         "retry" => Act::Retry,
@@ -48,7 +51,7 @@ pub async fn act(
         _ => return Err(Problem::new(Code::Invalid, "it is not said what is to be done").into()),
     };
     if jobs.is_empty() {
-        return Ok(flash::failed(&back, "no job is chosen"));
+        return Ok((Detail(Value::Null), flash::failed(&back, "no job is chosen")));
     }
     if jobs.len() > PAGE {
         let why = format!("{} jobs are chosen, and a page has {PAGE}", jobs.len());
@@ -67,10 +70,12 @@ pub async fn act(
         Act::Drop => "dropped",
     };
     let words = format!("{done} of {} jobs: {verb}", jobs.len());
-    Ok(match problems.first() {
+    let detail = Detail(json!({ "act": field("act"), "jobs": jobs }));
+    let response = match problems.first() {
         None => flash::done(&back, words),
         Some(first) => flash::failed(&back, format!("{words}; {first}")),
-    })
+    };
+    Ok((detail, response))
 }
 
 /// The page that asks before it is done to all that match.

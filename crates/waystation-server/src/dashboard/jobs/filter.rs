@@ -30,11 +30,13 @@ pub struct Filter {
     pub parent: String,
     /// Older than this job.
     pub before: String,
+    /// What was wanted as a state, and is none.
+    pub unknown_states: Vec<String>,
 }
 
 impl Filter {
     /// Reads what a form sends, or an address says. Further fields are somebody else's.
-    pub fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
+    pub fn read(pairs: &[(String, String)]) -> Self {
         let mut filter = Self::default();
         for (name, value) in pairs {
             let value = value.trim();
@@ -48,21 +50,26 @@ impl Filter {
                 "before" => value.clone_into(&mut filter.before),
                 "state" => {
                     for name in value.split(',').filter(|name| !name.is_empty()) {
-                        let unknown = || Problem::new(Code::Invalid, format!("no state: {name}"));
-                        filter.states.push(JobState::parse(name).ok_or_else(unknown)?);
+                        match JobState::parse(name) {
+                            Some(state) => filter.states.push(state),
+                            None => filter.unknown_states.push(name.to_owned()),
+                        }
                     }
                 }
                 _ => {}
             }
         }
-        Ok(filter)
+        filter
     }
 
-    /// The store's filter.
+    /// The store's filter, or the first thing that means nothing.
     pub fn to_store(&self) -> Result<JobFilter, Problem> {
+        if let Some(unknown) = self.unknown_states.first() {
+            return Err(Problem::new(Code::Invalid, format!("`{unknown}` is no state of jobs")));
+        }
         let moment = |text: &str| {
-            let unread = || Problem::new(Code::Invalid, format!("no moment in RFC 3339: {text}"));
-            Timestamp::parse(text).ok_or_else(unread)
+            let why = format!("`{text}` is no moment (hint: write it like `2026-11-23T13:00`)");
+            Timestamp::parse(text).ok_or_else(|| Problem::new(Code::Invalid, why))
         };
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(JobFilter {
@@ -113,7 +120,7 @@ impl Filter {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Filter, Problem> {
+    fn read(pairs: &[(&str, &str)]) -> Filter {
         let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Filter::read(&owned.collect::<Vec<_>>())
     }
@@ -122,21 +129,21 @@ mod tests {
     fn filters_survive_their_address() {
         let filter =
             read(&[("pipeline", "p"), ("state", "failed,running"), ("text", "a&b"), ("x", "y")]);
-        let filter = filter.expect("a filter");
         assert_eq!(filter.states, [JobState::Failed, JobState::Running]);
         assert_eq!(
             filter.address(Some(&"j".into())),
             "/jobs?pipeline=p&state=failed%2Crunning&text=a%26b&before=j"
         );
-        assert!(!filter.is_open() && read(&[("state", "")]).expect("a filter").is_open());
+        assert!(!filter.is_open() && read(&[("state", "")]).is_open());
     }
 
     #[test]
     fn what_means_nothing_is_told() {
-        assert!(read(&[("state", "gone")]).is_err());
-        let filter = read(&[("from", "soon")]).expect("a filter");
-        assert!(filter.to_store().is_err());
-        let filter = read(&[("from", "2026-11-23T13:00")]).expect("a filter");
+        for (field, text) in [("state", "gone"), ("from", "soon")] {
+            let problem = read(&[(field, text)]).to_store().expect_err("a problem");
+            assert!(problem.detail.starts_with(&format!("`{text}` is no ")), "{problem:?}");
+        }
+        let filter = read(&[("from", "2026-11-23T13:00")]);
         let from = filter.to_store().expect("a moment").created_from;
         assert_eq!(from, Timestamp::parse("2026-11-23T13:00:00Z"));
     }

@@ -4,12 +4,14 @@ mod acts;
 pub mod filter;
 mod query;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use waystation_core::job::JobRecord;
+use waystation_core::job::{JobPage, JobRecord};
 use waystation_core::state::JobState;
 
 use self::filter::Filter;
@@ -18,11 +20,17 @@ use super::href;
 use super::page::{Page, Place};
 use super::parts::badge::{self, number};
 use super::parts::moment;
+use super::parts::words::sentence;
 use super::refused::Refused;
 use super::visit::Visit;
 use crate::context::Context;
 use crate::extract::Query;
 use crate::live::Topic;
+
+/// The most letters of an id in a table.
+const LETTERS_MAX: usize = 28;
+/// What begins within this time is due.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The routes.
 pub fn routes() -> Router<Context> {
@@ -34,7 +42,7 @@ async fn show(
     Query(pairs): Query<Vec<(String, String)>>,
     visit: Visit,
 ) -> Result<Response, Refused> {
-    let jobs = query::read(&context, Filter::read(&pairs)?).await?;
+    let jobs = query::read(&context, Filter::read(&pairs)).await?;
     let topic = match &*jobs.filter.pipeline {
         "" => Topic::All,
         name => Topic::Pipeline(name.into()),
@@ -44,7 +52,11 @@ async fn show(
         .live("states", "states", || states(&jobs))
         .with(filters(&jobs))
         .live("jobs", "card", || listing(&jobs, visit.may_act()));
-    Ok(page.respond())
+    let mut response = page.respond();
+    if let Err(problem) = &jobs.page {
+        *response.status_mut() = problem.code.status();
+    }
+    Ok(response)
 }
 
 /// How many stand where, each a link to them.
@@ -99,11 +111,16 @@ fn filters(jobs: &Jobs) -> Markup {
             label.grow { span { "Text in the id or the params" }
                 input type="search" name="text" value=(text) data-key="/";
             }
-            label { span { "Submitted from (UTC)" }
-                input type="datetime-local" name="from" value=(from);
-            }
-            label { span { "before (UTC)" }
-                input type="datetime-local" name="until" value=(until);
+            details.more open[!from.is_empty() || !until.is_empty()] {
+                summary { "Dates" }
+                div.row {
+                    label { span { "Submitted from (UTC)" }
+                        input type="datetime-local" name="from" value=(from);
+                    }
+                    label { span { "and before (UTC)" }
+                        input type="datetime-local" name="until" value=(until);
+                    }
+                }
             }
             div.buttons {
                 button { "Filter" }
@@ -114,31 +131,53 @@ fn filters(jobs: &Jobs) -> Markup {
 }
 
 fn listing(jobs: &Jobs, may_act: bool) -> Markup {
-    let page = &jobs.page;
     html! {
         h2.hidden { "Jobs" }
         @if !jobs.filter.parent.is_empty() {
-            p.note { "Children of " a href=(href::job(&(&*jobs.filter.parent).into())) {
+            p.note { "Children of " a.id href=(href::job(&(&*jobs.filter.parent).into())) {
                 (jobs.filter.parent)
             } }
         }
-        @if page.jobs.is_empty() {
-            p.empty { @match page.next {
-                Some(_) => "None among the newest jobs.",
-                None => "No job is like that.",
-            } }
-        } @else if may_act {
-            form method="post" action="/jobs" data-select {
-                (bulk(jobs))
-                (table(jobs, true))
+        @match &jobs.page {
+            Err(problem) => p.flash.bad role="alert" { (sentence(&problem.detail)) },
+            Ok(page) => {
+                @if page.jobs.is_empty() { (nothing(jobs, page)) }
+                @else if may_act {
+                    form method="post" action="/jobs" data-select {
+                        (bulk(jobs))
+                        (table(jobs, page, true))
+                    }
+                } @else { (table(jobs, page, false)) }
+                (pages(jobs, page))
             }
-        } @else { (table(jobs, false)) }
+        }
+    }
+}
+
+fn nothing(jobs: &Jobs, page: &JobPage) -> Markup {
+    html! {
+        div.empty {
+            @if page.next.is_some() {
+                p { "None among the newest jobs." }
+            } @else if jobs.filter.is_open() {
+                p { "No job has been submitted yet." }
+                p { code { "waystation submit PIPELINE" } }
+            } @else {
+                p { "No job is like that." }
+                p { a.button href="/jobs" { "Show all jobs" } }
+            }
+        }
+    }
+}
+
+fn pages(jobs: &Jobs, page: &JobPage) -> Markup {
+    html! {
         nav.pages aria-label="Pages of jobs" {
             @if !jobs.filter.before.is_empty() {
-                a.button.quiet href=(jobs.filter.address(None)) { "Newest" }
+                a.button href=(jobs.filter.address(None)) { "Newest" }
             }
             @if let Some(next) = &page.next {
-                a.button.quiet href=(jobs.filter.address(Some(next))) rel="next" {
+                a.button href=(jobs.filter.address(Some(next))) rel="next" {
                     @if page.jobs.len() < filter::PAGE { "Search on among older jobs" }
                     @else { "Older" }
                 }
@@ -163,7 +202,7 @@ fn bulk(jobs: &Jobs) -> Markup {
     }
 }
 
-fn table(jobs: &Jobs, may_act: bool) -> Markup {
+fn table(jobs: &Jobs, page: &JobPage, may_act: bool) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
@@ -174,7 +213,7 @@ fn table(jobs: &Jobs, may_act: bool) -> Markup {
                 th { "Job" } th { "State" } th { "Pipeline" } th { "Stage" }
                 th.wide { "Last word" } th.number { "Submitted" } th.number { "Changed" }
             } }
-            tbody { @for job in &jobs.page.jobs {
+            tbody { @for job in &page.jobs {
                 tr id={ "job-" (job.job_id) } {
                     @if may_act {
                         td.check { input type="checkbox" name="job" value=(job.job_id)
@@ -184,10 +223,10 @@ fn table(jobs: &Jobs, may_act: bool) -> Markup {
                         (short(job.job_id.as_str()))
                     } }
                     td data-label="State" { (badge::state(job.state)) }
-                    td data-label="Pipeline" { a.plain href=(href::pipeline(&job.pipeline)) {
-                        (job.pipeline)
-                    } }
-                    td data-label="Stage" { (job.stage) }
+                    td.name data-label="Pipeline" title=(job.pipeline) {
+                        a href=(href::pipeline(&job.pipeline)) { (job.pipeline) }
+                    }
+                    td.name data-label="Stage" title=(job.stage) { (job.stage) }
                     td.wide.cut data-label="Last word" { (last_word(job, jobs)) }
                     td.number data-label="Submitted" { (moment::ago(job.created_at, jobs.now)) }
                     td.number data-label="Changed" { (moment::ago(job.updated_at, jobs.now)) }
@@ -197,12 +236,22 @@ fn table(jobs: &Jobs, may_act: bool) -> Markup {
     }
 }
 
-/// An id as far as it tells jobs apart: UUIDs that grow with time differ at their ends.
+/// An id as far as it tells jobs apart: UUIDs that grow with time differ at their ends, and those
+/// of children begin with their parent's.
 pub fn short(id: &str) -> String {
-    let is_uuid = id.len() == 36 && id.bytes().filter(|byte| *byte == b'-').count() == 4;
-    match id.get(24..) {
-        Some(end) if is_uuid => format!("…{end}"),
-        _ if id.chars().count() > 28 => format!("{}…", id.chars().take(27).collect::<String>()),
+    let (own, place) = id.split_once('.').map_or((id, None), |(own, place)| (own, Some(place)));
+    let is_uuid = own.len() == 36 && own.bytes().filter(|byte| *byte == b'-').count() == 4;
+    let letters = id.chars().count();
+    match (own.get(24..), place) {
+        (Some(end), None) if is_uuid => format!("…{end}"),
+        (Some(end), Some(place)) if is_uuid && place.len() <= LETTERS_MAX / 2 => {
+            format!("…{end}.{place}")
+        }
+        _ if letters > LETTERS_MAX => {
+            let end: String = id.chars().skip(letters - LETTERS_MAX / 2).collect();
+            let start: String = id.chars().take(LETTERS_MAX / 2 - 1).collect();
+            format!("{start}…{end}")
+        }
         _ => id.to_owned(),
     }
 }
@@ -215,8 +264,30 @@ fn last_word(job: &JobRecord, jobs: &Jobs) -> Markup {
         } @else if let Some(progress) = &job.progress {
             progress max="100" value=(progress.percent.round()) {}
             " " (progress.percent.round()) " % " (progress.message)
-        } @else if let Some(at) = job.not_before.filter(|at| *at > jobs.now) {
+        } @else if let Some(at) = job.not_before.filter(|at| at.since(jobs.now) > SOON) {
             "not before " (moment::ago(at, jobs.now))
+        } @else if job.state == JobState::Retrying {
+            "due now"
+        } @else if job.state.is_terminal() {
+            "took " (moment::lasted(job.updated_at.since(job.created_at)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_ids_tell_jobs_apart() {
+        let uuid = "01a20941-9059-73e9-9291-672aa0b1c2d3";
+        for (id, shown) in [
+            (uuid.to_owned(), "…672aa0b1c2d3"),
+            (format!("{uuid}.3-17"), "…672aa0b1c2d3.3-17"),
+            ("order-4711".to_owned(), "order-4711"),
+            ("a-name-that-is-far-too-long-for-a-table".to_owned(), "a-name-that-i…ng-for-a-table"),
+        ] {
+            assert_eq!(short(&id), shown);
         }
     }
 }

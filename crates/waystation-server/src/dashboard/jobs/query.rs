@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{PipelineName, StageId};
 use waystation_core::job::JobPage;
+use waystation_core::port;
 use waystation_core::state::JobState;
 
 use super::filter::Filter;
@@ -17,8 +18,8 @@ pub struct Jobs {
     pub now: Timestamp,
     /// Which jobs.
     pub filter: Filter,
-    /// They themselves.
-    pub page: JobPage,
+    /// They themselves, or what of the filter means nothing.
+    pub page: Result<JobPage, Problem>,
     /// The pipelines that there are jobs of.
     pub pipelines: BTreeSet<PipelineName>,
     /// The stages at which jobs of the wanted pipelines stand.
@@ -28,10 +29,15 @@ pub struct Jobs {
 }
 
 /// Reads it.
-pub async fn read(context: &Context, filter: Filter) -> Result<Jobs, Problem> {
+pub async fn read(context: &Context, filter: Filter) -> Result<Jobs, port::Error> {
     let store = &context.backend().store;
-    let wanted = filter.to_store()?;
-    let (counts, page) = tokio::try_join!(context.counts(), store.jobs(wanted))?;
+    let page = async {
+        match filter.to_store() {
+            Ok(wanted) => store.jobs(wanted).await.map(Ok),
+            Err(problem) => Ok(Err(problem)),
+        }
+    };
+    let (counts, page) = tokio::try_join!(context.counts(), page)?;
     let pipelines = counts.iter().map(|count| count.pipeline.clone()).collect();
     let is_wanted = |wanted: &str, name: &str| wanted.is_empty() || wanted == name;
     let of_pipeline =

@@ -36,7 +36,7 @@ pub async fn start(
         found.map_or("", |(_, value)| value.trim())
     };
     let (act, reason) = (field("act"), field("reason"));
-    let filter = Filter::read(&pairs)?;
+    let filter = Filter::read(&pairs);
     let request = Request {
         kind: kind(act, reason)?,
         selection: Selection::from(&filter.to_store()?),

@@ -8,13 +8,15 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use maud::{Markup, html};
 use waystation_core::clock::Timestamp;
+use waystation_core::state::JobState;
 use waystation_engine::control::operations::{DryRun, Kind, Operation, Page as OperationPage};
 use waystation_engine::control::operations::{Selection, State as Standing};
 
 use super::jobs::filter::Filter;
 use super::page::{Page, Place};
-use super::parts::badge::{number, parts_of};
+use super::parts::badge::{self, number, parts_of};
 use super::parts::moment;
+use super::parts::words::sentence;
 use super::refused::Refused;
 use super::visit::{Actor, Visit};
 use super::{href, jobs};
@@ -68,14 +70,14 @@ fn table(operations: &[Operation], now: Timestamp) -> Markup {
                     td data-label="State" { (standing(one.state)) }
                     td.wide data-label="Jobs" { (selection(&one.selection)) }
                     td data-label="By" { (one.by) }
-                    td.number data-label="Done" { (number(one.done)) }
-                    td.number data-label="Skipped" { (number(one.skipped)) }
-                    td.number data-label="Failed" { (number(one.failed)) }
+                    td.number data-label="Done" { (badge::count(one.done)) }
+                    td.number data-label="Skipped" { (badge::count(one.skipped)) }
+                    td.number data-label="Failed" { (badge::count(one.failed)) }
                     td.number data-label="Began" { (moment::ago(one.created_at, now)) }
                 } } }
             } }
             @if let Some(last) = operations.last().filter(|_| operations.len() == PAGE) {
-                nav.pages { a.button.quiet
+                nav.pages aria-label="Pages of operations" { a.button
                     href={ "/operations" (href::query([("before", &*last.id)])) } { "Older" } }
             }
         }
@@ -91,6 +93,7 @@ async fn show(
     let operation = operation.ok_or_else(|| Refused::not_found("operation", &id))?;
     let (now, may_act) = (context.now(), visit.may_act());
     let page = Page::new(&visit, Place::Operations, verb(&operation.kind))
+        .below()
         .follow(&Topic::All)
         .live("operation", "card", || one(&operation, now, may_act))
         .live("errors", "card", || errors(&operation));
@@ -125,7 +128,9 @@ fn one(operation: &Operation, now: Timestamp, may_act: bool) -> Markup {
             @if let Some(at) = operation.ended_at {
                 div { dt { "Took" } dd { (moment::lasted(at.since(operation.created_at))) } }
             }
-            div { dt { "Reason" } dd { (operation.reason) } }
+            @if !operation.reason.is_empty() {
+                div.wide { dt { "Reason" } dd { (operation.reason) } }
+            }
             div.wide { dt { "Jobs" } dd { (selection(&operation.selection)) } }
         }
     }
@@ -133,14 +138,15 @@ fn one(operation: &Operation, now: Timestamp, may_act: bool) -> Markup {
 
 fn errors(operation: &Operation) -> Markup {
     html! {
-        div.title { h2 { "First errors" } }
-        @if operation.errors.is_empty() { p.faint { "none" } }
-        ul.list { @for fault in &operation.errors { li {
-            @if let Some(job_id) = &fault.job_id {
-                a.id href=(href::job(job_id)) { (jobs::short(job_id.as_str())) }
-            }
-            p.more title=(fault.message) { (fault.message) }
-        } } }
+        @if !operation.errors.is_empty() {
+            div.title { h2 { "First errors" } }
+            ul.list { @for fault in &operation.errors { li {
+                @if let Some(job_id) = &fault.job_id {
+                    a.id href=(href::job(job_id)) { (jobs::short(job_id.as_str())) }
+                }
+                p.more title=(fault.message) { (sentence(&fault.message)) }
+            } } }
+        }
     }
 }
 
@@ -150,21 +156,24 @@ async fn ask(
     Query(pairs): Query<Vec<(String, String)>>,
     Actor(visit): Actor,
 ) -> Result<Response, Refused> {
-    let filter = Filter::read(&pairs)?;
+    let filter = Filter::read(&pairs);
     let selection = Selection::from(&filter.to_store()?);
     let act = pairs.iter().find(|(name, _)| name == "act").map_or("", |(_, act)| act);
     let kind = acts::kind(act, "")?;
     let found = context.client().dry_run(&kind, &selection).await;
-    let page = Page::new(&visit, Place::Operations, format!("{}?", verb(&kind))).with(html! {
+    let title = format!("{}?", verb(&kind));
+    let page = Page::new(&visit, Place::Operations, title).below().with(html! {
         section.card.ask {
             @match &found {
                 Err(error) => {
-                    p.flash.bad { (error) }
+                    p.flash.bad { (sentence(&error.to_string())) }
                     a.button href=(filter.address(None)) { "Back" }
                 }
                 Ok(found) => {
-                    p.figure { (count(*found)) " jobs" }
-                    p.faint { "of " (self::selection(&selection)) }
+                    p.figure { (count(*found)) @if found.jobs == 1 { " job" } @else { " jobs" } }
+                    p.faint { "of " (self::selection(&selection))
+                        @if selection.states.is_empty() { (those_meant(&kind)) } }
+                    p.note { (meaning(&kind)) }
                     form.stack method="post" action="/operations" {
                         @for (name, value) in filter.pairs() {
                             input type="hidden" name=(name) value=(value);
@@ -197,6 +206,20 @@ fn verb(kind: &Kind) -> &'static str {
     }
 }
 
+/// What it does to each job.
+fn meaning(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Abort { .. } => {
+            "Each of them ends as aborted: what waits at once, what runs as soon as its worker \
+             hears of it. That cannot be taken back."
+        }
+        Kind::Retry { .. } => "Each of them begins anew at the stage where it failed.",
+        Kind::DropDead => {
+            "The jobs stay failed, and nobody can retry them any more. That cannot be taken back."
+        }
+    }
+}
+
 fn standing(state: Standing) -> Markup {
     let (class, word) = match state {
         Standing::Running => ("running", "running"),
@@ -207,13 +230,27 @@ fn standing(state: Standing) -> Markup {
     html! { span.badge.(class) { (word) } }
 }
 
+/// Which jobs it is for, where no states were chosen.
+fn those_meant(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Abort { .. } => ", not ended",
+        Kind::Retry { .. } | Kind::DropDead => ", failed",
+    }
+}
+
+/// The states of jobs that have not ended.
+fn still() -> Vec<JobState> {
+    JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect()
+}
+
 /// Which jobs, in words.
 fn selection(selection: &Selection) -> Markup {
     let states: Vec<_> = selection.states.iter().map(|state| state.as_str()).collect();
     html! {
         @match &selection.pipeline { Some(name) => (name), None => "all pipelines" }
         @if let Some(stage) = &selection.stage { ", stage " (stage) }
-        @if !states.is_empty() { ", " (states.join(" or ")) }
+        @if selection.states == still() { ", not ended" }
+        @else if !states.is_empty() { ", " (states.join(" or ")) }
         @if let Some(text) = &selection.text { ", with “" (text) "”" }
         @if let Some(from) = selection.created_from { ", submitted from " (moment::full(from)) }
         @if let Some(before) = selection.created_before {

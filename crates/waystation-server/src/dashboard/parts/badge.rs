@@ -9,6 +9,12 @@ pub fn state(state: JobState) -> Markup {
     html! { span.badge.(class(state)) { (state) } }
 }
 
+/// A state as the head of a column.
+pub fn title(state: JobState) -> String {
+    let (first, rest) = state.as_str().split_at(1);
+    format!("{}{rest}", first.to_ascii_uppercase())
+}
+
 /// The class by which a style sheet colours a state.
 pub fn class(state: JobState) -> &'static str {
     state.as_str()
@@ -73,6 +79,11 @@ pub fn number(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A number in a table, where zeros stand back.
+pub fn count(count: u64) -> Markup {
+    html! { @if count == 0 { span.faint { "0" } } @else { (number(count)) } }
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub struct Chart<'a> {
 
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
+const TICKS: usize = 5;
+/// How much of a place's width a point alone takes.
+const DASH: f64 = 0.8;
 
 impl Chart<'_> {
     /// Bars on top of each other, one pile a place.
@@ -82,8 +85,6 @@ impl Chart<'_> {
 
     fn frame(&self, most: f64, marks: &Markup) -> Markup {
         let step = WIDTH / self.places.len().max(1) as f64;
-        let ends =
-            [self.places.first(), self.places.get(self.places.len() / 2), self.places.last()];
         html! {
             div.chart {
                 div.scale aria-hidden="true" {
@@ -102,11 +103,19 @@ impl Chart<'_> {
                             height=(HEIGHT) { title { (name) (self.words(place)) } }
                     }
                 }
+                span.zone aria-hidden="true" { "UTC" }
                 div.places aria-hidden="true" {
-                    @for place in ends.into_iter().flatten() { span { (place) } }
+                    @for place in self.ticks() { span { (place) } }
                 }
             }
         }
+    }
+
+    /// The places that are named below: as many as stand well beside each other on a phone.
+    fn ticks(&self) -> impl Iterator<Item = &str> {
+        let last = self.places.len().saturating_sub(1);
+        let place = move |tick: usize| self.places.get(last * tick / (TICKS - 1));
+        (0..TICKS).filter_map(place).map(String::as_str)
     }
 
     /// What a place holds, in words.
@@ -145,24 +154,28 @@ fn path(values: &[Option<f64>], step: f64, most: f64) -> String {
             continue;
         };
         let (x, y) = ((place as f64 + 0.5) * step, HEIGHT - value / most * HEIGHT);
-        // A point alone is drawn as a short line; writing into a text cannot fail.
-        let _ = if is_on {
-            write!(path, "L{x:.1} {y:.1}")
-        } else {
-            write!(path, "M{:.1} {y:.1}L{x:.1} {y:.1}", x - 1.0)
+        // A point alone is drawn as a dash, which can be seen; writing into a text cannot fail.
+        let goes_on = values.get(place + 1).is_some_and(Option::is_some);
+        let _ = match (is_on, goes_on) {
+            (true, _) => write!(path, "L{x:.1} {y:.1}"),
+            (false, true) => write!(path, "M{x:.1} {y:.1}"),
+            (false, false) => {
+                let half = step * DASH / 2.0;
+                write!(path, "M{:.1} {y:.1}L{:.1} {y:.1}", x - half, x + half)
+            }
         };
         is_on = true;
     }
     path
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is not below this.
+/// The smallest of some round numbers that is not below this: its half is round, too.
 fn nice(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let steps = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0].map(|step| step * power);
     steps.into_iter().find(|step| *step >= value * 0.999_999).unwrap_or(value)
 }
 
@@ -178,7 +191,7 @@ mod tests {
 
     #[test]
     fn scales_end_at_round_numbers() {
-        for (value, end) in [(0.0, 1.0), (0.7, 1.0), (1.0, 1.0), (3.0, 5.0), (21.0, 50.0)] {
+        for (value, end) in [(0.0, 1.0), (0.7, 0.8), (1.0, 1.0), (2.4, 3.0), (240.0, 300.0)] {
             assert!((nice(value) - end).abs() < 1e-9, "{value}: {}", nice(value));
         }
     }
@@ -186,7 +199,7 @@ mod tests {
     #[test]
     fn bars_stand_on_the_ground_and_say_what_they_are() {
         let drawn = chart(vec![Some(5.0), None]).bars().into_string();
-        assert!(drawn.contains(r#"y="0.00" width="299.00" height="120.00""#), "{drawn}");
+        assert!(drawn.contains(r#"y="20.00" width="299.00" height="100.00""#), "{drawn}");
         assert!(drawn.contains("<title>p0\ndone: 5</title>"), "{drawn}");
         assert!(drawn.contains("<title>p1</title>"), "{drawn}");
     }
@@ -195,7 +208,7 @@ mod tests {
     fn lines_break_where_nothing_is_known() {
         assert_eq!(
             path(&[Some(1.0), Some(0.5), None, Some(0.0)], 10.0, 1.0),
-            "M4.0 0.0L5.0 0.0L15.0 60.0M34.0 120.0L35.0 120.0"
+            "M5.0 0.0L15.0 60.0M31.0 120.0L39.0 120.0"
         );
     }
 }

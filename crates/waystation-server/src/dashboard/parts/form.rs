@@ -32,7 +32,7 @@ pub fn fields(form: &Form, texts: &Texts) -> Markup {
 fn show(field: &Field, text: &str, index: usize) -> Markup {
     let (name, id) = (format!("{PREFIX}{}", field.name), format!("field-{index}"));
     let label = html! {
-        (field.name) @if field.optional { small.faint { " optional" } }
+        (field.name) @if field.optional { small.faint { " (optional)" } }
     };
     let required = !field.optional;
     html! {

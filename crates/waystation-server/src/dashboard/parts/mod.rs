@@ -6,3 +6,4 @@ pub mod form;
 pub mod moment;
 pub mod preview;
 pub mod value;
+pub mod words;

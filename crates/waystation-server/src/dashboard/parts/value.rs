@@ -23,7 +23,12 @@ pub fn inline(value: &Value) -> Markup {
     }
     let mut short = whole;
     failure::truncate(&mut short, SHORT_BYTES_MAX);
-    html! { details.long { summary { code.value { (short) } } pre.json { (pretty(value)) } } }
+    html! {
+        details.long {
+            summary { code.value { (short) } }
+            pre.json tabindex="0" { (pretty(value)) }
+        }
+    }
 }
 
 /// All params, one a line.

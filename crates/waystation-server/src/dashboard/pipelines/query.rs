@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{PipelineName, StageId};
 use waystation_core::port;
 use waystation_core::state::JobState;
-use waystation_core::statistics::minute;
 use waystation_engine::control::{Pause, Target};
 use waystation_engine::{DefinitionError, Graph};
 
 use crate::context::Context;
-use crate::dashboard::figures::{self, Work};
+use crate::figures::{Sums, Window};
 use crate::redact;
 
-/// How far back it is told what stages did.
-pub const LATELY: Duration = Duration::from_mins(5);
+/// How many minutes it is told of what stages did, as the API does.
+pub const MINUTES: u32 = 5;
 
 /// How many jobs stand in each state.
 pub type States = BTreeMap<JobState, u64>;
@@ -52,8 +50,10 @@ pub struct Shown {
     pub source: String,
     /// How many jobs stand at each stage.
     pub states: BTreeMap<StageId, States>,
-    /// What each stage did of late.
-    pub work: BTreeMap<StageId, Work>,
+    /// The last minutes.
+    pub window: Window,
+    /// What each stage did in them.
+    pub work: BTreeMap<StageId, Sums>,
     /// What of it is paused or drained.
     pub pauses: Vec<Pause>,
 }
@@ -96,10 +96,11 @@ pub async fn read(context: &Context, name: PipelineName) -> Result<Option<Shown>
         *stage.entry(count.state).or_default() += count.jobs;
     }
     let now = context.now();
-    let work = figures::work(&counted, &name, minute(now.minus(LATELY)));
+    let window = Window::new(MINUTES, now);
+    let work = window.stages(&counted, &name);
     pauses.retain(|pause| is_of(pause, &name));
     let (version, source) = (record.version, redact::pipeline_text(&record.source));
-    Ok(Some(Shown { now, name, version, graph, source, states, work, pauses }))
+    Ok(Some(Shown { now, name, version, graph, source, states, window, work, pauses }))
 }
 
 fn is_of(pause: &Pause, name: &PipelineName) -> bool {
@@ -110,6 +111,11 @@ fn is_of(pause: &Pause, name: &PipelineName) -> bool {
 }
 
 impl Shown {
+    /// What it is for, where it says so.
+    pub fn description(&self) -> Option<&str> {
+        self.graph.as_ref().ok()?.pipeline.description.as_deref()
+    }
+
     /// How many jobs stand at a stage in one of these states.
     pub fn standing(&self, stage: &str, states: &[JobState]) -> u64 {
         let known = self.states.get(stage);

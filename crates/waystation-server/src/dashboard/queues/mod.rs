@@ -9,7 +9,7 @@ use waystation_core::clock::Timestamp;
 use waystation_engine::control::{Pause, Target};
 
 use super::page::{Page, Place};
-use super::parts::badge::number;
+use super::parts::badge;
 use super::parts::moment;
 use super::refused::Refused;
 use super::visit::Visit;
@@ -38,11 +38,13 @@ async fn show(State(context): State<Context>, visit: Visit) -> Result<Response, 
 fn table(queues: &[Queue], pauses: &[Pause], now: Timestamp, may_act: bool) -> Markup {
     html! {
         h2.hidden { "Queues" }
-        @if queues.is_empty() { p.empty { "No queue is known here." } } @else {
+        @if queues.is_empty() { div.empty { p { "No queue is known here yet." }
+            p { "Queues come with the " a href="/pipelines" { "pipelines" } "." } } } @else {
             div.scroll { table {
                 thead { tr {
                     th { "Queue" } th { "Read by" } th.number { "Ready" } th.number { "Oldest" }
-                    th.number { "Delayed" } th.number { "In hand" } th.number { "Workers" } th {}
+                    th.number { "Delayed" } th.number { "In hand" } th.number { "Workers" }
+                    @if may_act { th { span.hidden { "Pause" } } }
                 } }
                 tbody { @for queue in queues { (row(queue, pauses, now, may_act)) } }
             } }
@@ -56,24 +58,25 @@ fn row(queue: &Queue, pauses: &[Pause], now: Timestamp, may_act: bool) -> Markup
     let unserved = queue.workers == 0 && queue.ready > 0;
     html! {
         tr {
-            td data-label="Queue" { code { (queue.queue) }
+            td.name data-label="Queue" title=(queue.queue) { code { (queue.queue) }
                 @if is_paused { " " span.badge.retrying { "paused" } }
                 @else if !queue.pauses.is_empty() { " " span.badge.retrying { "held" } } }
-            td data-label="Read by" { @for reader in &queue.stages {
-                a href=(href::pipeline(&reader.pipeline.as_str().into())) { (reader.pipeline) }
-                " · " (reader.stage) " "
+            td.name data-label="Read by" { @for reader in &queue.stages {
+                a href=(href::pipeline(&reader.pipeline.as_str().into())) {
+                    (reader.pipeline) " · " (reader.stage)
+                } " "
             } }
-            td.number data-label="Ready" { (number(queue.ready)) }
+            td.number data-label="Ready" { (badge::count(queue.ready)) }
             td.number data-label="Oldest" { @match queue.oldest_at {
                 Some(at) => (moment::age(at.0, now)),
                 None => span.faint { "–" },
             } }
-            td.number data-label="Delayed" { (number(queue.delayed)) }
-            td.number data-label="In hand" { (number(queue.in_flight)) }
+            td.number data-label="Delayed" { (badge::count(queue.delayed)) }
+            td.number data-label="In hand" { (badge::count(queue.in_flight)) }
             td.number data-label="Workers" { span.text-failed[unserved] { (queue.workers) } }
-            td.number { @if may_act && !is_paused {
+            @if may_act { td.act { @if !is_paused {
                 (pausing::button(&target, "pause", "Pause", "/queues"))
-            } }
+            } } }
         }
     }
 }
