@@ -17,6 +17,7 @@ use waystation_core::job::JobRecord;
 use waystation_core::pipeline::Catalog;
 use waystation_core::port;
 use waystation_core::settlement::{Rejected, Submitted};
+use waystation_engine::supervisor::{self, Supervisor, SupervisorError};
 use waystation_engine::{
     Backend, Client, Definition, DefinitionError, Engine, EngineError, Handle, Options, Registry,
     Sources, Submission, SubmitError,
@@ -24,7 +25,7 @@ use waystation_engine::{
 use waystation_executors::Executors;
 
 use crate::backends::{self, OpenError, Urls};
-use crate::{Signals, environment};
+use crate::{Signals, environment, supervised};
 
 /// A pipeline with the user's own code behind its stages. Either the stages follow each other in
 /// the order that they are added, or a pipeline file declares them.
@@ -76,6 +77,12 @@ pub enum AppError {
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
+    /// The workers could not be looked after any more.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// The program cannot be called again.
+    #[error("cannot call this program again: {0}")]
+    Program(std::io::Error),
     /// The system does not tell of signals.
     #[error("cannot listen to signals: {0}")]
     Signals(std::io::Error),
@@ -324,6 +331,35 @@ impl OpenApp {
             ended = ended => Ok(ended?),
             () = signals.next() => Ok(()),
         }
+    }
+
+    /// Works by processes that are looked after: this program is called again, as it was called,
+    /// for each of them, and does in them what is asked of a worker once it comes here. Ends when
+    /// it is told to, by Ctrl-C or SIGTERM, after what runs; at once at the second signal.
+    pub async fn supervise(
+        &self,
+        workers: supervisor::Options,
+        options: Options,
+    ) -> Result<(), AppError> {
+        let backend = self.client.backend().clone();
+        let (registry, only) =
+            (self.client.registry().clone(), vec![self.definition.pipeline.name.clone()]);
+        if let Some(assignment) = supervised::assignment() {
+            let work = supervisor::Work { backend, registry, only, options };
+            return Ok(supervised::run(work, assignment).await?);
+        }
+        let mut signals = Signals::listen().map_err(AppError::Signals)?;
+        let launch = supervised::processes().map_err(AppError::Program)?;
+        let mut supervising = Supervisor::start(workers, launch, backend)?;
+        tokio::select! {
+            ended = supervising.join() => return Ok(ended?),
+            () = signals.next() => supervising.stop(),
+        }
+        tokio::select! {
+            ended = supervising.join() => return Ok(ended?),
+            () = signals.next() => supervising.stop_at_once(),
+        }
+        Ok(supervising.join().await?)
     }
 
     /// Works until no job can go on by itself.

@@ -7,6 +7,9 @@ struct BigPayloads;
 #[doc = include_str!("../../../docs/guides/branching_and_joining.md")]
 struct BranchingAndJoining;
 
+#[doc = include_str!("../../../docs/guides/engine.md")]
+struct TheEngine;
+
 #[doc = include_str!("../../../docs/guides/first_stage.md")]
 struct FirstStage;
 

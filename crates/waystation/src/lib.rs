@@ -31,17 +31,19 @@
 
 mod app;
 pub mod backends;
+pub mod config;
 mod environment;
 #[cfg(doctest)]
 mod guides;
 mod signals;
+pub mod supervised;
 #[cfg(feature = "otlp")]
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use app::{App, AppError, OpenApp};
-pub use environment::environment;
+pub use environment::{environment, environment_with};
 pub use schemars::{self, JsonSchema};
 pub use signals::Signals;
 pub use waystation_core::Params;
@@ -58,7 +60,7 @@ pub use waystation_engine::{
     AnswerError, Backend, Client, Definition, Engine, EngineError, Handle, Options, Registry,
     Sources, Submission,
 };
-pub use waystation_executors::Executors;
+pub use waystation_executors::{Entry, Executors, Setting};
 
 pub use waystation_core as core;
 pub use waystation_engine as engine;

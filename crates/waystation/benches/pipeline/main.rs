@@ -6,11 +6,13 @@
 //!
 //! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
 //!
-//! The dashboard's pages over a long history on SQLite, while jobs run: only where it is named.
+//! The dashboard's pages over a long history on SQLite, while jobs run, and a browser's tab that is
+//! left open on some of them, MINUTES each: only where `dashboard` or `tab` is named. The latter
+//! takes Chromium and its driver.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard]`. Each round
-//! runs the bare statements and the engine one after the other on the same disk; medians and their
-//! ratio are printed.
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard|tab [MINUTES]]`.
+//! Each round runs the bare statements and the engine one after the other on the same disk; medians
+//! and their ratio are printed.
 
 mod bare_postgres;
 mod bare_rabbitmq;
@@ -27,9 +29,10 @@ use figures::{Figures, median};
 const STAGES: usize = 3;
 const JOBS: usize = 30_000;
 const ROUNDS: usize = 5;
+const MINUTES: usize = 10;
 const LATENCY_SAMPLES: usize = 500;
 /// What an argument may limit the measuring to.
-const STORES: [&str; 5] = ["sqlite", "postgres", "rabbitmq", "families", "dashboard"];
+const STORES: [&str; 6] = ["sqlite", "postgres", "rabbitmq", "families", "dashboard", "tab"];
 /// The children of one job.
 const CHILDREN: usize = 10_000;
 /// Names the PostgreSQL server to measure on.
@@ -42,7 +45,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
     let jobs = numbers.next().unwrap_or(JOBS);
     let rounds = numbers.next().unwrap_or(ROUNDS);
+    let minutes = numbers.next().unwrap_or(MINUTES);
     let only = |store: &str| !std::env::args().any(|one| STORES.contains(&&*one) && one != store);
+    let is_named = |case: &str| std::env::args().any(|argument| argument == case);
     if only("sqlite") {
         sqlite(jobs, rounds, "full")?;
         sqlite(jobs, rounds, "normal")?;
@@ -50,8 +55,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if only("families") {
         families(rounds)?;
     }
-    if std::env::args().any(|argument| argument == "dashboard") {
-        look_at_pages(jobs)?;
+    if is_named("dashboard") {
+        dashboard::look_at_pages(jobs)?;
+    }
+    if is_named("tab") {
+        dashboard::leave_a_tab_open(jobs, minutes)?;
     }
     match std::env::var(SERVER) {
         Ok(server) if only("postgres") => postgres(jobs, rounds, &server)?,
@@ -100,21 +108,6 @@ fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
             run.looks.percentile(0.99),
             run.looks.count()
         );
-    }
-    Ok(())
-}
-
-fn look_at_pages(jobs: usize) -> Result<(), Box<dyn std::error::Error>> {
-    let folder = tempfile::tempdir()?;
-    let store = format!("sqlite://{}", folder.path().join("history.db").display());
-    let report = dashboard::measure(jobs, &store)?;
-    println!(
-        "dashboard on sqlite: {jobs} jobs of history (made in {:.0} s), {:.0} jobs/s end meanwhile",
-        report.history_seconds, report.jobs_per_second
-    );
-    for (path, took) in &report.pages {
-        let (half, most) = (took.percentile(0.50), took.percentile(0.99));
-        println!("  p50 {half:>7.1} ms  p99 {most:>7.1} ms  {path}");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub(crate) mod blobs;
 mod brokers;
 mod stores;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waystation_core::clock::{Clock, SystemClock};
@@ -68,6 +69,9 @@ pub struct Urls {
     pub bus: Option<String>,
     /// A place for blobs.
     pub blobs: Option<String>,
+    /// Further variables, beneath those of the process: where credentials of a place for blobs are
+    /// looked for.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Urls {
@@ -84,7 +88,7 @@ impl Urls {
 /// `gs://BUCKET/FOLDER`.
 pub async fn open(urls: &Urls) -> Result<Backend, OpenError> {
     // First: it costs nothing, and a mistake in it is told before anything is made.
-    let blobs = urls.blobs.as_deref().map(blobs::open).transpose()?;
+    let blobs = urls.blobs.as_deref().map(|url| blobs::open(url, &urls.variables)).transpose()?;
     let backend = open_ports(urls).await?;
     Ok(match blobs {
         Some(blobs) => backend.with_blobs(blobs),

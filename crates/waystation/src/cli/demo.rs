@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use waystation::config::Given;
 use waystation::core::event::EventKind;
 use waystation::core::job::{JobFilter, JobRecord, PAGE_MAX};
 use waystation::core::state::JobState;
@@ -45,6 +46,13 @@ pub struct Arguments {
     no_serve: bool,
 }
 
+impl Arguments {
+    /// What they say of settings.
+    pub fn given(&self) -> Vec<Given> {
+        serve::given("--serve", self.serve)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Review {
     Ask,
@@ -71,8 +79,8 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let stopper = engine.stopper();
     let mut dashboard = None;
     if !arguments.no_serve {
-        let folders = vec![arguments.data_dir.clone()];
-        let serving = serve::begin(client.clone(), arguments.serve, folders).await?;
+        let folder = arguments.data_dir.clone();
+        let serving = serve::begin_anywhere(client.clone(), global, folder).await?;
         invite(&arguments, &serving.address, global);
         dashboard = Some(serving);
     }
@@ -150,10 +158,11 @@ fn invite(arguments: &Arguments, address: &str, global: &Global) {
 fn with_places(global: &Global, arguments: &Arguments, roll: &Roll) -> Global {
     let mut global = global.clone();
     let folder = &arguments.data_dir;
-    global.store.get_or_insert_with(|| format!("sqlite://{}", folder.join("demo.db").display()));
+    let flags = &mut global.flags;
+    flags.store.get_or_insert_with(|| format!("sqlite://{}", folder.join("demo.db").display()));
     let set = |name: &str, path: PathBuf| (name.to_owned(), path.display().to_string());
-    global.sets.push(set("input", roll.photos()));
-    global.sets.push(set("output", folder.clone()));
+    flags.sets.push(set("input", roll.photos()));
+    flags.sets.push(set("output", folder.clone()));
     global
 }
 

@@ -14,28 +14,25 @@ const VARIABLE: &str = "WAYSTATION_LOG";
 
 /// Starts the log.
 pub fn start(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug",
-        (false, _) => "trace",
-    };
+    let settings = global.settings();
     // The AMQP client tells as errors what we only ask: whether a queue is there.
-    let level = format!("{level},lapin=off");
-    let filter = match std::env::var(VARIABLE) {
-        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
+    let level = format!("{},lapin=off", settings.log_level);
+    let filter = match &settings.log {
+        Some(text) => EnvFilter::try_new(text).unwrap_or_else(|error| {
             out::say(format_args!("{VARIABLE} `{text}` is not understood ({error}): ignored"));
             EnvFilter::new(&level)
         }),
-        _ => EnvFilter::new(&level),
+        None => EnvFilter::new(&level),
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_target(global.verbose > 1)
-        .with_ansi(out::stderr_is_colourful())
-        .with_writer(AboveBars)
-        .init();
+        .with_target(global.verbose > 1 || settings.log_json)
+        .with_writer(AboveBars);
+    if settings.log_json {
+        lines.json().init();
+    } else {
+        lines.with_ansi(out::stderr_is_colourful()).init();
+    }
 }
 
 /// Whether lines would only spoil what is on the screen.

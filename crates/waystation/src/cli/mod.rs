@@ -1,11 +1,16 @@
 //! The command line: the tree of commands, and who carries them out.
 
 mod audit;
+mod config;
 mod dead;
 #[cfg(feature = "images")]
 mod demo;
 mod doctor;
+mod engine;
+mod engines;
+mod executors;
 mod exit;
+mod health;
 mod inbox;
 mod input;
 mod jobs;
@@ -38,15 +43,17 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use waystation::config::Given;
+
 use exit::{Error, Outcome};
-use session::Global;
+use session::{Flags, Global};
 
 /// Durable pipelines over the queues that you already run.
 #[derive(Parser)]
 #[command(name = "waystation", version, max_term_width = 100)]
 struct Arguments {
     #[command(flatten)]
-    global: Global,
+    flags: Flags,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -58,6 +65,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Run a pipeline in this process.
     Run(run::Arguments),
+    /// Run the workers of this host, as processes that are looked after.
+    Engine(engine::Arguments),
     /// Serve the API and the dashboard.
     Serve(serve::Arguments),
     /// Submit jobs to a pipeline.
@@ -80,8 +89,13 @@ enum Verb {
     Queues,
     /// See who works, and at what.
     Workers,
-    /// See what finds new jobs, and where it stands.
-    Sources,
+    /// See who looks after the workers of each host, and how these are.
+    Engines,
+    /// See what finds new jobs and what it found, and have it look.
+    Sources {
+        #[command(subcommand)]
+        verb: Option<sources::Verb>,
+    },
     /// Let a pipeline, a stage or a queue begin nothing new.
     Pause(pauses::Pausing),
     /// Let a pipeline take nothing new, and end what is there.
@@ -100,7 +114,15 @@ enum Verb {
     Audit(audit::Arguments),
     /// Look whether stores can be relied on: settings, rights, room, clocks.
     Doctor(doctor::Arguments),
-    /// Check and draw pipeline files; see and put pipelines.
+    /// See what a stage's `type:` may be, and its settings.
+    #[command(subcommand)]
+    Executors(executors::Verb),
+    /// Ask a server whether things go on; exit code 0 says that they do.
+    Health(health::Arguments),
+    /// See and check the settings, and where each comes from.
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Check, draw and convert pipeline files; see and put pipelines.
     #[command(subcommand)]
     Pipelines(pipelines::Verb),
 }
@@ -113,11 +135,24 @@ impl Verb {
             #[cfg(feature = "images")]
             Self::Demo(_) => Some(("demo", "it works in a folder of its own")),
             Self::Run(_) => Some(("run", "it works on a store itself (hint: --store URL)")),
+            Self::Engine(_) => Some(("engine", "it works on a store itself (hint: --store URL)")),
             Self::Serve(_) => Some(("serve", "it is the server (hint: --store URL)")),
             Self::Doctor(_) => {
                 Some(("doctor", "it looks at stores and brokers (hint: --store URL)"))
             }
             _ => None,
+        }
+    }
+
+    /// What its flags say of settings.
+    fn given(&self) -> Vec<Given> {
+        match self {
+            #[cfg(feature = "images")]
+            Self::Demo(arguments) => arguments.given(),
+            Self::Run(arguments) => arguments.given(),
+            Self::Engine(arguments) => arguments.given(),
+            Self::Serve(arguments) => arguments.given(),
+            _ => Vec::new(),
         }
     }
 }
@@ -127,8 +162,12 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    logs::start(&arguments.global);
+    let Arguments { flags, verb } = Arguments::parse();
+    let global = match config::load(flags, verb.given()) {
+        Ok(global) => global,
+        Err(error) => return error.report(),
+    };
+    logs::start(&global);
     if let Err(error) = traces::start() {
         return error.report();
     }
@@ -136,7 +175,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Error::failed(format!("no threads to run on: {error}")).report(),
     };
-    let ended = runtime.block_on(dispatch(arguments.verb, &arguments.global));
+    let ended = runtime.block_on(dispatch(verb, &global));
     // Drops what still runs, and with it the guards that end its child processes.
     runtime.shutdown_timeout(LAST_WAIT);
     traces::end();
@@ -154,7 +193,8 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         #[cfg(feature = "images")]
         Verb::Demo(arguments) => demo::run(arguments, global).await,
         Verb::Run(arguments) => run::run(arguments, global).await,
-        Verb::Serve(arguments) => serve::run(arguments, global).await,
+        Verb::Engine(arguments) => engine::run(arguments, global).await,
+        Verb::Serve(_) => serve::run(global).await,
         Verb::Submit(arguments) => submit::run(arguments, global).await,
         Verb::Jobs(verb) => jobs::run(verb, global).await,
         Verb::Inbox(verb) => inbox::run(verb, global).await,
@@ -164,7 +204,8 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::Top(arguments) => top::run(&arguments, global).await,
         Verb::Queues => queues::run(global).await,
         Verb::Workers => workers::run(global).await,
-        Verb::Sources => sources::run(global).await,
+        Verb::Engines => engines::run(global).await,
+        Verb::Sources { verb } => sources::run(verb, global).await,
         Verb::Pause(arguments) => pauses::pause(arguments, global).await,
         Verb::Drain(arguments) => pauses::drain(arguments, global).await,
         Verb::Resume(arguments) => pauses::resume(arguments, global).await,
@@ -173,6 +214,9 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::Operations(verb) => operations::run(verb, global).await,
         Verb::Tokens(verb) => tokens::run(verb, global).await,
         Verb::Doctor(arguments) => doctor::run(arguments, global).await,
+        Verb::Executors(verb) => executors::run(&verb, global),
+        Verb::Health(arguments) => health::run(&arguments, global).await,
+        Verb::Config(verb) => Ok(config::run(&verb, global)),
         Verb::Pipelines(verb) => pipelines::run(verb, global).await,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use waystation::config::Given;
 use waystation::core::id::StageId;
 use waystation::core::job::Count;
 use waystation::core::pipeline::Pipeline;
@@ -37,15 +38,26 @@ pub struct Arguments {
     stages: Vec<String>,
     /// Serve the API and the dashboard beside it [default address: 127.0.0.1:7280]
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "127.0.0.1:7280")]
-    serve: Option<SocketAddr>,
-    /// How long what runs may go on once the engine is to end
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    drain_seconds: u64,
-    /// How long a dead worker's jobs stay its own
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    lease_seconds: u64,
+    #[expect(clippy::option_option, reason = "absent, without a value, with one")]
+    serve: Option<Option<SocketAddr>>,
+    /// How long what runs may go on once the engine is to end [default: 30]
+    #[arg(long, value_name = "N")]
+    drain_seconds: Option<u64>,
+    /// How long a dead worker's jobs stay its own [default: 30]
+    #[arg(long, value_name = "N")]
+    lease_seconds: Option<u64>,
+}
+
+impl Arguments {
+    /// What they say of settings.
+    pub fn given(&self) -> Vec<Given> {
+        let given = [
+            Given::new("engine.drain_seconds", "--drain-seconds", self.drain_seconds),
+            Given::new("engine.lease_seconds", "--lease-seconds", self.lease_seconds),
+        ];
+        let address = serve::given("--serve", self.serve.flatten());
+        given.into_iter().flatten().chain(address).collect()
+    }
 }
 
 /// Runs the pipeline until it is idle, broken or told to end.
@@ -58,9 +70,10 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let backend = session.backend().clone();
     let registry = session.client().registry().clone();
     let definition = registry.install(&arguments.pipeline.display().to_string(), &text).await?;
-    let drain = Duration::from_secs(arguments.drain_seconds);
+    let settings = &global.settings().engine;
+    let drain = settings.drain;
     let options = Options {
-        lease: Duration::from_secs(arguments.lease_seconds),
+        lease: settings.lease,
         drain,
         stages: served(&definition, &arguments.stages)?,
         sources: if arguments.until_idle { Sources::Once } else { Sources::Continuous },
@@ -72,8 +85,8 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     greet(&definition, arguments.until_idle, global);
     let stopper = engine.stopper();
     let mut serving = None;
-    if let Some(address) = arguments.serve {
-        let begun = serve::begin(session.client(), Some(address), Vec::new()).await?;
+    if arguments.serve.is_some() {
+        let begun = serve::begin(session.client(), global).await?;
         if !global.quiet {
             out::say(format_args!("the dashboard: {}", begun.address));
         }
@@ -124,7 +137,7 @@ fn with_input(global: &Global, input: Option<&str>) -> Result<Global, Error> {
     if global.sets.iter().any(|(name, _)| name == "input") {
         return Err(Error::usage("--input and --set input=... say the same: leave one out"));
     }
-    global.sets.push(("input".to_owned(), input.to_owned()));
+    global.flags.sets.push(("input".to_owned(), input.to_owned()));
     Ok(global)
 }
 

@@ -1,11 +1,14 @@
 //! `waystation serve`: the API and the dashboard; and the same beside an engine.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use waystation::config::Given;
+#[cfg(feature = "images")]
+use waystation::config::Origin;
 use waystation::server::{self, Server, ServerError};
 use waystation::{Client, Signals};
 
@@ -13,8 +16,6 @@ use super::exit::{Error, Outcome};
 use super::out;
 use super::session::Global;
 
-/// The port that dashboards listen on, unless they are told.
-const PORT: u16 = 7280;
 /// How long what was asked may still be answered at the end.
 const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -22,26 +23,38 @@ const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Where to listen. Others than this machine's own addresses need a token: `tokens add`
-    #[arg(long, value_name = "ADDRESS", default_value_t = own(PORT))]
-    listen: SocketAddr,
+    /// [default: 127.0.0.1:7280]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Show files of this folder where params name them by their paths
     #[arg(long = "preview", value_name = "DIR")]
-    previews: Vec<PathBuf>,
+    previews: Vec<String>,
 }
 
-/// This machine's own address.
-fn own(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+impl Arguments {
+    /// What they say of settings.
+    pub fn given(&self) -> Vec<Given> {
+        let previews = (!self.previews.is_empty()).then(|| self.previews.clone());
+        let previews = Given::new("previews", "--preview", previews);
+        given("--listen", self.listen).into_iter().chain(previews).collect()
+    }
+}
+
+/// What a flag says of the settings by naming an address.
+pub fn given(flag: &'static str, address: Option<SocketAddr>) -> Vec<Given> {
+    let host = address.map(|address| address.ip().to_string());
+    let port = address.map(|address| address.port());
+    let given = [Given::new("listen.host", flag, host), Given::new("listen.port", flag, port)];
+    given.into_iter().flatten().collect()
 }
 
 /// Serves until it is told to end.
-pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error> {
+pub async fn run(global: &Global) -> Result<Outcome, Error> {
     let mut signals = Signals::listen()
         .map_err(|error| Error::failed(format!("cannot listen to signals: {error}")))?;
     global.refuse_fleeting_store()?;
     let session = global.open_to_serve().await?;
-    let client = session.client();
-    let serving = begin(client, Some(arguments.listen), arguments.previews).await?;
+    let serving = begin(session.client(), global).await?;
     if !global.quiet {
         out::say(format_args!("serving {} at {} until Ctrl-C", global.places(), serving.address));
     }
@@ -58,26 +71,46 @@ pub struct Serving {
     ended: JoinHandle<io::Result<()>>,
 }
 
-/// Begins to serve. Without an address, another port is taken where the usual one is not free.
-pub async fn begin(
+/// Begins to serve where the settings say.
+pub async fn begin(client: Client, global: &Global) -> Result<Serving, Error> {
+    begin_with(Server::bind(client, options(global)).await)
+}
+
+/// The same, and shows files of this folder, too. Where nobody said an address, another port is
+/// taken when the usual one is not free.
+#[cfg(feature = "images")]
+pub async fn begin_anywhere(
     client: Client,
-    address: Option<SocketAddr>,
-    preview_folders: Vec<PathBuf>,
+    global: &Global,
+    previews: PathBuf,
 ) -> Result<Serving, Error> {
-    let options = server::Options {
-        address: address.unwrap_or_else(|| own(PORT)),
-        preview_folders,
-        ..server::Options::default()
-    };
+    let mut options = options(global);
+    options.preview_folders.push(previews);
+    let nobody_said = |key| global.config().origin(key) == Some(&Origin::Default);
+    let is_free_to_move = nobody_said("listen.host") && nobody_said("listen.port");
     let bound = Server::bind(client.clone(), options.clone()).await;
-    let server = match bound {
+    begin_with(match bound {
         Err(ServerError::Listen { source, .. })
-            if address.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
+            if is_free_to_move && source.kind() == io::ErrorKind::AddrInUse =>
         {
-            Server::bind(client, server::Options { address: own(0), ..options }).await
+            options.address.set_port(0);
+            Server::bind(client, options).await
         }
         bound => bound,
-    };
+    })
+}
+
+fn options(global: &Global) -> server::Options {
+    let settings = global.settings();
+    server::Options {
+        address: settings.listen,
+        preview_folders: settings.previews.iter().map(PathBuf::from).collect(),
+        name: settings.name.clone(),
+        ..server::Options::default()
+    }
+}
+
+fn begin_with(server: Result<Server, ServerError>) -> Result<Serving, Error> {
     let server = server.map_err(|error| match error {
         ServerError::Unguarded(_) | ServerError::Listen { .. } => Error::usage(error.to_string()),
         ServerError::Remote(_) => Error::failed(error.to_string()),

@@ -1,13 +1,14 @@
 //! What every command has at hand: the options that all share, and the store behind them.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use waystation::backends::Urls;
-use waystation::core::pipeline::Pipeline;
+use waystation::config::{Config, Given, Settings};
+use waystation::core::pipeline::{Defaults, Pipeline};
 use waystation::engine::Environment;
-use waystation::{Backend, Client, Executors, Registry, backends, environment};
+use waystation::{Backend, Client, Executors, Registry, backends, environment_with};
 
 use super::exit::Error;
 use super::{out, traces};
@@ -25,11 +26,13 @@ const SERVER_HELP: &str =
     "A server that is asked instead of a store: http://HOST:7280 [default: $WAYSTATION_SERVER]";
 const TOKEN_HELP: &str =
     "What the server is shown; others on this machine see it here [default: $WAYSTATION_TOKEN]";
+const CONFIG_HELP: &str =
+    "The file of settings [default: $WAYSTATION_CONFIG, or waystation.toml in this folder]";
 
 /// The options of every command.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub struct Flags {
     #[arg(long, global = true, value_name = "URL", help = STORE_HELP)]
     /// The store.
     pub store: Option<String>,
@@ -48,6 +51,9 @@ pub struct Global {
     #[arg(long, global = true, value_name = "TOKEN", help = TOKEN_HELP)]
     /// What is shown to the server.
     pub token: Option<String>,
+    #[arg(long = "config", global = true, value_name = "FILE", help = CONFIG_HELP)]
+    /// The file of settings.
+    pub config_file: Option<PathBuf>,
     /// Write JSON to stdout: one document, or one object per line
     #[arg(long, global = true)]
     pub json: bool,
@@ -62,17 +68,28 @@ pub struct Global {
     pub quiet: bool,
 }
 
+/// The options of every command, and the settings.
+#[derive(Clone)]
+pub struct Global {
+    /// The options.
+    pub flags: Flags,
+    config: Arc<Config>,
+}
+
+impl Deref for Global {
+    type Target = Flags;
+
+    fn deref(&self) -> &Flags {
+        &self.flags
+    }
+}
+
 /// An open store and the pipelines in it.
 pub struct Session {
     backend: Backend,
     environment: Environment,
     catalog: Arc<Executors>,
-}
-
-/// What was named on the command line, or by a variable.
-pub fn given(option: Option<&String>, variable: &str) -> Option<String> {
-    let named = || std::env::var(variable).ok().filter(|url| !url.is_empty());
-    option.cloned().or_else(named)
+    defaults: Defaults,
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {
@@ -82,21 +99,55 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
     }
 }
 
+impl Flags {
+    /// What they say of settings.
+    pub fn given(&self) -> Vec<Given> {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => Given::new("log_level", "-q", Some("error")),
+            (false, 0) => None,
+            (false, 1) => Given::new("log_level", "-v", Some("info")),
+            (false, 2) => Given::new("log_level", "-vv", Some("debug")),
+            (false, _) => Given::new("log_level", "-vvv", Some("trace")),
+        };
+        let given = [
+            Given::new("store", "--store", self.store.clone()),
+            Given::new("queue", "--queue", self.queue.clone()),
+            Given::new("bus", "--bus", self.bus.clone()),
+            Given::new("blobs", "--blobs", self.blobs.clone()),
+            Given::new("server", "--server", self.server.clone()),
+            Given::new("token", "--token", self.token.clone()),
+            level,
+        ];
+        given.into_iter().flatten().collect()
+    }
+}
+
 impl Global {
+    /// The options, and the settings that they and all other places say.
+    pub fn new(flags: Flags, config: Config) -> Self {
+        Self { flags, config: Arc::new(config) }
+    }
+
+    /// What was said where.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.config.settings
+    }
+
     /// The store's URL.
     pub fn url(&self) -> String {
-        let named = given(self.store.as_ref(), "WAYSTATION_STORE");
-        named.unwrap_or_else(|| backends::DEFAULT_STORE.to_owned())
+        self.store.clone().unwrap_or_else(|| self.settings().store.clone())
     }
 
     /// The URLs of everything.
     pub fn urls(&self) -> Urls {
-        Urls {
-            store: self.url(),
-            queue: given(self.queue.as_ref(), "WAYSTATION_QUEUE"),
-            bus: given(self.bus.as_ref(), "WAYSTATION_BUS"),
-            blobs: given(self.blobs.as_ref(), "WAYSTATION_BLOBS"),
-        }
+        let Settings { queue, bus, blobs, .. } = self.settings().clone();
+        let variables = self.config.dot_env.clone();
+        Urls { store: self.url(), queue, bus, blobs, variables }
     }
 
     /// Where things are, for messages: without passwords.
@@ -111,19 +162,20 @@ impl Global {
 
     /// A command that the reader may paste: it names the store or server when this one had to.
     pub fn command(&self, words: &str) -> String {
-        let program = program();
-        match (&self.server, &self.store) {
-            (Some(url), _) => format!("{program} {words} --server {}", quoted(url)),
-            (None, Some(url)) => {
-                format!("{program} {words} --store {}", quoted(&backends::shown(url)))
-            }
-            (None, None) => format!("{program} {words}"),
-        }
+        let place = match (&self.server, &self.store) {
+            (Some(url), _) => format!(" --server {}", quoted(url)),
+            (None, Some(url)) => format!(" --store {}", quoted(&backends::shown(url))),
+            (None, None) => String::new(),
+        };
+        let file = self.config_file.as_ref().map_or_else(String::new, |file| {
+            format!(" --config {}", quoted(&file.display().to_string()))
+        });
+        format!("{} {words}{place}{file}", program())
     }
 
     /// Where `${NAME}` in pipeline files gets its values from.
     pub fn environment(&self) -> Environment {
-        environment(self.sets.iter().cloned().collect::<BTreeMap<_, _>>())
+        environment_with(self.sets.iter().cloned().collect(), self.config.dot_env.clone())
     }
 
     /// The text of a pipeline file that has no problems, so that no store is made for a bad one.
@@ -154,7 +206,8 @@ impl Global {
             backend = backend.with_tracer(tracer);
         }
         let catalog = Arc::new(Executors::standard());
-        Ok(Session { backend, environment: self.environment(), catalog })
+        let defaults = self.settings().stages.clone();
+        Ok(Session { backend, environment: self.environment(), catalog, defaults })
     }
 
     /// Opens a store to run on: one that would lose what it acknowledges is refused, and what
@@ -220,6 +273,7 @@ impl Session {
         let catalog = Arc::clone(&self.catalog);
         let store = Arc::clone(&self.backend.store);
         let registry = Registry::new(store, catalog as _, Arc::clone(&self.environment));
+        let registry = registry.with_defaults(self.defaults.clone());
         Client::new(self.backend.clone(), registry)
     }
 }

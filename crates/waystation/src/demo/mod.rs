@@ -1,6 +1,5 @@
 //! The demo: photographed pages that never existed, straightened by the page-photos pipeline.
 
-pub mod photos;
 mod reviewer;
 mod roll;
 

@@ -7,8 +7,8 @@ use waystation::{AnswerError, Client, PipelineName};
 use waystation_core::contract::Contract;
 use waystation_core::job::{TaskFilter, TaskRecord};
 use waystation_executors::page::Quad;
+use waystation_executors::photographs::{PHOTO_HEIGHT, PHOTO_WIDTH};
 
-use super::photos::{PHOTO_HEIGHT, PHOTO_WIDTH};
 use super::{NAME, Roll};
 
 /// A page is straight enough when its corners are off by less than this share of the photo's

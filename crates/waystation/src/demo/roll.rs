@@ -4,13 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
-use image::codecs::jpeg::JpegEncoder;
 use waystation_executors::page::Quad;
-
-use super::photos::photograph;
-
-/// Good enough to read, small enough for a demo.
-const JPEG_QUALITY: u8 = 88;
+use waystation_executors::photographs::photograph;
 
 /// The photos of one seed.
 pub struct Roll {
@@ -79,9 +74,7 @@ impl Roll {
         let truth = serde_json::to_vec(&truth)?;
         // The truth first: where there is a photo, the truth about it is there as well.
         place(&truth_path(&self.truths(), &name), &truth)?;
-        let mut bytes = Vec::new();
-        photo.image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
-        place(&path, &bytes)?;
+        place(&path, &photo.jpeg()?)?;
         Ok(true)
     }
 

@@ -193,7 +193,12 @@ impl Ground {
     fn new() -> Result<Self, AppError> {
         let clock = FakeClock::new();
         let memory = Memory::new(clock.shared());
-        Ok(Self { memory, blobs: blobs::open("memory://")?, clock, script: Script::default() })
+        Ok(Self {
+            memory,
+            blobs: blobs::open("memory://", &std::collections::BTreeMap::new())?,
+            clock,
+            script: Script::default(),
+        })
     }
 
     async fn open(&self, app: App) -> Result<OpenApp, AppError> {

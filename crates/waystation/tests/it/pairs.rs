@@ -1,6 +1,7 @@
 //! The same pipeline on each queue and store that we claim to run on: the whole engine, by URL
 //! alone, against the real servers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::leftovers;
 const WAIT_MAX: Duration = Duration::from_secs(40);
 
 /// Where an app's jobs are.
-struct Pair {
+pub struct Pair {
     store: String,
     queue: Option<String>,
     _folder: tempfile::TempDir,
@@ -38,7 +39,7 @@ fn server(variable: &str) -> String {
 }
 
 impl Pair {
-    fn new(store: &str, queue: Option<&str>) -> Self {
+    pub fn new(store: &str, queue: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let name = format!("pair_{}_{:08x}", std::process::id(), fastrand::u32(..));
         let store = match store {
@@ -54,7 +55,19 @@ impl Pair {
         Self { store, queue, _folder: folder }
     }
 
-    fn app(&self, name: &str) -> App {
+    pub fn has_broker(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Its URL, and where it listens.
+    pub fn broker(&self) -> (&str, SocketAddr) {
+        let url = self.queue.as_deref().expect("a broker");
+        let host = url.rsplit_once('@').map_or(url, |(_, host)| host);
+        let host = host.split("//").last().and_then(|host| host.split(['/', '?']).next());
+        (url, host.and_then(|host| host.parse().ok()).expect("an address and a port"))
+    }
+
+    pub fn app(&self, name: &str) -> App {
         let app = App::new(name).store(&self.store);
         match &self.queue {
             Some(queue) => app.queue(queue),
@@ -72,7 +85,7 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 11] = [
+const QUEUES: [&str; 13] = [
     "family.cut",
     "family.measure",
     "family.sum",
@@ -84,6 +97,8 @@ const QUEUES: [&str; 11] = [
     "stop.work",
     "long.work",
     "broken.work",
+    "served.work",
+    "served.far",
 ];
 
 /// One test a scenario and pair.

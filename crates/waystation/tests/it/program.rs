@@ -74,6 +74,8 @@ impl Place {
             .current_dir(self.folder.path())
             .env_remove("WAYSTATION_STORE")
             .env_remove("WAYSTATION_LOG")
+            .env_remove("WAYSTATION_CONFIG")
+            .env_remove("LOG_LEVEL")
             .env_remove("WAYSTATION_SERVER")
             .env_remove("WAYSTATION_TOKEN")
             .env("USER", "tester")
@@ -190,6 +192,14 @@ impl Running {
             panic!("the program did not end");
         };
         status.expect("a status").code()
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves nothing that runs.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -174,7 +174,9 @@ fn tell(aborted: &Aborted, global: &Global) {
     }
     let text = match aborted.outcome {
         AbortOutcome::Aborted => "aborted",
-        AbortOutcome::Requested => "runs: its worker is told, and no later stage will see it",
+        AbortOutcome::Requested => {
+            "is to be aborted: its worker is told, and no later stage will see it"
+        }
     };
     out::line(format_args!("{} {text}", out::clean(&aborted.job_id)));
 }

@@ -1,6 +1,7 @@
-//! `waystation pipelines`: check and draw pipeline files, for which no store is needed; see and put
-//! those of a store.
+//! `waystation pipelines`: check, draw and convert pipeline files, for which no store is needed;
+//! see and put those of a store.
 
+mod convert;
 mod known;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,18 @@ pub enum Verb {
         /// The pipeline file
         file: PathBuf,
     },
+    /// Write a pipeline file of ContentFlow in our form, to stdout; exit code 1 where something of
+    /// it has no counterpart here.
+    Convert {
+        /// Their pipeline file
+        file: PathBuf,
+        /// Write here instead
+        #[arg(short, long, value_name = "OUT.yaml")]
+        output: Option<PathBuf>,
+        /// Which pipeline, of a file with several
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Draw a pipeline file, as Mermaid text to stdout.
     Graph {
         /// The pipeline file
@@ -56,6 +69,9 @@ pub async fn run(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::List => known::list(global).await,
         Verb::Show { name, version } => known::show(&name, version, global).await,
         Verb::Put { file } => known::put(&file, global).await,
+        Verb::Convert { file, output, name } => {
+            convert::run(&file, output.as_deref(), name.as_deref(), global)
+        }
         Verb::Graph { file, svg } => graph(&file, svg.as_deref(), global),
     }
 }

@@ -1,8 +1,10 @@
 //! Which site a command is for, and how it is opened.
 
+use waystation::config::Origin;
+
 use super::{Here, ServerUrl, Site, There};
 use crate::cli::exit::Error;
-use crate::cli::session::{Global, given};
+use crate::cli::session::Global;
 
 /// What those are called that the system knows no name of.
 const NOBODY: &str = "local";
@@ -52,11 +54,10 @@ impl Global {
                  environment (hint: leave it out)"
             )));
         }
-        let token = given(self.token.as_ref(), "WAYSTATION_TOKEN");
-        There::new(server, token.as_deref()).map(Some)
+        There::new(server, self.settings().token.as_deref()).map(Some)
     }
 
-    /// The server that is asked, if one is. The command line goes before the environment.
+    /// The server that is asked, if one is. The command line goes before all other places.
     pub fn server_url(&self) -> Result<Option<ServerUrl>, Error> {
         let places = [
             ("--store", &self.store),
@@ -70,11 +71,18 @@ impl Global {
                 "--server and {option} name two places to act in (hint: leave one out)"
             ))),
             (None, Some(_)) => Ok(None),
-            (server, None) => {
-                let url = given(server.as_ref(), "WAYSTATION_SERVER");
-                url.map(|url| ServerUrl::parse(&url)).transpose()
+            (_, None) => {
+                let url = self.settings().server.as_ref().filter(|_| self.server_goes_first());
+                url.map(|url| ServerUrl::parse(url)).transpose()
             }
         }
+    }
+
+    /// Whether the server is named in no earlier place than the store: a variable that names a
+    /// store goes before a file that names a server.
+    fn server_goes_first(&self) -> bool {
+        let rank = |key| self.config().origin(key).map_or(0, Origin::rank);
+        ["store", "queue", "bus", "blobs"].into_iter().all(|key| rank("server") >= rank(key))
     }
 
     /// Where the site is, for messages: without passwords.

@@ -13,6 +13,8 @@ use crate::cli::exit::Error;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long an answer may take. Servers end what takes longer before that.
 const ANSWER_MAX: Duration = Duration::from_mins(1);
+/// How long an answer about its health may take.
+const HEALTH_MAX: Duration = Duration::from_secs(10);
 /// The largest answer that is taken, in bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// What begins the answers of proxies and pages is shown up to so many letters.
@@ -61,6 +63,26 @@ impl There {
         self.answered(response).await
     }
 
+    /// What the server says of its health: whether all is well, and why.
+    pub async fn health(&self, path: &str) -> Result<(bool, serde_json::Value), Refusal> {
+        let mut request = self.client.get(self.server.join(path)).timeout(HEALTH_MAX);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        let body = self.body(response).await?;
+        let told = serde_json::from_slice(&body).unwrap_or_default();
+        match status.as_u16() {
+            200 => Ok((true, told)),
+            // Its own words of unhealthy parts; others are somebody else's.
+            503 if kind.starts_with("application/json") => Ok((false, told)),
+            status => Err(self.foreign(&told_of(status, &kind, &body))),
+        }
+    }
+
     async fn answered(&self, response: Response) -> Result<Answered, Refusal> {
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -76,7 +98,7 @@ impl There {
                 let with_token = self.authorization.is_some();
                 Err(Refusal::Problem { problem, server: Some(self.server.clone()), with_token })
             }
-            None => Err(self.foreign(&told(status.as_u16(), &kind, &body))),
+            None => Err(self.foreign(&told_of(status.as_u16(), &kind, &body))),
         }
     }
 
@@ -122,7 +144,7 @@ fn authorization(token: &str) -> Result<HeaderValue, Error> {
 }
 
 /// What came instead of an answer.
-fn told(status: u16, kind: &str, body: &[u8]) -> String {
+fn told_of(status: u16, kind: &str, body: &[u8]) -> String {
     let kind = if kind.is_empty() { "nothing said of its kind" } else { kind };
     let text = crate::cli::out::short(String::from_utf8_lossy(body).trim(), SHOWN_MAX);
     let text = if text.is_empty() { String::new() } else { format!(": {text}") };
@@ -157,7 +179,7 @@ mod tests {
 
     #[test]
     fn pages_are_shown_by_their_beginning() {
-        let told = told(502, "text/html", format!("<html>\n{}", "x".repeat(500)).as_bytes());
+        let told = told_of(502, "text/html", format!("<html>\n{}", "x".repeat(500)).as_bytes());
         assert!(told.starts_with("status 502, text/html: <html> x"), "{told}");
         assert!(told.chars().count() < 120, "{told}");
     }

@@ -1,43 +1,47 @@
-//! How long pages take over a long history on SQLite, while jobs run.
+//! A history on SQLite, a server over it, and an engine that is kept busy.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use waystation::core::state::JobState;
 use waystation::server::{self, Server};
-use waystation::{App, Context, ErrorKind, Failure, JobId, OpenApp, Options};
+use waystation::{App, Context, ErrorKind, Failure, Handle, JobId, OpenApp, Options};
 
+use super::Result;
 use crate::engine::{self, CONCURRENCY};
-use crate::figures::Figures;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// The load while pages are looked at.
 const JOBS_PER_SECOND: usize = 500;
 const TICKS_PER_SECOND: usize = 50;
-/// How often each page is looked at.
-const LOOKS: usize = 40;
 /// Jobs whose ids end like this fail: one of 256, more or less.
 const FAILS: &str = "00";
 /// How many jobs of the history are submitted before they are worked off.
 const PORTION: usize = 100_000;
 
-/// What was measured.
-pub struct Report {
-    /// Each page, and how long it took, in ms.
-    pub pages: Vec<(String, Figures)>,
-    /// How many jobs a second ended meanwhile.
-    pub jobs_per_second: f64,
+/// A server over a history, while further jobs run.
+pub struct Site {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The last job of the history.
+    pub last: JobId,
     /// How long the history took to make, in seconds.
     pub history_seconds: f64,
+    app: Arc<OpenApp>,
+    engine: Handle,
+    serving: JoinHandle<std::io::Result<()>>,
+    load: JoinHandle<std::result::Result<(), String>>,
+    stop: CancellationToken,
+    busy_since: Instant,
+    ended_before: u64,
 }
 
-/// Makes a history of so many jobs, then looks at the pages while further jobs run.
-pub fn measure(jobs: usize, store: &str) -> Result<Report> {
-    engine::runtime()?.block_on(async {
+impl Site {
+    /// Makes a history of so many jobs, then serves it while further jobs run.
+    pub async fn open(jobs: usize, store: &str) -> Result<Self> {
         let app = app(store).open().await?;
         let started = Instant::now();
         let last = make_history(&app, jobs).await?;
@@ -51,21 +55,32 @@ pub fn measure(jobs: usize, store: &str) -> Result<Report> {
         let engine = app.start(Options::default()).await?;
         let app = Arc::new(app);
         let load = tokio::spawn(load(Arc::clone(&app), stop.clone()));
-        let (ended_before, looking) = (ended(&app).await?, Instant::now());
-        let mut pages = Vec::new();
-        for path in paths(&last) {
-            let took = look(&format!("http://{address}{path}")).await?;
-            pages.push((path, took));
-        }
-        let ended_meanwhile = ended(&app).await? - ended_before;
-        let jobs_per_second = ended_meanwhile as f64 / looking.elapsed().as_secs_f64();
-        stop.cancel();
-        load.await??;
-        serving.await??;
-        engine.stop();
-        engine.join().await?;
-        Ok(Report { pages, jobs_per_second, history_seconds })
-    })
+        let (ended_before, busy_since) = (ended(&app).await?, Instant::now());
+        Ok(Self {
+            address,
+            last,
+            history_seconds,
+            app,
+            engine,
+            serving,
+            load,
+            stop,
+            busy_since,
+            ended_before,
+        })
+    }
+
+    /// Ends it; gives how many jobs a second ended since it was opened.
+    pub async fn close(self) -> Result<f64> {
+        let ended_meanwhile = ended(&self.app).await? - self.ended_before;
+        let jobs_per_second = ended_meanwhile as f64 / self.busy_since.elapsed().as_secs_f64();
+        self.stop.cancel();
+        self.load.await??;
+        self.serving.await??;
+        self.engine.stop();
+        self.engine.join().await?;
+        Ok(jobs_per_second)
+    }
 }
 
 fn app(store: &str) -> App {
@@ -115,37 +130,4 @@ async fn ended(app: &OpenApp) -> Result<u64> {
     let counts = app.client().backend().store.counts(None).await?;
     let ended = counts.iter().filter(|count| count.state.is_terminal());
     Ok(ended.map(|count| count.jobs).sum())
-}
-
-/// The pages that people look at most, and the filters that are dearest.
-fn paths(job_id: &JobId) -> Vec<String> {
-    let failed = JobState::Failed;
-    vec![
-        "/".to_owned(),
-        "/jobs".to_owned(),
-        format!("/jobs?state={failed}"),
-        "/jobs?state=running,queued".to_owned(),
-        "/jobs?state=aborted".to_owned(),
-        "/jobs?pipeline=bench&stage=second".to_owned(),
-        "/jobs?text=img_123".to_owned(),
-        "/jobs?text=no-such-text-anywhere".to_owned(),
-        "/jobs?created_before=2001-01-01T00:00:00Z".to_owned(),
-        format!("/jobs/{job_id}"),
-        "/pipelines/bench".to_owned(),
-        "/dead".to_owned(),
-    ]
-}
-
-async fn look(url: &str) -> Result<Figures> {
-    // Other crates' features leave the choice of a TLS library to us.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::new();
-    let mut took = Vec::with_capacity(LOOKS);
-    for _ in 0..LOOKS {
-        let started = Instant::now();
-        let response = client.get(url).send().await?.error_for_status()?;
-        response.bytes().await?;
-        took.push(started.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(Figures::new(took))
 }
