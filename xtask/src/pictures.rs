@@ -23,7 +23,7 @@ const BROWSER: &str = "chromium";
 type Picture = (&'static str, &'static str, &'static str, bool);
 
 /// `{job}` stands for a job that failed.
-const PICTURES: [Picture; 8] = [
+const PICTURES: [Picture; 9] = [
     ("overview", "/", "1440,1000", false),
     ("overview-dark", "/", "1440,1000", true),
     ("pipeline", "/pipelines/scans", "1440,800", false),
@@ -31,6 +31,7 @@ const PICTURES: [Picture; 8] = [
     ("jobs", "/jobs", "1440,900", false),
     ("inbox", "/inbox", "1440,950", false),
     ("workers", "/workers", "1440,700", false),
+    ("audit", "/audit", "1440,800", false),
     ("jobs-phone", "/jobs", "500,1000", false),
 ];
 
