@@ -329,10 +329,10 @@ async fn killing_crawlers_anywhere_neither_loses_nor_doubles_a_file() {
         let number = random.usize(0..2);
         until("it runs", async || of(&engine, number).pid.is_some()).await;
         tokio::time::sleep(Duration::from_millis(random.u64(0..250))).await;
-        if let Some(pid) = of(&engine, number).pid {
-            kill(pid);
-        }
-        let other = async || of(&engine, number).pid.is_some();
+        let killed = of(&engine, number).pid.expect("nothing else ends it");
+        kill(killed);
+        // Until its end is noticed, the status still shows the dead one.
+        let other = async || of(&engine, number).pid.is_some_and(|pid| pid != killed);
         until("another one starts", other).await;
     }
     until("all are found", async || host.all_are(JobState::Waiting, FILES).await).await;
