@@ -4,6 +4,7 @@
 //! others the tests get what answers anyway, and the run ends by telling what they did not get.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context;
@@ -44,12 +45,12 @@ pub struct Backends {
 
 impl Backends {
     /// Looks which services answer now.
-    pub fn look() -> Self {
+    pub fn look(root: &Path) -> Self {
         let mut backends = Self {
             found: Vec::new(),
             missing: Vec::new(),
             left_out: Vec::new(),
-            programs_missing: programs::missing().collect(),
+            programs_missing: programs::missing(root).collect(),
         };
         for (tested, package) in TESTED {
             let service = ALL.iter().copied().find(|service| service.name == *tested);
@@ -96,7 +97,7 @@ impl Backends {
             eprintln!("xtask: NOT TESTED: {missing}");
         }
         for program in &self.programs_missing {
-            eprintln!("xtask: NOT TESTED: {program} is not installed, nor are its tests run");
+            eprintln!("xtask: NOT TESTED: {program} cannot be used here, so its tests are not run");
         }
         if !self.missing.is_empty() {
             eprintln!("hint: `cargo xtask services up` or `docker compose up --wait`");

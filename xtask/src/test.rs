@@ -28,7 +28,7 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     }
     step("clippy", || check_clippy(root))?;
     step("doctests", || run_doctests(root))?;
-    let backends = Backends::look();
+    let backends = Backends::look(root);
     let tests = step("tests", || run_tests(root, &backends, arguments));
     backends.tell_untested();
     tests?;
@@ -90,6 +90,7 @@ fn run_tests(root: &Path, backends: &Backends, arguments: &[String]) -> anyhow::
         tests.args(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
     }
     backends.pass_to(&mut tests);
+    programs::pass_to(&mut tests, root);
     // Tests that need a server are ignored where there may be none.
     let with_ignored = backends.are_all_there();
     if with_ignored && has_nextest {

@@ -8,6 +8,7 @@
 mod assets;
 mod audit;
 mod dead;
+mod executors;
 mod flash;
 pub mod href;
 mod inbox;
@@ -47,6 +48,7 @@ pub fn routes() -> Router<Context> {
         .merge(job::routes())
         .merge(inbox::routes())
         .merge(pipelines::routes())
+        .merge(executors::routes())
         .merge(queues::routes())
         .merge(dead::routes())
         .merge(workers::routes())

@@ -11,10 +11,11 @@ use crate::access::Role;
 use crate::options::Limits;
 use crate::world::World;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/",
     "/pipelines",
     "/pipelines/p",
+    "/executors",
     "/jobs?state=waiting&text=x",
     "/inbox",
     "/queues",

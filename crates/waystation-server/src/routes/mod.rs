@@ -41,6 +41,7 @@ use crate::problem::{Code, Problem};
 
 pub use document::{Operations, ROLE};
 pub(crate) use queues::all as queues;
+pub(crate) use shapes::{as_written, kind_name};
 pub(crate) use sources::{all as sources, one as source};
 
 /// The document's head.

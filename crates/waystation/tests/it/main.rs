@@ -12,6 +12,7 @@ mod contentflow;
 mod crash;
 mod dashboard;
 mod doctor;
+mod engines;
 mod faults;
 mod full_disk;
 mod leftovers;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use waystation::backends::Urls;
 use waystation::core::event::EventKind;
 use waystation::core::failure::ErrorKind;
 use waystation::core::handler::typed;
@@ -55,6 +56,17 @@ impl Pair {
         Self { store, queue, _folder: folder }
     }
 
+    /// What opens it.
+    pub fn urls(&self) -> Urls {
+        Urls { queue: self.queue.clone(), ..Urls::store(&self.store) }
+    }
+
+    /// The variables by which the program finds it.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let queue = self.queue.as_deref().map(|queue| ("WAYSTATION_QUEUE", queue));
+        [("WAYSTATION_STORE", self.store.as_str())].into_iter().chain(queue)
+    }
+
     pub fn has_broker(&self) -> bool {
         self.queue.is_some()
     }
@@ -85,7 +97,7 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 13] = [
+const QUEUES: [&str; 15] = [
     "family.cut",
     "family.measure",
     "family.sum",
@@ -99,58 +111,75 @@ const QUEUES: [&str; 13] = [
     "broken.work",
     "served.work",
     "served.far",
+    "load.first",
+    "load.second",
 ];
 
-/// One test a scenario and pair.
-macro_rules! pairs {
-    ($($scenario:ident,)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("sqlite", None)).await;
-            })*
+/// One test a scenario and pair: `on_pairs!([sqlite, postgres] { one_scenario, another })`.
+macro_rules! on_pairs {
+    ([$($pair:ident),*] $scenarios:tt) => {
+        $($crate::pairs::on_pairs!(@ $pair $scenarios);)*
+    };
+    (@ sqlite $scenarios:tt) => {
+        $crate::pairs::on_pairs!(@ sqlite: "sqlite", None, [] $scenarios);
+    };
+    (@ postgres $scenarios:tt) => {
+        $crate::pairs::on_pairs! {
+            @ postgres: "postgres", None,
+            [#[ignore = "needs the server named by WAYSTATION_TEST_POSTGRES"]] $scenarios
         }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs the server named by WAYSTATION_TEST_POSTGRES"]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("postgres", None)).await;
-            })*
+    };
+    (@ rabbitmq_with_sqlite $scenarios:tt) => {
+        $crate::pairs::on_pairs! {
+            @ rabbitmq_with_sqlite: "sqlite", Some("rabbitmq"),
+            [#[ignore = "needs the server named by WAYSTATION_TEST_RABBITMQ"]] $scenarios
         }
-        mod rabbitmq_with_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs the server named by WAYSTATION_TEST_RABBITMQ"]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("sqlite", Some("rabbitmq"))).await;
-            })*
+    };
+    (@ rabbitmq_with_postgres $scenarios:tt) => {
+        $crate::pairs::on_pairs! {
+            @ rabbitmq_with_postgres: "postgres", Some("rabbitmq"),
+            [#[ignore = "needs the servers of WAYSTATION_TEST_RABBITMQ and _POSTGRES"]] $scenarios
         }
-        mod rabbitmq_with_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs the servers named by WAYSTATION_TEST_RABBITMQ and _POSTGRES"]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("postgres", Some("rabbitmq"))).await;
-            })*
+    };
+    (@ redis_with_sqlite $scenarios:tt) => {
+        $crate::pairs::on_pairs! {
+            @ redis_with_sqlite: "sqlite", Some("redis"),
+            [#[ignore = "needs the server named by WAYSTATION_TEST_REDIS"]] $scenarios
         }
-        mod redis_with_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs the servers named by WAYSTATION_TEST_REDIS and _POSTGRES"]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("postgres", Some("redis"))).await;
-            })*
+    };
+    (@ redis_with_postgres $scenarios:tt) => {
+        $crate::pairs::on_pairs! {
+            @ redis_with_postgres: "postgres", Some("redis"),
+            [#[ignore = "needs the servers of WAYSTATION_TEST_REDIS and _POSTGRES"]] $scenarios
+        }
+    };
+    (@ $pair:ident: $store:literal, $queue:expr, $ignored:tt { $($scenario:ident),* $(,)? }) => {
+        mod $pair {
+            $($crate::pairs::on_pairs!(@@ $store, $queue, $ignored $scenario);)*
+        }
+    };
+    (@@ $store:literal, $queue:expr, [$($ignored:tt)*] $scenario:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $($ignored)*
+        async fn $scenario() {
+            super::$scenario(&$crate::pairs::Pair::new($store, $queue)).await;
         }
     };
 }
+pub(crate) use on_pairs;
 
-pairs! {
-    job_goes_through_code_and_people_to_its_end,
-    failing_job_is_tried_again_then_lies_with_the_dead_letters,
-    waiting_job_is_aborted_when_a_worker_meets_it,
-    running_job_is_aborted,
-    what_runs_at_a_shutdown_is_handed_back_uncounted,
-    long_attempt_is_shown_as_running,
-    what_a_broken_engine_had_goes_on_in_the_same_process,
-    job_becomes_several_and_one_again,
-}
+on_pairs!(
+    [sqlite, postgres, rabbitmq_with_sqlite, rabbitmq_with_postgres, redis_with_postgres] {
+        job_goes_through_code_and_people_to_its_end,
+        failing_job_is_tried_again_then_lies_with_the_dead_letters,
+        waiting_job_is_aborted_when_a_worker_meets_it,
+        running_job_is_aborted,
+        what_runs_at_a_shutdown_is_handed_back_uncounted,
+        long_attempt_is_shown_as_running,
+        what_a_broken_engine_had_goes_on_in_the_same_process,
+        job_becomes_several_and_one_again,
+    }
+);
 
 async fn until(app: &OpenApp, job_id: &JobId, state: JobState) -> JobRecord {
     let reaching = async {

@@ -15,58 +15,20 @@ use waystation::server::{self, Server};
 use waystation::{App, Context, ErrorKind, Failure, Handle, OpenApp, Options};
 use waystation_testing::faults::Proxy;
 
-use crate::pairs::Pair;
+use crate::pairs::{Pair, on_pairs};
 
 /// Nothing takes longer than this.
 const WAIT_MAX: Duration = Duration::from_secs(40);
 
-/// One test a scenario and pair.
-macro_rules! served {
-    ($($scenario:ident,)*; $($brokered:ident,)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("sqlite", None)).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs the server named by WAYSTATION_TEST_POSTGRES"]
-            async fn $scenario() {
-                super::$scenario(&super::Pair::new("postgres", None)).await;
-            })*
-        }
-        mod redis_with_sqlite {
-            $(served!(redis: $scenario);)*
-            $(served!(redis: $brokered);)*
-        }
-        mod rabbitmq_with_postgres {
-            $(served!(rabbitmq: $scenario);)*
-            $(served!(rabbitmq: $brokered);)*
-        }
-    };
-    (redis: $scenario:ident) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        #[ignore = "needs the server named by WAYSTATION_TEST_REDIS"]
-        async fn $scenario() {
-            super::$scenario(&super::Pair::new("sqlite", Some("redis"))).await;
-        }
-    };
-    (rabbitmq: $scenario:ident) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        #[ignore = "needs the servers named by WAYSTATION_TEST_RABBITMQ and _POSTGRES"]
-        async fn $scenario() {
-            super::$scenario(&super::Pair::new("postgres", Some("rabbitmq"))).await;
-        }
-    };
-}
-
-served! {
+on_pairs!([sqlite, postgres] {
     jobs_are_followed_from_their_submission_to_their_end,
     server_alone_has_work_for_remote_workers,
-    ;
+});
+on_pairs!([redis_with_sqlite, rabbitmq_with_postgres] {
+    jobs_are_followed_from_their_submission_to_their_end,
+    server_alone_has_work_for_remote_workers,
     broker_that_is_gone_is_told_of,
-}
+});
 
 /// What the test lets the stage do.
 struct Control {

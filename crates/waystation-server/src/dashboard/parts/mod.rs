@@ -5,5 +5,6 @@ pub mod chart;
 pub mod form;
 pub mod moment;
 pub mod preview;
+pub mod setting;
 pub mod value;
 pub mod words;

@@ -1,6 +1,7 @@
 //! The pipelines, and each one's graph with what happens at its stages.
 
 mod query;
+mod settings;
 
 use axum::Router;
 use axum::extract::State;
@@ -43,6 +44,7 @@ async fn list(State(context): State<Context>, visit: Visit) -> Result<Response, 
         "card",
         || table(&listed),
     );
+    let page = page.head(html! { a.button.small href="/executors" { "Executors" } });
     Ok(page.respond())
 }
 
@@ -118,6 +120,7 @@ async fn show(
                 } }
                 (pausing::form(&whole, &[("pause", "Pause"), ("drain", "Drain")], &back))
             } }
+            @if let Some(written) = &shown.written { (settings::card(written, &catalog.types())) }
             details.card { summary { "Text of version " (shown.version) }
                 pre.json tabindex="0" { (shown.source) } }
         });

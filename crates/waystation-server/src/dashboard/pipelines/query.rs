@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{PipelineName, StageId};
+use waystation_core::pipeline::Pipeline;
 use waystation_core::port;
 use waystation_core::state::JobState;
 use waystation_engine::control::{Pause, Target};
@@ -13,6 +14,7 @@ use waystation_engine::{DefinitionError, Graph};
 use crate::context::Context;
 use crate::figures::{Sums, Window};
 use crate::redact;
+use crate::routes::as_written;
 
 /// How many minutes it is told of what stages did, as the API does.
 pub const MINUTES: u32 = 5;
@@ -46,6 +48,8 @@ pub struct Shown {
     pub version: u32,
     /// Its graph, or why it cannot be read here.
     pub graph: Result<Arc<Graph>, String>,
+    /// What its author wrote, where it can be read here.
+    pub written: Option<Pipeline>,
     /// Its text, without secrets.
     pub source: String,
     /// How many jobs stand at each stage.
@@ -100,7 +104,8 @@ pub async fn read(context: &Context, name: PipelineName) -> Result<Option<Shown>
     let work = window.stages(&counted, &name);
     pauses.retain(|pause| is_of(pause, &name));
     let (version, source) = (record.version, redact::pipeline_text(&record.source));
-    Ok(Some(Shown { now, name, version, graph, source, states, window, work, pauses }))
+    let written = as_written(context, &record.source);
+    Ok(Some(Shown { now, name, version, graph, written, source, states, window, work, pauses }))
 }
 
 fn is_of(pause: &Pause, name: &PipelineName) -> bool {
