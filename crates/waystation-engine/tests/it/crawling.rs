@@ -350,6 +350,33 @@ async fn whoever_asks_has_it_look_now_from_where_they_say() {
     engine.join().await.expect("it ends well");
 }
 
+/// What became no job is told with the reason, and is in nobody's way.
+#[tokio::test]
+async fn items_that_become_no_jobs_stand_in_the_crawl_and_stop_no_other() {
+    const BYTES_MAX: usize = 64 * 1024;
+    let clock = SystemClock;
+    let memory = Memory::new(Arc::new(clock)).with_payload_bytes_max(BYTES_MAX);
+    let backend = Backend::whole(memory, Arc::new(clock));
+    let listing = Listing::new(Arc::new(clock), 4, 10);
+    listing.items.lock().expect("sound")[1] = "x".repeat(BYTES_MAX);
+    let host = Host::new(&backend, &chain("on_demand"), &[("list", &listing)]).await;
+    let engine = host.start(Options::default()).await;
+    host.client.crawl(&find(), Ask::default()).await.expect("asked");
+    let through = async || {
+        let crawls = host.crawls().await;
+        crawls.first().is_some_and(|crawl| crawl.state == CrawlState::Completed)
+    };
+    host.until("it looked", through).await;
+    let tally = host.crawls().await.remove(0).tally;
+    assert_eq!((tally.found, tally.new, tally.skipped, tally.failed), (4, 3, 0, 1));
+    let [fault] = tally.faults.as_slice() else { panic!("one is told of: {tally:?}") };
+    assert!(fault.item.starts_with("find/xxx"), "{}", &fault.item[..20]);
+    assert!(fault.message.ends_with("bytes, more than the 65536 allowed"), "{}", fault.message);
+    assert_eq!(host.names().await.len(), 3);
+    engine.stop();
+    engine.join().await.expect("it ends well");
+}
+
 /// A source that fails is tried again sooner than its schedule says, and says so meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_look_that_failed_is_tried_again_soon() {

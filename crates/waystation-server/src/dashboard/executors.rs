@@ -32,7 +32,7 @@ fn executor(one: &StageType) -> Markup {
     html! {
         details.executor id=(one.name) {
             summary {
-                b { (one.name) } " " span.badge { (kind_name(one.kind)) } " "
+                b { (one.name) } " " span.faint { (kind_name(one.kind)) } " "
                 @if let Some(summary) = &one.summary { (sentence(summary)) }
             }
             (setting::of_type(one.settings.as_ref()))

@@ -97,7 +97,7 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 15] = [
+const QUEUES: [&str; 18] = [
     "family.cut",
     "family.measure",
     "family.sum",
@@ -113,6 +113,9 @@ const QUEUES: [&str; 15] = [
     "served.far",
     "load.first",
     "load.second",
+    "passing.long",
+    "passing.broken",
+    "passing.last",
 ];
 
 /// One test a scenario and pair: `on_pairs!([sqlite, postgres] { one_scenario, another })`.
@@ -178,6 +181,7 @@ on_pairs!(
         long_attempt_is_shown_as_running,
         what_a_broken_engine_had_goes_on_in_the_same_process,
         job_becomes_several_and_one_again,
+        stages_are_passed_by_and_failures_let_pass,
     }
 );
 
@@ -448,6 +452,36 @@ async fn long_attempt_is_shown_as_running(pair: &Pair) {
     until(&app, &job, JobState::Aborted).await;
     engine.stop();
     engine.join().await.expect("ended");
+}
+
+async fn stages_are_passed_by_and_failures_let_pass(pair: &Pair) {
+    let marks = |name: &'static str| {
+        Arc::new(typed(move |_, _: Value| async move { Ok::<_, Failure>(json!({ name: true })) }))
+    };
+    let breaks = typed(|_, _: Value| async {
+        Err::<Value, _>(Failure::new(ErrorKind::Permanent, "no such page"))
+    });
+    let app = pair
+        .app("passing")
+        .handler_with("long", marks("long"), json!({ "when": "pages > 3" }))
+        .handler_with("broken", Arc::new(breaks), json!({ "on_failure": "pass" }))
+        .handler_with("last", marks("last"), json!({}));
+    let app = app.open().await.expect("it opens");
+    let mut jobs = Vec::new();
+    for pages in [1, 9] {
+        jobs.push(app.submit(json!({ "pages": pages })).await.expect("submitted"));
+    }
+    idle(&app).await;
+    for (job, expected) in jobs.iter().zip([
+        json!({ "pages": 1, "last": true }),
+        json!({ "pages": 9, "long": true, "last": true }),
+    ]) {
+        let record = until(&app, job, JobState::Completed).await;
+        assert_eq!(json!(record.params), expected);
+    }
+    let told = timeline(&app, &jobs[0]).await;
+    let skipped = told.iter().filter(|(_, kind, _)| *kind == EventKind::Skipped);
+    assert_eq!(skipped.map(|(stage, ..)| stage.as_str()).collect::<Vec<_>>(), ["long"]);
 }
 
 async fn what_a_broken_engine_had_goes_on_in_the_same_process(pair: &Pair) {

@@ -26,7 +26,7 @@ pub fn of_type(schema: Option<&Value>) -> Markup {
             tbody { @for setting in &known { tr {
                 td data-label="Setting" { code { (setting.name) } }
                 td data-label="Unless said" { (unless_said(setting)) }
-                td data-label="Meaning" { (sentence(&setting.meaning)) }
+                td { span { (sentence(&setting.meaning)) } }
             } } }
         } } }
     }
@@ -50,12 +50,12 @@ pub fn of_stage(schema: Option<&Value>, said: &Params) -> Markup {
                         Some(said) if !said.is_null() => (value::inline(said)),
                         _ => (unless_said(setting)),
                     } }
-                    td data-label="Meaning" { (sentence(&setting.meaning)) }
+                    td { span { (sentence(&setting.meaning)) } }
                 } }
                 @for (name, said) in others { tr {
                     td data-label="Setting" { code { (name) } }
                     td data-label="Value" { (value::inline(said)) }
-                    td data-label="Meaning" {}
+                    td {}
                 } }
             }
         } } }
@@ -104,7 +104,7 @@ mod tests {
         let row = |name: &str, value: &str, meaning: &str| {
             format!(
                 "<tr><td data-label=\"Setting\"><code>{name}</code></td><td data-label=\"Value\">\
-                 {value}</td><td data-label=\"Meaning\">{meaning}</td></tr>"
+                 {value}</td><td>{meaning}</td></tr>"
             )
         };
         let code = |text: &str| format!("<code class=\"value\">{text}</code>");
@@ -115,10 +115,11 @@ mod tests {
             let body = format!("<tbody>{}</tbody>", rows.concat());
             assert!(markup.contains(&body), "{markup}, not {body}");
         };
-        let depth = row("depth", &faint(&code("7")), "");
-        let said = row("folder", &code("in"), "Where it is.");
+        let meaning = "<span>Where it is.</span>";
+        let depth = row("depth", &faint(&code("7")), "<span></span>");
+        let said = row("folder", &code("in"), meaning);
         check(json!({ "folder": "in" }), &[said.clone(), depth.clone()]);
-        check(json!({}), &[row("folder", &faint("must be said"), "Where it is."), depth.clone()]);
+        check(json!({}), &[row("folder", &faint("must be said"), meaning), depth.clone()]);
         check(json!({ "folder": "in", "x": 1 }), &[said, depth, row("x", &code("1"), "")]);
     }
 }

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 use waystation_core::pipeline::{Pipeline, Stage, StageType};
 
-use crate::dashboard::href;
 use crate::dashboard::parts::setting;
 use crate::redact;
 
@@ -24,7 +23,7 @@ fn of(stage: &Stage, types: &[StageType]) -> Markup {
         details.executor {
             summary {
                 b { (stage.id) } " "
-                a href={ "/executors#" (href::encode(&stage.kind)) } { (stage.kind) } " "
+                (stage.kind) " "
                 span.faint { @match stage.settings.len() {
                     0 => "nothing said",
                     1 => "1 setting said",
