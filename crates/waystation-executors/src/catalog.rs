@@ -9,7 +9,7 @@ use waystation_core::handler::Handler;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind, StageType};
 
 use crate::settings::{self, Nothing, Setting, schema_of};
-use crate::{exec, files, pass, sub_pipeline};
+use crate::{exec, fields, files, lists, pass, sub_pipeline};
 
 /// A ready-made executor.
 pub struct Entry {
@@ -35,11 +35,32 @@ impl Entry {
 /// The ready-made executors, by name.
 const READY_MADE: &[Entry] = &[
     Entry {
+        name: "aggregate",
+        kind: StageKind::Worker,
+        summary: "sums, counts and groups of the lists that a join collected",
+        schema: schema_of::<lists::AggregateSettings>,
+        build: lists::build_aggregate,
+    },
+    Entry {
         name: "exec",
         kind: StageKind::Worker,
         summary: "runs a program: contract on stdin, params from the last stdout line",
         schema: schema_of::<exec::Settings>,
         build: exec::build,
+    },
+    Entry {
+        name: "fields.map",
+        kind: StageKind::Worker,
+        summary: "sets, copies, renames and drops fields",
+        schema: schema_of::<fields::MapSettings>,
+        build: fields::build_map,
+    },
+    Entry {
+        name: "fields.select",
+        kind: StageKind::Worker,
+        summary: "keeps some fields, or drops some",
+        schema: schema_of::<fields::SelectSettings>,
+        build: fields::build_select,
     },
     Entry {
         name: "files",
@@ -86,6 +107,14 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<crate::image::Warp>,
         build: crate::image::build_warp,
     },
+    #[cfg(feature = "text")]
+    Entry {
+        name: "language.detect",
+        kind: StageKind::Worker,
+        summary: "tells which language a text is in",
+        schema: schema_of::<crate::text::LanguageSettings>,
+        build: crate::text::build_language,
+    },
     Entry {
         name: "manual",
         kind: StageKind::Manual,
@@ -122,6 +151,13 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<Nothing>,
         build: |params| without_settings(params, Executor::Remote),
     },
+    Entry {
+        name: "split",
+        kind: StageKind::Worker,
+        summary: "makes a list of a text, an object or a longer list, for children",
+        schema: schema_of::<lists::SplitSettings>,
+        build: lists::build_split,
+    },
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     Entry {
         name: "sql",
@@ -129,6 +165,14 @@ const READY_MADE: &[Entry] = &[
         summary: "makes a job of each row of a query, as rows come",
         schema: schema_of::<crate::sql::Settings>,
         build: crate::sql::build,
+    },
+    #[cfg(feature = "text")]
+    Entry {
+        name: "text.chunk",
+        kind: StageKind::Worker,
+        summary: "cuts a text into pieces of a size",
+        schema: schema_of::<crate::text::ChunkSettings>,
+        build: crate::text::build_chunk,
     },
 ];
 
@@ -193,7 +237,10 @@ impl Catalog for Executors {
             return Ok(Executor::Worker(Arc::clone(handler)));
         }
         match entry(&stage.kind) {
-            Some(entry) => (entry.build)(&stage.settings),
+            Some(entry) => {
+                let built = (entry.build)(&stage.settings)?;
+                fields::check_mode(stage).map(|()| built)
+            }
             None => Err(vec![format!("unknown type `{}`", stage.kind)]),
         }
     }

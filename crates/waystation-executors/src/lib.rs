@@ -4,24 +4,33 @@
 //! |---|---|---|
 //! | `pass` | worker | nothing: hands the params on |
 //! | `exec` | worker | runs a program: contract on stdin, params from the last stdout line |
+//! | `aggregate` | worker | sums, counts and groups of the lists that a join collected |
+//! | `fields.map` | worker | sets, copies, renames and drops fields |
+//! | `fields.select` | worker | keeps some fields, or drops some |
 //! | `files` | source | makes a job of each file in a folder |
 //! | `files.write` | worker | writes a file, or the params, into a folder |
 //! | `http.poll` | source | makes a job of each item of a list that somebody serves as JSON |
 //! | `image.rectify` | worker | finds the page in a photo and straightens it |
 //! | `image.warp` | worker | straightens a page by corners that somebody gave |
+//! | `language.detect` | worker | tells which language a text is in |
 //! | `objects` | source | makes a job of each object in a bucket |
 //! | `pipeline` | worker | has a child of the job go through another pipeline |
+//! | `split` | worker | makes a list of a text, an object or a longer list, for children |
 //! | `sql` | source | makes a job of each row of a query |
+//! | `text.chunk` | worker | cuts a text into pieces of a size |
 //! | `manual` | manual | waits for a person's answer |
 
 mod catalog;
 mod exec;
+mod fields;
 mod files;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "images")]
 mod image;
+mod inputs;
 mod listing;
+mod lists;
 #[cfg(feature = "http")]
 mod net;
 #[cfg(feature = "objects")]
@@ -29,12 +38,17 @@ mod objects;
 #[cfg(feature = "images")]
 pub mod page;
 mod pass;
+mod path;
 #[cfg(feature = "photographs")]
 pub mod photographs;
 mod settings;
+mod shape;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod sub_pipeline;
+mod template;
+#[cfg(feature = "text")]
+mod text;
 
 pub use catalog::{Entry, Executors};
 pub use settings::Setting;

@@ -56,14 +56,19 @@ fn tell(error: &ValidationError<'_>, schema: &Value, found: &mut Vec<(usize, Str
 }
 
 /// Of several ways to write a setting, the one that was taken: the value has its type, but
-/// something within it does not fit.
+/// something within it does not fit, is absent or unknown.
 fn nearest_way<'a>(
     ways: &'a [Vec<ValidationError<'static>>],
     error: &ValidationError<'_>,
 ) -> Option<&'a [ValidationError<'static>]> {
     let deeper = |errors: &&Vec<ValidationError<'static>>| {
         let depth = error.instance_path().as_str().len();
-        !errors.is_empty() && errors.iter().all(|one| one.instance_path().as_str().len() > depth)
+        let is_within = |one: &ValidationError<'_>| {
+            let of_fields =
+                matches!(one.kind(), Kind::Required { .. } | Kind::AdditionalProperties { .. });
+            of_fields || one.instance_path().as_str().len() > depth
+        };
+        !errors.is_empty() && errors.iter().all(is_within)
     };
     ways.iter().find(deeper).map(Vec::as_slice)
 }
