@@ -41,6 +41,14 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<lists::AggregateSettings>,
         build: lists::build_aggregate,
     },
+    #[cfg(feature = "http")]
+    Entry {
+        name: "embed",
+        kind: StageKind::Worker,
+        summary: "has a model make vectors of texts",
+        schema: schema_of::<crate::models::EmbedSettings>,
+        build: crate::models::build_embed,
+    },
     Entry {
         name: "exec",
         kind: StageKind::Worker,
@@ -85,6 +93,14 @@ const READY_MADE: &[Entry] = &[
     },
     #[cfg(feature = "http")]
     Entry {
+        name: "http",
+        kind: StageKind::Worker,
+        summary: "asks somebody over HTTP and keeps the answer",
+        schema: schema_of::<crate::http::RequestSettings>,
+        build: crate::http::build_request,
+    },
+    #[cfg(feature = "http")]
+    Entry {
         name: "http.poll",
         kind: StageKind::Source,
         summary: "makes a job of each item of a list that somebody serves as JSON",
@@ -115,6 +131,14 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<crate::text::LanguageSettings>,
         build: crate::text::build_language,
     },
+    #[cfg(feature = "http")]
+    Entry {
+        name: "llm",
+        kind: StageKind::Worker,
+        summary: "asks a language model and keeps what it says",
+        schema: schema_of::<crate::models::LlmSettings>,
+        build: crate::models::build_llm,
+    },
     Entry {
         name: "manual",
         kind: StageKind::Manual,
@@ -129,6 +153,14 @@ const READY_MADE: &[Entry] = &[
         summary: "makes a job of each object in a bucket",
         schema: schema_of::<crate::objects::Settings>,
         build: crate::objects::build,
+    },
+    #[cfg(feature = "objects")]
+    Entry {
+        name: "objects.write",
+        kind: StageKind::Worker,
+        summary: "puts a text, a file or the params into a bucket or a folder",
+        schema: schema_of::<crate::objects::WriteSettings>,
+        build: crate::objects::build_write,
     },
     Entry {
         name: "pass",
@@ -165,6 +197,14 @@ const READY_MADE: &[Entry] = &[
         summary: "makes a job of each row of a query, as rows come",
         schema: schema_of::<crate::sql::Settings>,
         build: crate::sql::build,
+    },
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    Entry {
+        name: "sql.write",
+        kind: StageKind::Worker,
+        summary: "writes a row, or the rows of a list, into a database",
+        schema: schema_of::<crate::sql::WriteSettings>,
+        build: crate::sql::build_write,
     },
     #[cfg(feature = "text")]
     Entry {

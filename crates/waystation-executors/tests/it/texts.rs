@@ -73,7 +73,12 @@ async fn chunks_are_counted_in_tokens_without_asking_anybody() {
 async fn texts_that_cannot_be_cut_are_told_of() {
     for (settings, params, words, kind) in [
         (json!({}), json!({}), "param `text` is absent", ErrorKind::MissingParam),
-        (json!({}), json!({ "text": [1] }), "must be a text, not a list", ErrorKind::InvalidParam),
+        (
+            json!({}),
+            json!({ "text": [1] }),
+            "must be a text, not an array",
+            ErrorKind::InvalidParam,
+        ),
         (
             json!({ "size": 5, "max_chunks": 3 }),
             json!({ "text": TEXT }),
