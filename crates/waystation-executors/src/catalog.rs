@@ -9,7 +9,7 @@ use waystation_core::handler::Handler;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind, StageType};
 
 use crate::settings::{self, Nothing, Setting, schema_of};
-use crate::{exec, files, pass, sub_pipeline};
+use crate::{exec, fields, files, lists, pass, sub_pipeline};
 
 /// A ready-made executor.
 pub struct Entry {
@@ -35,11 +35,40 @@ impl Entry {
 /// The ready-made executors, by name.
 const READY_MADE: &[Entry] = &[
     Entry {
+        name: "aggregate",
+        kind: StageKind::Worker,
+        summary: "sums, counts and groups of the lists that a join collected",
+        schema: schema_of::<lists::AggregateSettings>,
+        build: lists::build_aggregate,
+    },
+    #[cfg(feature = "http")]
+    Entry {
+        name: "embed",
+        kind: StageKind::Worker,
+        summary: "has a model make vectors of texts",
+        schema: schema_of::<crate::models::EmbedSettings>,
+        build: crate::models::build_embed,
+    },
+    Entry {
         name: "exec",
         kind: StageKind::Worker,
         summary: "runs a program: contract on stdin, params from the last stdout line",
         schema: schema_of::<exec::Settings>,
         build: exec::build,
+    },
+    Entry {
+        name: "fields.map",
+        kind: StageKind::Worker,
+        summary: "sets, copies, renames and drops fields",
+        schema: schema_of::<fields::MapSettings>,
+        build: fields::build_map,
+    },
+    Entry {
+        name: "fields.select",
+        kind: StageKind::Worker,
+        summary: "keeps some fields, or drops some",
+        schema: schema_of::<fields::SelectSettings>,
+        build: fields::build_select,
     },
     Entry {
         name: "files",
@@ -61,6 +90,14 @@ const READY_MADE: &[Entry] = &[
         summary: "waits for a program that takes from the stage's queue and forwards by itself",
         schema: schema_of::<Nothing>,
         build: |params| without_settings(params, Executor::Foreign),
+    },
+    #[cfg(feature = "http")]
+    Entry {
+        name: "http",
+        kind: StageKind::Worker,
+        summary: "asks somebody over HTTP and keeps the answer",
+        schema: schema_of::<crate::http::RequestSettings>,
+        build: crate::http::build_request,
     },
     #[cfg(feature = "http")]
     Entry {
@@ -86,6 +123,22 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<crate::image::Warp>,
         build: crate::image::build_warp,
     },
+    #[cfg(feature = "text")]
+    Entry {
+        name: "language.detect",
+        kind: StageKind::Worker,
+        summary: "tells which language a text is in",
+        schema: schema_of::<crate::text::LanguageSettings>,
+        build: crate::text::build_language,
+    },
+    #[cfg(feature = "http")]
+    Entry {
+        name: "llm",
+        kind: StageKind::Worker,
+        summary: "asks a language model and keeps what it says",
+        schema: schema_of::<crate::models::LlmSettings>,
+        build: crate::models::build_llm,
+    },
     Entry {
         name: "manual",
         kind: StageKind::Manual,
@@ -100,6 +153,14 @@ const READY_MADE: &[Entry] = &[
         summary: "makes a job of each object in a bucket",
         schema: schema_of::<crate::objects::Settings>,
         build: crate::objects::build,
+    },
+    #[cfg(feature = "objects")]
+    Entry {
+        name: "objects.write",
+        kind: StageKind::Worker,
+        summary: "puts a text, a file or the params into a bucket or a folder",
+        schema: schema_of::<crate::objects::WriteSettings>,
+        build: crate::objects::build_write,
     },
     Entry {
         name: "pass",
@@ -122,6 +183,13 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<Nothing>,
         build: |params| without_settings(params, Executor::Remote),
     },
+    Entry {
+        name: "split",
+        kind: StageKind::Worker,
+        summary: "makes a list of a text, an object or a longer list, for children",
+        schema: schema_of::<lists::SplitSettings>,
+        build: lists::build_split,
+    },
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     Entry {
         name: "sql",
@@ -129,6 +197,22 @@ const READY_MADE: &[Entry] = &[
         summary: "makes a job of each row of a query, as rows come",
         schema: schema_of::<crate::sql::Settings>,
         build: crate::sql::build,
+    },
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    Entry {
+        name: "sql.write",
+        kind: StageKind::Worker,
+        summary: "writes a row, or the rows of a list, into a database",
+        schema: schema_of::<crate::sql::WriteSettings>,
+        build: crate::sql::build_write,
+    },
+    #[cfg(feature = "text")]
+    Entry {
+        name: "text.chunk",
+        kind: StageKind::Worker,
+        summary: "cuts a text into pieces of a size",
+        schema: schema_of::<crate::text::ChunkSettings>,
+        build: crate::text::build_chunk,
     },
 ];
 
@@ -193,7 +277,10 @@ impl Catalog for Executors {
             return Ok(Executor::Worker(Arc::clone(handler)));
         }
         match entry(&stage.kind) {
-            Some(entry) => (entry.build)(&stage.settings),
+            Some(entry) => {
+                let built = (entry.build)(&stage.settings)?;
+                fields::check_mode(stage).map(|()| built)
+            }
             None => Err(vec![format!("unknown type `{}`", stage.kind)]),
         }
     }

@@ -3,25 +3,41 @@
 //! | type | kind | does |
 //! |---|---|---|
 //! | `pass` | worker | nothing: hands the params on |
+//! | `embed` | worker | has a model make vectors of texts |
 //! | `exec` | worker | runs a program: contract on stdin, params from the last stdout line |
+//! | `aggregate` | worker | sums, counts and groups of the lists that a join collected |
+//! | `fields.map` | worker | sets, copies, renames and drops fields |
+//! | `fields.select` | worker | keeps some fields, or drops some |
 //! | `files` | source | makes a job of each file in a folder |
 //! | `files.write` | worker | writes a file, or the params, into a folder |
+//! | `http` | worker | asks somebody over HTTP and keeps the answer |
 //! | `http.poll` | source | makes a job of each item of a list that somebody serves as JSON |
 //! | `image.rectify` | worker | finds the page in a photo and straightens it |
 //! | `image.warp` | worker | straightens a page by corners that somebody gave |
+//! | `language.detect` | worker | tells which language a text is in |
+//! | `llm` | worker | asks a language model and keeps what it says |
 //! | `objects` | source | makes a job of each object in a bucket |
+//! | `objects.write` | worker | puts a text, a file or the params into a bucket or a folder |
 //! | `pipeline` | worker | has a child of the job go through another pipeline |
+//! | `split` | worker | makes a list of a text, an object or a longer list, for children |
 //! | `sql` | source | makes a job of each row of a query |
+//! | `sql.write` | worker | writes a row, or the rows of a list, into a database |
+//! | `text.chunk` | worker | cuts a text into pieces of a size |
 //! | `manual` | manual | waits for a person's answer |
 
 mod catalog;
 mod exec;
+mod fields;
 mod files;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "images")]
 mod image;
+mod inputs;
 mod listing;
+mod lists;
+#[cfg(feature = "http")]
+mod models;
 #[cfg(feature = "http")]
 mod net;
 #[cfg(feature = "objects")]
@@ -29,12 +45,17 @@ mod objects;
 #[cfg(feature = "images")]
 pub mod page;
 mod pass;
+mod path;
 #[cfg(feature = "photographs")]
 pub mod photographs;
 mod settings;
+mod shape;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod sub_pipeline;
+mod template;
+#[cfg(feature = "text")]
+mod text;
 
 pub use catalog::{Entry, Executors};
 pub use settings::Setting;

@@ -2,7 +2,6 @@
 
 mod settling;
 mod source;
-mod template;
 mod walk;
 mod write;
 

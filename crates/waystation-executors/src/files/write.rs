@@ -17,8 +17,8 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Context, Handler};
 use waystation_core::pipeline::Executor;
 
-use super::template;
 use crate::settings::{self, Folder};
+use crate::template::{Template, Values};
 
 /// What a stage of this type is told.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -28,8 +28,7 @@ pub struct Settings {
     folder: Folder,
     /// The file's name, a template of `{stem}`, `{job_id}` and params; `{name}` unless said, or
     /// `{job_id}.json` for the params.
-    #[schemars(length(min = 1))]
-    name: Option<String>,
+    name: Option<Template>,
     /// The param that names the file to copy. Unless said, the params are written as JSON.
     #[schemars(length(min = 1))]
     source: Option<String>,
@@ -49,11 +48,18 @@ fn output() -> String {
 #[derive(Clone)]
 struct FileWriter {
     settings: Settings,
+    name: Template,
 }
 
 /// Makes a stage of it.
 pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
-    Ok(Executor::Worker(Arc::new(FileWriter { settings: settings::read(params)? })))
+    let settings: Settings = settings::read(params)?;
+    let unsaid = if settings.source.is_some() { "{name}" } else { "{job_id}.json" };
+    let name = match settings.name.clone() {
+        Some(name) => name,
+        None => Template::parse(unsaid).map_err(|error| vec![error])?,
+    };
+    Ok(Executor::Worker(Arc::new(FileWriter { settings, name })))
 }
 
 #[async_trait]
@@ -68,9 +74,7 @@ impl Handler for FileWriter {
 impl FileWriter {
     fn write(&self, context: &Context, params: &Params) -> Result<Completion, Failure> {
         let bytes = self.content(params)?;
-        let unsaid = if self.settings.source.is_some() { "{name}" } else { "{job_id}.json" };
-        let name = self.settings.name.as_deref().unwrap_or(unsaid);
-        let name = template::fill(name, &context.job_id, params)?;
+        let name = self.name.file_name(&Values::new(context, params))?;
         let target = self.settings.folder.path().join(name);
         self.place(&target, &bytes)?;
         let mut output = Params::new();

@@ -3,7 +3,7 @@
 mod asking;
 pub mod guard;
 
-pub use asking::Asking;
+pub use asking::{Answer, Asking, Request, Unanswered, shown};
 pub use guard::Guard;
 
 /// Says which code is behind TLS, unless the program said so before.

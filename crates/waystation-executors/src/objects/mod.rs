@@ -1,4 +1,4 @@
-//! `objects`: makes a job of each object in a bucket, once.
+//! `objects`: makes a job of each object in a bucket, once; `objects.write` puts one there.
 //!
 //! An object is known by its URL, its size and its entity tag (its time of change where the store
 //! gives none), so that one that is written over becomes another job.
@@ -11,5 +11,7 @@
 
 mod place;
 mod source;
+mod write;
 
 pub use source::{Settings, build};
+pub use write::{Settings as WriteSettings, build as build_write};

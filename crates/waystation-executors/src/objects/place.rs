@@ -74,6 +74,22 @@ impl Place {
         let base = format!("{}://{}/", url.scheme(), url.host_str().unwrap_or_default());
         Ok(Self { store: Store::Open(store.into()), folder, base, is_ordered: true })
     }
+
+    /// The store, to be written to. A folder of this machine is made if it is not there, and what
+    /// is written into it is flushed.
+    pub async fn open_to_write(&self) -> object_store::Result<Arc<dyn ObjectStore>> {
+        let folder = match &self.store {
+            Store::Open(store) => return Ok(Arc::clone(store)),
+            Store::Folder(folder) => folder,
+        };
+        let made = tokio::fs::create_dir_all(folder).await;
+        made.map_err(|source| object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: Box::new(source),
+        })?;
+        Ok(LocalFileSystem::new_with_prefix(folder)
+            .map(|files| Arc::new(files.with_fsync(true)))?)
+    }
 }
 
 /// What keeps this build from places of this scheme.

@@ -1,5 +1,7 @@
 //! What a text must be, where not any text will do: `#[schemars(extend("format" = "glob"))]`.
 
+use crate::template::is_template;
+
 /// Whether a text is good.
 type Check = fn(&str) -> bool;
 
@@ -8,6 +10,7 @@ pub const FORMATS: &[(&str, &str, Check)] = &[
     ("glob", "a glob", is_glob),
     ("json-pointer", "a JSON pointer such as `/data/items`", is_pointer),
     ("moment", "a moment such as 2026-11-23T08:00:00Z", is_moment),
+    ("template", "a template such as `{name}.txt` (`{{` is a brace)", is_template),
 ];
 
 /// What a text of this format is called.

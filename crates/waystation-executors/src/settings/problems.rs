@@ -56,14 +56,19 @@ fn tell(error: &ValidationError<'_>, schema: &Value, found: &mut Vec<(usize, Str
 }
 
 /// Of several ways to write a setting, the one that was taken: the value has its type, but
-/// something within it does not fit.
+/// something within it does not fit, is absent or unknown.
 fn nearest_way<'a>(
     ways: &'a [Vec<ValidationError<'static>>],
     error: &ValidationError<'_>,
 ) -> Option<&'a [ValidationError<'static>]> {
     let deeper = |errors: &&Vec<ValidationError<'static>>| {
         let depth = error.instance_path().as_str().len();
-        !errors.is_empty() && errors.iter().all(|one| one.instance_path().as_str().len() > depth)
+        let is_within = |one: &ValidationError<'_>| {
+            let of_fields =
+                matches!(one.kind(), Kind::Required { .. } | Kind::AdditionalProperties { .. });
+            of_fields || one.instance_path().as_str().len() > depth
+        };
+        !errors.is_empty() && errors.iter().all(is_within)
     };
     ways.iter().find(deeper).map(Vec::as_slice)
 }
@@ -77,10 +82,9 @@ fn wrong(place: &Place<'_>, error: &ValidationError<'_>) -> String {
 }
 
 fn unknown(place: &Place<'_>, name: &str) -> String {
-    let known: Vec<&str> = match place.schema.get("properties").and_then(Value::as_object) {
-        Some(properties) => properties.keys().map(String::as_str).collect(),
-        None => Vec::new(),
-    };
+    let schemas = std::iter::once(place.schema).chain(ways(place.schema));
+    let properties = schemas.filter_map(|schema| schema.get("properties")?.as_object());
+    let known: Vec<&str> = properties.flat_map(|all| all.keys()).map(String::as_str).collect();
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let meant = nearest(name, known.iter().copied());
     let meant = meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
@@ -122,11 +126,15 @@ impl<'a> Place<'a> {
 
 /// The schema of a part of a value that has this schema.
 fn within<'a>(schema: &'a Value, part: &str) -> Option<&'a Value> {
-    let ways = ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-    std::iter::once(schema).chain(ways).find_map(|schema| {
+    std::iter::once(schema).chain(ways(schema)).find_map(|schema| {
         let property = schema.get("properties").and_then(|all| all.get(part));
         let item = || schema.get("items").filter(|items| items.is_object());
         let other = || schema.get("additionalProperties").filter(|other| other.is_object());
         property.or_else(item).or_else(other)
     })
+}
+
+/// The several ways to write a value, where there are such.
+fn ways(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
 }

@@ -1,4 +1,4 @@
-//! `sql`: makes a job of each row of a query, as rows come.
+//! `sql`: makes a job of each row of a query, as rows come. (`sql.write` is in `write/`.)
 //!
 //! Rows are taken in the order of a watermark, which must grow: a number that counts up, or the
 //! moment of the last change. Rows with the same watermark are told apart by their ids, in whose
@@ -12,6 +12,7 @@ mod postgres;
 mod query;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod write;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use crate::listing::{Bounds, Finder, Found, Lister, Thing};
 use crate::settings::{self, Seconds};
 use database::{Connection, Database};
 use query::{From, Query};
+pub use write::{Settings as WriteSettings, build as build_write};
 
 /// What a stage of this type is told.
 #[derive(Deserialize, JsonSchema)]

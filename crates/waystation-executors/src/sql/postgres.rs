@@ -1,4 +1,4 @@
-//! PostgreSQL servers. Everything is asked in transactions that may only read.
+//! PostgreSQL servers. What a source asks, it asks in transactions that may only read.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,12 +23,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Server {
     config: Config,
-    timeout: Duration,
+    /// How long a question to it may take.
+    pub timeout: Duration,
 }
 
 /// A connection to one. It is closed when it is dropped.
 pub struct Connection {
-    client: Client,
+    /// What asks.
+    pub client: Client,
     server: Server,
 }
 
@@ -64,8 +66,13 @@ impl Server {
         Ok(Connection { client, server: self.clone() })
     }
 
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        self.config.get_dbname().unwrap_or("postgres")
+    }
+
     fn failed(&self, error: &tokio_postgres::Error) -> Failure {
-        let name = self.config.get_dbname().unwrap_or("postgres");
+        let name = self.name();
         let kind = match error.code() {
             // What is written wrong does not get better.
             Some(code) if code.code().starts_with("42") => ErrorKind::Permanent,

@@ -17,8 +17,10 @@ use crate::listing::hexadecimal;
 /// A file.
 #[derive(Clone)]
 pub struct File {
-    path: PathBuf,
-    timeout: Duration,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How long a question to it may take.
+    pub timeout: Duration,
 }
 
 /// A file that is open.
@@ -107,11 +109,13 @@ fn read(
 }
 
 /// A value of JSON as a parameter.
-struct Bound<'a>(&'a Value);
+pub struct Bound<'a>(pub &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
+            Value::Null => ToSqlOutput::from(rusqlite::types::Null),
+            Value::Bool(value) => ToSqlOutput::from(*value),
             Value::String(text) => ToSqlOutput::from(text.as_str()),
             Value::Number(number) => match number.as_i64() {
                 Some(whole) => ToSqlOutput::from(whole),
@@ -142,7 +146,8 @@ fn shown(value: ValueRef<'_>) -> Value {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Does what would keep others waiting on a thread of its own.
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let work = tokio::task::spawn_blocking(work);

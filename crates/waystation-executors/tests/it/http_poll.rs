@@ -1,54 +1,27 @@
 //! `http.poll` against a server of the test's own.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use waystation_core::failure::ErrorKind;
 use waystation_core::source::BATCH_MAX;
 
+use crate::server::Server;
 use crate::workbench::{Crawler, build};
 
-/// Answers requests one after the other, as it was told, and keeps what was asked.
-#[derive(Clone)]
-struct Server {
-    port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
-    answers: Arc<Mutex<VecDeque<String>>>,
+/// Serves a list, page by page.
+struct List(Server);
+
+impl std::ops::Deref for List {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
 }
 
-impl Server {
+impl List {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let server = Self { port, asked: Arc::default(), answers: Arc::default() };
-        tokio::spawn(server.clone().serve(listener));
-        server
-    }
-
-    async fn serve(self, listener: TcpListener) {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                if stream.read_exact(&mut byte).await.is_err() {
-                    break;
-                }
-                request.push(byte[0]);
-            }
-            let text = String::from_utf8_lossy(&request).to_lowercase();
-            self.asked.lock().expect("sound").push(text);
-            let answer = self.answers.lock().expect("sound").pop_front();
-            let _ = stream.write_all(answer.unwrap_or_default().as_bytes()).await;
-        }
-    }
-
-    fn says(&self, status: &str, headers: &str, body: &str) {
-        let headers = format!("content-length: {}\r\nconnection: close\r\n{headers}", body.len());
-        let answer = format!("HTTP/1.1 {status}\r\n{headers}\r\n{body}");
-        self.answers.lock().expect("sound").push_back(answer);
+        Self(Server::start().await)
     }
 
     fn page(&self, ids: &[&str], next: Option<&str>) {
@@ -56,15 +29,9 @@ impl Server {
         self.says("200 OK", "", &json!({ "items": items, "next": next }).to_string());
     }
 
-    /// The first lines of what was asked since.
-    fn asked(&self) -> Vec<String> {
-        let asked = std::mem::take(&mut *self.asked.lock().expect("sound"));
-        asked.iter().filter_map(|text| Some(text.lines().next()?.to_owned())).collect()
-    }
-
     fn settings(&self, more: &Value) -> Value {
         let mut settings = json!({
-            "url": format!("http://127.0.0.1:{}/list?of=all", self.port),
+            "url": self.url("/list?of=all"),
             "items": "/items", "cursor": "/next", "cursor_param": "since", "allow_private": true,
         });
         let more = more.as_object().expect("an object").clone();
@@ -75,7 +42,7 @@ impl Server {
 
 #[tokio::test]
 async fn looks_go_from_cursor_to_cursor_and_begin_at_the_last_one() {
-    let server = Server::start().await;
+    let server = List::start().await;
     let mut crawler = Crawler::new("http.poll", server.settings(&json!({})));
     server.page(&["a", "b"], Some("1"));
     server.page(&["c"], Some("2"));
@@ -97,7 +64,7 @@ async fn looks_go_from_cursor_to_cursor_and_begin_at_the_last_one() {
 
 #[tokio::test]
 async fn looks_end_at_their_limit_of_pages_and_the_next_one_goes_on() {
-    let server = Server::start().await;
+    let server = List::start().await;
     let more = json!({ "begin_at": "start", "page_limit": 2 });
     let mut crawler = Crawler::new("http.poll", server.settings(&more));
     for (ids, next) in [(["a"], "1"), (["b"], "2"), (["c"], "3")] {
@@ -115,7 +82,7 @@ async fn looks_end_at_their_limit_of_pages_and_the_next_one_goes_on() {
 
 #[tokio::test]
 async fn page_longer_than_a_batch_is_told_whole() {
-    let server = Server::start().await;
+    let server = List::start().await;
     let names: Vec<String> = (0..=BATCH_MAX).map(|number| number.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut crawler = Crawler::new("http.poll", server.settings(&json!({})));
@@ -125,7 +92,7 @@ async fn page_longer_than_a_batch_is_told_whole() {
 
 #[tokio::test]
 async fn whoever_wants_to_be_asked_later_is() {
-    let server = Server::start().await;
+    let server = List::start().await;
     let mut crawler = Crawler::new("http.poll", server.settings(&json!({})));
     server.says("429 Too Many Requests", "retry-after: 0\r\n", "");
     server.page(&["a"], None);
@@ -143,14 +110,14 @@ async fn whoever_wants_to_be_asked_later_is() {
 
 #[tokio::test]
 async fn redirects_are_followed_and_secrets_stay_where_they_belong() {
-    let (server, other) = (Server::start().await, Server::start().await);
+    let (server, other) = (List::start().await, List::start().await);
     let headers = json!({ "headers": { "X-Api-Key": "secret" } });
     let mut crawler = Crawler::new("http.poll", server.settings(&headers));
     server.says("302 Found", &format!("location: http://127.0.0.1:{}/moved\r\n", other.port), "");
     other.page(&["a"], None);
     assert_eq!(crawler.names().await, ["a"]);
-    assert!(server.asked.lock().expect("sound")[0].contains("x-api-key: secret"));
-    assert!(!other.asked.lock().expect("sound")[0].contains("secret"));
+    assert!(server.heads()[0].contains("x-api-key: secret"));
+    assert!(!other.heads()[0].contains("secret"));
     server.says("302 Found", "location: file:///etc/passwd\r\n", "");
     let failure = crawler.look().await.expect_err("elsewhere");
     assert!(failure.message.contains("is no http:// or https:// URL"), "{failure}");
@@ -158,7 +125,7 @@ async fn redirects_are_followed_and_secrets_stay_where_they_belong() {
 
 #[tokio::test]
 async fn answers_that_are_none_are_told_of() {
-    let server = Server::start().await;
+    let server = List::start().await;
     let mut crawler = Crawler::new("http.poll", server.settings(&json!({ "max_bytes": 64 })));
     for (status, body, words, kind) in [
         ("200 OK", "x".repeat(65), "more than 64 bytes", ErrorKind::Permanent),
@@ -184,7 +151,7 @@ async fn addresses_that_are_not_public_are_refused() {
     let settings = json!({ "url": "http://169.254.169.254/latest" });
     let problems = build("http.poll", settings).err().expect("refused");
     assert!(problems[0].contains("is no public address (hint: `allow_private"), "{problems:?}");
-    let server = Server::start().await;
+    let server = List::start().await;
     let url = format!("http://localhost:{}/", server.port);
     let failure = Crawler::new("http.poll", json!({ "url": url })).look().await;
     let failure = failure.expect_err("this machine");

@@ -44,9 +44,31 @@ fn every_problem_is_told_with_its_name_and_value() {
             "above 0",
         ],
     );
-    check("files.write", json!({ "name": "" }), &["`name` must be a text", "`folder` is absent"]);
+    check(
+        "files.write",
+        json!({ "name": "" }),
+        &["`name` must be a template", "`folder` is absent"],
+    );
     check("image.rectify", json!({}), &["setting `folder` is absent"]);
     check("remote", json!({ "url": "x" }), &["unknown setting `url` (known: none)"]);
     check("exec", json!({ "comand": "x" }), &["`command` is absent", "did you mean `command`?"]);
+    check("fields.map", json!({}), &["one of `fields`, `rename` and `drop` must be said"]);
+    check(
+        "fields.map",
+        json!({ "fields": { "a": "{", "b": ["{}"] } }),
+        &["setting `fields.a` has a `{` without a `}`", "`fields.b[0]` has `{}` names no param"],
+    );
+    let replace = "takes params away: say `params: replace` beside it";
+    check("fields.map", json!({ "drop": "a" }), &[replace]);
+    check("fields.select", json!({ "keep": "a" }), &[replace]);
+    check("fields.select", json!({}), &["either `keep` or `drop` must be said"]);
+    check("aggregate", json!({ "from": "x", "give": {} }), &["must name at least one measure"]);
+    check(
+        "aggregate",
+        json!({ "from": "x", "give": { "a": "total", "b": { "do": "sum", "off": "x" } } }),
+        &["`give.a` must be", "unknown setting `give.b.off` (did you mean `of`?"],
+    );
+    check("text.chunk", json!({ "size": 5, "overlap": 5 }), &["`overlap` must be less than"]);
+    check("language.detect", json!({ "among": "xx" }), &["`among` has `xx`, which is not known"]);
     check("image.telepathy", json!({}), &["unknown type `image.telepathy`"]);
 }

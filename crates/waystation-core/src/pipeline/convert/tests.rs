@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::convert;
 use crate::failure::Failure;
 use crate::pipeline::{
-    Catalog, Executor, Join, OnStageFailure, Pipeline, Problems, Stage, StageKind,
+    Catalog, Executor, Join, OnStageFailure, ParamsMode, Pipeline, Problems, Stage, StageKind,
 };
 use crate::source::{Discovery, Source};
 
@@ -162,11 +162,12 @@ pipeline:
     let pipeline = good(text);
     let settings: Vec<_> = pipeline.stages.iter().map(|stage| json!(stage.settings)).collect();
     let expected = [
-        json!({ "fields": { "name": "{{customer.name}}" } }),
+        json!({ "optional": true, "fields": { "name": "{customer.name}" } }),
         json!({ "drop": ["secret"] }),
         json!({ "pipeline": "other" }),
     ];
     assert_eq!(settings, expected);
+    assert_eq!(pipeline.stages[1].params, ParamsMode::Replace, "or nothing would be dropped");
 }
 
 /// Each case: the stages, the way as they write it, the routes here, and the joins.

@@ -91,7 +91,6 @@ pub fn chunker(executor: &mut Executor<'_>) {
     if let Some(measure) = executor.take("length_function") {
         match measure.as_text() {
             Some("characters") => {}
-            Some("words") => executor.gap_at(&measure, "chunks are not measured in words".into()),
             _ => executor.set("by", measure),
         }
     }

@@ -11,7 +11,7 @@ pub fn mapper(executor: &mut Executor<'_>) {
     if let Some(mappings) = executor.take("mappings") {
         if let Some(pairs) = pairs(&mappings) {
             let entries = pairs.into_iter().map(|(source, target)| {
-                let template = format!("{{{{{}}}}}", in_params(&source));
+                let template = format!("{{{}}}", in_params(&source));
                 Entry::new(&in_params(&target), Node::text(mappings.position, template))
             });
             let value = Value::Mapping(entries.collect());
@@ -21,6 +21,8 @@ pub fn mapper(executor: &mut Executor<'_>) {
             executor.gap_at(&mappings, message);
         }
     }
+    let position = executor.position();
+    executor.set("optional", Node { position, value: Value::Boolean(true) });
     executor.expect("copy_mode", &[json!("copy")]);
     for name in ["object_mappings", "source_id_mappings"] {
         executor.expect(name, &[json!(""), json!("{}")]);
@@ -32,7 +34,7 @@ pub fn mapper(executor: &mut Executor<'_>) {
     for name in ["merge_deduplicate", "fail_on_missing_source", "remove_empty_objects"] {
         executor.expect(name, &[json!(false)]);
     }
-    executor.keep(&["fields"]);
+    executor.keep(&["fields", "optional"]);
 }
 
 /// Sources and targets, as a mapping or as the JSON text of one.
@@ -48,6 +50,8 @@ fn pairs(node: &Node) -> Option<Vec<(String, String)>> {
 /// `field_selector`.
 pub fn selector(executor: &mut Executor<'_>) {
     executor.becomes("fields.select");
+    let position = executor.position();
+    executor.say("params", Node::text(position, "replace"));
     let excludes = match executor.take("mode") {
         Some(mode) => mode.as_text() == Some("exclude"),
         None => false,
@@ -69,11 +73,11 @@ pub fn selector(executor: &mut Executor<'_>) {
     }
     let fails = executor.take("fail_on_missing_field");
     if !excludes && !fails.is_some_and(|node| matches!(node.value, Value::Boolean(true))) {
-        let position = executor.position();
         executor.set("optional", Node { position, value: Value::Boolean(true) });
     }
     executor.expect("nested_delimiter", &[json!(".")]);
     executor.ignore(&["preserve_structure", "keep_id_fields"]);
+    executor.note("what is not kept is gone from the params, what a source gave too");
     executor.ignore(&["condition_field", "condition_operator", "condition_value"]);
     for name in ["conditional_selection", "bulk_operations", "add_selection_metadata"] {
         executor.expect(name, &[json!(false)]);
