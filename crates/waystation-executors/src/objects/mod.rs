@@ -12,4 +12,6 @@
 mod place;
 mod source;
 
+#[cfg(feature = "documents")]
+pub use place::Place;
 pub use source::{Settings, build};
