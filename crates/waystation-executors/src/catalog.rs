@@ -41,6 +41,30 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<lists::AggregateSettings>,
         build: lists::build_aggregate,
     },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "csv.rows",
+        kind: StageKind::Worker,
+        summary: "reads the rows of a CSV",
+        schema: schema_of::<crate::documents::CsvRows>,
+        build: crate::documents::build_csv,
+    },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "document.text",
+        kind: StageKind::Worker,
+        summary: "reads the text of a document, whatever it is",
+        schema: schema_of::<crate::documents::DocumentText>,
+        build: crate::documents::build_document,
+    },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "docx.text",
+        kind: StageKind::Worker,
+        summary: "reads the text of a document of Word",
+        schema: schema_of::<crate::documents::DocxText>,
+        build: crate::documents::build_docx,
+    },
     #[cfg(feature = "http")]
     Entry {
         name: "embed",
@@ -90,6 +114,14 @@ const READY_MADE: &[Entry] = &[
         summary: "waits for a program that takes from the stage's queue and forwards by itself",
         schema: schema_of::<Nothing>,
         build: |params| without_settings(params, Executor::Foreign),
+    },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "html.text",
+        kind: StageKind::Worker,
+        summary: "reads the text of a page of the web",
+        schema: schema_of::<crate::documents::HtmlText>,
+        build: crate::documents::build_html,
     },
     #[cfg(feature = "http")]
     Entry {
@@ -169,12 +201,28 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<Nothing>,
         build: pass::build,
     },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "pdf.text",
+        kind: StageKind::Worker,
+        summary: "reads the text of a PDF",
+        schema: schema_of::<crate::documents::PdfText>,
+        build: crate::documents::build_pdf,
+    },
     Entry {
         name: "pipeline",
         kind: StageKind::Worker,
         summary: "has a child of the job go through another pipeline",
         schema: schema_of::<sub_pipeline::Settings>,
         build: sub_pipeline::build,
+    },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "pptx.text",
+        kind: StageKind::Worker,
+        summary: "reads the text of slides",
+        schema: schema_of::<crate::documents::PptxText>,
+        build: crate::documents::build_pptx,
     },
     Entry {
         name: "remote",
@@ -213,6 +261,14 @@ const READY_MADE: &[Entry] = &[
         summary: "cuts a text into pieces of a size",
         schema: schema_of::<crate::text::ChunkSettings>,
         build: crate::text::build_chunk,
+    },
+    #[cfg(feature = "documents")]
+    Entry {
+        name: "xlsx.rows",
+        kind: StageKind::Worker,
+        summary: "reads the rows of a sheet of Excel",
+        schema: schema_of::<crate::documents::XlsxRows>,
+        build: crate::documents::build_xlsx,
     },
 ];
 

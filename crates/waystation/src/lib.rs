@@ -60,6 +60,8 @@ pub use waystation_engine::{
     AnswerError, Backend, Client, Definition, Engine, EngineError, Handle, Options, Registry,
     Sources, Submission,
 };
+#[cfg(feature = "documents")]
+pub use waystation_executors::documents::{parse_by, parse_if_asked};
 pub use waystation_executors::{Entry, Executors, Setting};
 
 pub use waystation_core as core;

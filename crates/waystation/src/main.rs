@@ -5,5 +5,7 @@ mod cli;
 mod demo;
 
 fn main() -> std::process::ExitCode {
+    #[cfg(feature = "documents")]
+    waystation::parse_if_asked();
     cli::main()
 }

@@ -30,6 +30,8 @@ use waystation_core::pipeline::Executor;
 use crate::settings;
 use lines::{LINE_BYTES_MAX, Line, Lines};
 use process::Group;
+#[cfg(feature = "documents")]
+pub use process::signal as end_of;
 
 /// Asks for another attempt.
 const EXIT_RETRY: i32 = 75;

@@ -13,5 +13,7 @@ mod place;
 mod source;
 mod write;
 
+#[cfg(feature = "documents")]
+pub use place::Place;
 pub use source::{Settings, build};
 pub use write::{Settings as WriteSettings, build as build_write};

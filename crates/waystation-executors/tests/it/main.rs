@@ -1,6 +1,8 @@
 //! The ready-made stages, on real programs, folders and pictures.
 #![cfg(test)]
 
+#[cfg(feature = "documents")]
+mod documents;
 mod exec;
 mod fields;
 mod files;

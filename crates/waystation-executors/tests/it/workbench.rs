@@ -11,6 +11,7 @@ use waystation_core::failure::Failure;
 use waystation_core::handler::{Blobs, Completion, Context, Handler, Reporter, Steps};
 use waystation_core::id::JobId;
 use waystation_core::pipeline::{Catalog, Executor, Stage};
+use waystation_core::port::BlobStore;
 use waystation_core::source::{Fault, Item, Source};
 use waystation_executors::Executors;
 
@@ -30,11 +31,12 @@ impl Reporter for Log {
 pub struct Bench {
     pub log: Arc<Log>,
     pub cancellation: CancellationToken,
+    pub blobs: Option<Arc<dyn BlobStore>>,
 }
 
 impl Bench {
     pub fn new() -> Self {
-        Self { log: Arc::default(), cancellation: CancellationToken::new() }
+        Self { log: Arc::default(), cancellation: CancellationToken::new(), blobs: None }
     }
 
     pub async fn run(&self, handler: &dyn Handler, params: Value) -> Result<Completion, Failure> {
@@ -51,7 +53,7 @@ impl Bench {
             contract: contract.to_bytes().into(),
             reporter: self.log.clone(),
             steps: Arc::new(Steps::unkept()),
-            blobs: Blobs::new(None, contract.job_id.clone(), "stage".into(), 1),
+            blobs: Blobs::new(self.blobs.clone(), contract.job_id.clone(), "stage".into(), 1),
             traceparent: None,
         };
         handler.run(context, params).await

@@ -1,0 +1,8 @@
+//! Tables: rows of values.
+
+mod csv;
+mod rows;
+mod sheets;
+
+pub use csv::csv;
+pub use sheets::{sheets, xlsx};
