@@ -12,6 +12,7 @@
 //! | `objects` | source | makes a job of each object in a bucket |
 //! | `pipeline` | worker | has a child of the job go through another pipeline |
 //! | `sql` | source | makes a job of each row of a query |
+//! | `webhook` | source | makes jobs of what somebody sends to the server |
 //! | `manual` | manual | waits for a person's answer |
 
 mod catalog;
@@ -35,6 +36,7 @@ mod settings;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod sub_pipeline;
+mod webhook;
 
 pub use catalog::{Entry, Executors};
 pub use settings::Setting;

@@ -14,6 +14,7 @@ mod dashboard;
 mod doctor;
 mod faults;
 mod full_disk;
+mod hooks;
 mod leftovers;
 mod operating;
 mod pairs;
