@@ -12,6 +12,7 @@ pub mod event;
 pub mod failure;
 pub mod form;
 pub mod handler;
+pub mod hook;
 pub mod id;
 pub mod job;
 pub mod journal;

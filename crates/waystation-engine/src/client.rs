@@ -2,6 +2,7 @@
 
 mod control;
 mod depths;
+mod hooks;
 mod letters;
 mod sources;
 mod submission;
@@ -25,6 +26,7 @@ use crate::graph::Graph;
 use crate::worker::offload;
 
 pub use depths::Depths;
+pub use hooks::{HookError, Hooked};
 pub use letters::{JobError, RetryWith};
 pub use sources::{SourceError, SourceStanding};
 pub use submission::{Submission, SubmitError};

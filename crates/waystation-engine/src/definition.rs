@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use waystation_core::handler::Signature;
+use waystation_core::hook::Hook;
 use waystation_core::id::{PipelineName, StageId};
 use waystation_core::job::PipelineRecord;
 use waystation_core::pipeline::{Catalog, Defaults, Executor, Pipeline, Problem, Problems, Stage};
@@ -124,15 +125,17 @@ pub struct Registry {
     defaults: Arc<Defaults>,
     known: Arc<Mutex<Versions<Definition>>>,
     graphs: Arc<Mutex<Versions<Graph>>>,
+    hooks: Arc<Mutex<Hooks>>,
 }
 
 type Versions<T> = HashMap<(PipelineName, u32), Arc<T>>;
+type Hooks = HashMap<(PipelineName, u32, StageId), Arc<dyn Hook>>;
 
 impl Registry {
     /// Knows nothing yet.
     pub fn new(store: Arc<dyn Store>, catalog: Arc<dyn Catalog>, environment: Environment) -> Self {
-        let (defaults, known, graphs) = Default::default();
-        Self { store, catalog, environment, defaults, known, graphs }
+        let (defaults, known, graphs, hooks) = Default::default();
+        Self { store, catalog, environment, defaults, known, graphs, hooks }
     }
 
     /// The same, with these values for stages that do not say them.
@@ -265,6 +268,11 @@ impl Registry {
 
     fn graphs(&self) -> MutexGuard<'_, Versions<Graph>> {
         self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hooks that this process has met.
+    pub(crate) fn hooks(&self) -> MutexGuard<'_, Hooks> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, definition: Definition) -> Arc<Definition> {

@@ -30,8 +30,8 @@ mod worker;
 pub use backend::{Backend, Buses};
 pub use broker::Books;
 pub use client::{
-    AnswerError, Client, Depths, Explained, JobError, RetryWith, SourceError, SourceStanding,
-    Submission, SubmitError,
+    AnswerError, Client, Depths, Explained, HookError, Hooked, JobError, RetryWith, SourceError,
+    SourceStanding, Submission, SubmitError,
 };
 pub use definition::{Definition, DefinitionError, Environment, Registry};
 pub use engine::{Engine, EngineError, Handle, Options, Sources};

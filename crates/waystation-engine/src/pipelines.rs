@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use waystation_core::id::{PipelineName, StageId};
-use waystation_core::pipeline::StageKind;
+use waystation_core::pipeline::Executor;
 use waystation_core::port;
 
 use crate::backend::Backend;
@@ -176,7 +176,8 @@ impl Pipelines {
             Role::Processing => Some(Options { sources: Sources::Never, ..options }),
             Role::Source => {
                 let stages = definition.pipeline.stages.iter();
-                let is_source = |id: &&StageId| definition.kind(id) == Some(StageKind::Source);
+                let is_source =
+                    |id: &&StageId| matches!(definition.stage(id), Some((_, Executor::Source(_))));
                 let sources: Vec<_> =
                     stages.map(|one| &one.id).filter(is_source).cloned().collect();
                 let any = !sources.is_empty();

@@ -9,7 +9,7 @@ use waystation_core::handler::Handler;
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind, StageType};
 
 use crate::settings::{self, Nothing, Setting, schema_of};
-use crate::{exec, fields, files, lists, pass, sub_pipeline};
+use crate::{exec, fields, files, lists, pass, sub_pipeline, webhook};
 
 /// A ready-made executor.
 pub struct Entry {
@@ -31,6 +31,9 @@ impl Entry {
         settings::told(&(self.schema)())
     }
 }
+
+/// The type of sources that are brought their items.
+const WEBHOOK: &str = "webhook";
 
 /// The ready-made executors, by name.
 const READY_MADE: &[Entry] = &[
@@ -262,6 +265,13 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<crate::text::ChunkSettings>,
         build: crate::text::build_chunk,
     },
+    Entry {
+        name: WEBHOOK,
+        kind: StageKind::Source,
+        summary: "makes jobs of what somebody sends to the server",
+        schema: schema_of::<webhook::Settings>,
+        build: webhook::build,
+    },
     #[cfg(feature = "documents")]
     Entry {
         name: "xlsx.rows",
@@ -303,6 +313,10 @@ impl Catalog for Executors {
             return Some(StageKind::Worker);
         }
         entry(stage_type).map(|entry| entry.kind)
+    }
+
+    fn is_hook(&self, stage_type: &str) -> bool {
+        stage_type == WEBHOOK && !self.handlers.contains_key(stage_type)
     }
 
     fn names(&self) -> Vec<String> {

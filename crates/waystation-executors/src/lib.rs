@@ -30,6 +30,7 @@
 //! | `sql` | source | makes a job of each row of a query |
 //! | `sql.write` | worker | writes a row, or the rows of a list, into a database |
 //! | `text.chunk` | worker | cuts a text into pieces of a size |
+//! | `webhook` | source | makes jobs of what somebody sends to the server |
 //! | `xlsx.rows` | worker | reads the rows of a sheet of Excel |
 
 mod catalog;
@@ -65,6 +66,7 @@ mod sub_pipeline;
 mod template;
 #[cfg(feature = "text")]
 mod text;
+mod webhook;
 
 pub use catalog::{Entry, Executors};
 pub use settings::Setting;

@@ -38,6 +38,8 @@ pub enum Code {
     LeaseLost,
     /// The pipeline takes no new jobs for now.
     Draining,
+    /// Somebody paused what was asked.
+    Paused,
     /// More is asked for at a time than is served.
     TooMany,
     /// The answer took too long.
@@ -50,7 +52,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::CrossOrigin,
@@ -64,6 +66,7 @@ impl Code {
         Self::Conflict,
         Self::LeaseLost,
         Self::Draining,
+        Self::Paused,
         Self::TooMany,
         Self::TimedOut,
         Self::Unavailable,
@@ -84,7 +87,7 @@ impl Code {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Conflict | Self::LeaseLost | Self::Draining => StatusCode::CONFLICT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::TimedOut | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Paused | Self::TimedOut | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

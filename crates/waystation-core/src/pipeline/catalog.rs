@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::model::Stage;
 use crate::handler::Handler;
+use crate::hook::Hook;
 use crate::id::PipelineName;
 use crate::source::Source;
 
@@ -48,6 +49,8 @@ pub enum Executor {
     Manual,
     /// It finds items and makes jobs.
     Source(Arc<dyn Source>),
+    /// Its items are brought to it.
+    Hook(Arc<dyn Hook>),
     /// A program that is none of ours does it.
     Foreign,
     /// A remote worker does it.
@@ -75,6 +78,12 @@ pub trait Catalog: Send + Sync {
     /// What kind of step a stage of this type is, whatever its settings; `None` when the type is
     /// unknown.
     fn kind(&self, stage_type: &str) -> Option<StageKind>;
+
+    /// Whether sources of this type are brought their items and never look. They have no schedule.
+    fn is_hook(&self, stage_type: &str) -> bool {
+        let _ = stage_type;
+        false
+    }
 
     /// Every known type, for messages.
     fn names(&self) -> Vec<String>;

@@ -1,5 +1,7 @@
 //! What operators ask of sources: where they stand, what crawls found, and that they look now.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use waystation_core::clock::Timestamp;
 use waystation_core::pipeline::{Stage, StageKind};
@@ -9,6 +11,7 @@ use waystation_core::schedule::Schedule;
 use super::Client;
 use crate::control::locks::{self, Holder};
 use crate::definition::DefinitionError;
+use crate::graph::Graph;
 use crate::sources::{self, Ask, Crawl, CrawlPage, SourceId};
 
 /// Where a source stands.
@@ -41,6 +44,13 @@ pub enum SourceError {
         /// What there is.
         known: String,
     },
+    /// Its items are brought to it.
+    #[error(
+        "source `{}/{}` never looks: its items are brought to it (hint: see its address with \
+         `waystation sources show`)",
+        .0.pipeline, .0.stage
+    )]
+    NeverLooks(SourceId),
     /// There is no such pipeline.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -89,20 +99,21 @@ impl Client {
     /// Has a source look now, wherever it is looked after. Asking twice before it looks is asking
     /// once, as the second one said. While it crawls, it looks again when it is through.
     pub async fn crawl(&self, id: &SourceId, ask: Ask) -> Result<Ask, SourceError> {
-        self.check_source(id).await?;
+        let graph = self.check_source(id).await?;
+        self.check_looks(&graph, id)?;
         let ask = Ask { at: self.backend.clock.now(), ..ask };
         sources::put_ask(&*self.backend.records, id, &ask).await?;
         self.backend.bus.publish(Signal::Changed);
         Ok(ask)
     }
 
-    async fn check_source(&self, id: &SourceId) -> Result<(), SourceError> {
+    async fn check_source(&self, id: &SourceId) -> Result<Arc<Graph>, SourceError> {
         let graph = self.registry.graph_of(&id.pipeline, None).await?;
         let is_source = |stage: &&Stage| graph.kind(&stage.id) == Some(StageKind::Source);
         let all = graph.pipeline.stages.iter().filter(is_source);
         let known: Vec<_> = all.map(|stage| stage.id.as_str()).collect();
         if known.contains(&id.stage.as_str()) {
-            return Ok(());
+            return Ok(graph);
         }
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Err(SourceError::Unknown { id: id.clone(), known })

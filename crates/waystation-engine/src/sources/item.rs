@@ -8,19 +8,19 @@ use waystation_core::source::Item;
 
 use crate::backend::Backend;
 use crate::decide::{Plan, new_job};
-use crate::definition::Definition;
+use crate::graph::Graph;
 
 /// The job of an item: it starts where the source's routes lead. An item becomes one job only,
 /// unless a crawl's name is given, within which it does.
 pub fn plan(
     backend: &Backend,
-    definition: &Definition,
+    graph: &Graph,
     stage: &StageId,
     item: Item,
     again: Option<&str>,
 ) -> Result<NewJob, Failure> {
     let contract = |message: String| Failure::new(ErrorKind::Contract, message);
-    let pipeline = &definition.pipeline;
+    let pipeline = &graph.pipeline;
     let way = pipeline
         .onward(stage, &Label::ok(), Traveller::new(&item.params))
         .map_err(|error| contract(error.to_string()))?;
@@ -47,5 +47,5 @@ pub fn plan(
         by: None,
         traceparent,
     };
-    Ok(new_job(definition, plan, Some(stage), now))
+    Ok(new_job(graph, plan, Some(stage), now))
 }

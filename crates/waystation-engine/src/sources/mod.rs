@@ -18,5 +18,6 @@ pub use kept::{
 };
 
 pub(crate) use due::due;
+pub(crate) use item::plan as plan_item;
 pub(crate) use kept::{ask, crawl, crawls, plan, put_ask, state};
 pub(crate) use worker::{Ended, SourceWorker};

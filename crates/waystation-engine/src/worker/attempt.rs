@@ -237,9 +237,11 @@ impl Attempter {
             Executor::Pipeline(name) => {
                 descend(&self.registry, name, stage, &begun.contract, stop).await
             }
-            Executor::Manual | Executor::Source(_) | Executor::Foreign | Executor::Remote => {
-                unreachable!("no attempt begins at these")
-            }
+            Executor::Manual
+            | Executor::Source(_)
+            | Executor::Hook(_)
+            | Executor::Foreign
+            | Executor::Remote => unreachable!("no attempt begins at these"),
         }
     }
 
@@ -287,7 +289,7 @@ impl Attempter {
         let doer = |executor: &Executor| match executor {
             Executor::Worker(_) | Executor::Pipeline(_) => Some(Doer::Engine),
             Executor::Remote => Some(Doer::Remote),
-            Executor::Manual | Executor::Source(_) | Executor::Foreign => None,
+            Executor::Manual | Executor::Source(_) | Executor::Hook(_) | Executor::Foreign => None,
         };
         let found = definition.stage(id).map(|(stage, executor)| (stage, doer(executor)));
         let Some((stage, Some(doer))) = found else {

@@ -8,6 +8,7 @@ type Check = fn(&str) -> bool;
 /// Formats by name, each with what such a text is called.
 pub const FORMATS: &[(&str, &str, Check)] = &[
     ("glob", "a glob", is_glob),
+    ("header", "a header of HTTP", is_header),
     ("json-pointer", "a JSON pointer such as `/data/items`", is_pointer),
     ("moment", "a moment such as 2026-11-23T08:00:00Z", is_moment),
     ("template", "a template such as `{name}.txt` (`{{` is a brace)", is_template),
@@ -20,6 +21,11 @@ pub fn noun(format: &str) -> Option<&'static str> {
 
 fn is_glob(text: &str) -> bool {
     globset::Glob::new(text).is_ok()
+}
+
+fn is_header(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
 }
 
 fn is_pointer(text: &str) -> bool {

@@ -13,6 +13,9 @@ use super::words;
 /// The longest value that is shown, in bytes.
 const SHOWN_BYTES_MAX: usize = 200;
 
+/// The setting whose values are never shown, also where they are wrong.
+const SECRET: &str = "secret";
+
 /// Every problem: of the settings in their order, then those that are absent or unknown.
 pub fn of(errors: &[ValidationError<'_>], settings: &Params, schema: &Value) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
@@ -75,10 +78,14 @@ fn nearest_way<'a>(
 
 fn wrong(place: &Place<'_>, error: &ValidationError<'_>) -> String {
     let value = error.instance();
+    let expected = words::expected(place.schema);
+    let told = format!("setting `{}` must be {expected}, not {}", place.name, kind_of(value));
+    if place.name.starts_with(SECRET) {
+        return told;
+    }
     let mut shown = value.to_string();
     truncate(&mut shown, SHOWN_BYTES_MAX);
-    let expected = words::expected(place.schema);
-    format!("setting `{}` must be {expected}, not {} ({shown})", place.name, kind_of(value))
+    format!("{told} ({shown})")
 }
 
 fn unknown(place: &Place<'_>, name: &str) -> String {

@@ -64,6 +64,8 @@ pub enum Proof {
     Token,
     /// A cookie came with the request.
     Session,
+    /// The request was signed with the secret of the source that it was for.
+    Signature,
 }
 
 impl Identity {

@@ -98,7 +98,9 @@ fn title(problem: &Problem) -> &'static str {
             "This cannot be read"
         }
         Code::TooLarge | Code::HeadersTooLarge => "This is too large",
-        Code::Conflict | Code::LeaseLost | Code::Draining => "This cannot be done now",
+        Code::Conflict | Code::LeaseLost | Code::Draining | Code::Paused => {
+            "This cannot be done now"
+        }
         Code::TooMany => "Too much at a time",
         Code::TimedOut => "It took too long",
         Code::Unavailable => "The store cannot be reached",

@@ -1,12 +1,15 @@
 //! What the engine and the stores say, as problems.
 
 use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::hook::Refusal as Unheard;
 use waystation_core::port::{self, BlobError};
 use waystation_engine::control::PauseError;
 use waystation_engine::control::operations;
 use waystation_engine::decide::Refusal;
 use waystation_engine::remote;
-use waystation_engine::{AnswerError, DefinitionError, JobError, SourceError, SubmitError};
+use waystation_engine::{
+    AnswerError, DefinitionError, HookError, JobError, SourceError, SubmitError,
+};
 
 use super::{Code, Problem};
 
@@ -84,7 +87,31 @@ impl From<SourceError> for Problem {
             SourceError::Definition(error) => error.into(),
             SourceError::Store(error) => error.into(),
             SourceError::Unknown { .. } => Self::new(Code::NotFound, error.to_string()),
+            SourceError::NeverLooks(_) => Self::new(Code::Invalid, error.to_string()),
         }
+    }
+}
+
+impl From<HookError> for Problem {
+    fn from(error: HookError) -> Self {
+        let code = match error {
+            HookError::Store(error) | HookError::Definition(DefinitionError::Store(error)) => {
+                return error.into();
+            }
+            // Whoever calls can mend nothing, and is not told what is in the file.
+            HookError::Definition(error) => {
+                tracing::error!(%error, "a hook is not ready");
+                let why = "the stage takes no calls here (hint: the server's log says why)";
+                return Self::new(Code::Internal, why);
+            }
+            HookError::Unknown(_) => Code::NotFound,
+            HookError::Paused { .. } => Code::Paused,
+            HookError::Refused(Unheard::Unproven(_)) => Code::Unauthenticated,
+            HookError::Refused(Unheard::Unreadable(_)) => Code::BadRequest,
+            HookError::Refused(Unheard::Misfit(_)) => Code::Invalid,
+            HookError::Refused(Unheard::TooLarge(_)) => Code::TooLarge,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@ mod document;
 mod events;
 mod executors;
 mod holding;
+mod hooks;
 mod inbox;
 mod jobs;
 mod letters;
@@ -65,6 +66,7 @@ pub fn api() -> (Router<Context>, Document) {
         .merge(executors::routes())
         .merge(jobs::routes())
         .merge(submit::routes())
+        .merge(hooks::routes())
         .merge(acts::routes())
         .merge(letters::routes())
         .merge(operations::routes())

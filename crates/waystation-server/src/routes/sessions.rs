@@ -200,6 +200,7 @@ async fn me(Viewer(identity): Viewer) -> axum::Json<Me> {
         Proof::Open => "open",
         Proof::Token => "token",
         Proof::Session => "session",
+        Proof::Signature => "signature",
     };
     axum::Json(Me { name: identity.name, role: identity.role, proof: proof.to_owned() })
 }

@@ -12,7 +12,7 @@ use waystation_engine::control::{Pause as Paused, Target, WorkerPresence};
 use waystation_engine::sources::{self, SourceId};
 use waystation_engine::{Graph, SourceStanding};
 
-use super::limits;
+use super::{hooks, limits};
 use crate::access::{Operator, Viewer};
 use crate::audit::Detail;
 use crate::context::Context;
@@ -141,7 +141,8 @@ pub async fn all(context: &Context) -> Result<Vec<Source>, Problem> {
             }
             let id = SourceId { pipeline: name.clone(), stage: stage.id.clone() };
             let standing = client.standing(&id).await?;
-            sources.push(told(&id, &graph, standing, &workers, &pauses));
+            let hook = hook(context, &id, &graph);
+            sources.push(Source { hook, ..told(&id, &graph, standing, &workers, &pauses) });
         }
     }
     Ok(sources)
@@ -153,7 +154,12 @@ pub async fn one(context: &Context, id: &SourceId) -> Result<Source, Problem> {
     let standing = client.source(id).await?;
     let graph = client.registry().graph_of(&id.pipeline, None).await?;
     let (workers, pauses) = (client.workers().await?, client.pauses().await?);
-    Ok(told(id, &graph, standing, &workers, &pauses))
+    let hook = hook(context, id, &graph);
+    Ok(Source { hook, ..told(id, &graph, standing, &workers, &pauses) })
+}
+
+fn hook(context: &Context, id: &SourceId, graph: &Graph) -> Option<String> {
+    context.client().is_hook(graph, &id.stage).then(|| hooks::path(id))
 }
 
 fn told(
@@ -170,6 +176,7 @@ fn told(
         version: graph.version,
         stage: id.stage.to_string(),
         source_type: stage.map(|stage| stage.kind.clone()).unwrap_or_default(),
+        hook: None,
         schedule: standing.schedule.as_ref().map(ToString::to_string),
         interval_seconds: standing.schedule.as_ref().and_then(interval_seconds),
         due_at: standing.due_at.map(Into::into),

@@ -123,7 +123,8 @@ fn id_of(job: &NewJob) -> String {
     job.job_id.clone().unwrap_or_else(|| JobId::generate().to_string())
 }
 
-fn answer(submitted: Vec<Submitted>, is_one: bool) -> Result<Response, Problem> {
+/// What came of jobs that were to be: the first that is new makes it 201.
+pub(super) fn answer(submitted: Vec<Submitted>, is_one: bool) -> Result<Response, Problem> {
     if let ([Submitted::Rejected(rejected)], true) = (&submitted[..], is_one) {
         return Err(Problem::new(Code::Conflict, rejected.to_string()));
     }

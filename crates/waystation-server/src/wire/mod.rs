@@ -7,6 +7,7 @@ mod engine;
 mod event;
 mod executor;
 mod failure;
+mod hook;
 mod job;
 mod letter;
 mod moment;
@@ -27,6 +28,7 @@ pub use engine::{Engine, EngineWorker};
 pub use event::{Event, EventPage, LogLine};
 pub use executor::Executor;
 pub use failure::{Failure, Progress};
+pub use hook::HookCall;
 pub use job::{
     AbortOutcome, AbortRequest, Aborted, Children, Job, JobDetail, JobPage, Parent, Reason,
     RetryRequest, WholeParams,

@@ -20,6 +20,9 @@ pub struct Source {
     /// What kind of source it is.
     #[serde(rename = "type")]
     pub source_type: String,
+    /// The path that its items are brought to, where it never looks by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
     /// When it looks, in words, as the worker said that came to it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,

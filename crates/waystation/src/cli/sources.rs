@@ -133,7 +133,7 @@ async fn list(site: &Site, global: &Global) -> Result<Outcome, Error> {
         table.row(vec![
             format!("{}/{}", source.pipeline, source.stage).into(),
             source.source_type.as_str().into(),
-            source.schedule.as_deref().unwrap_or("-").into(),
+            looks(source).into(),
             next(source).into(),
             source.last_crawl.as_ref().map_or_else(|| "never".to_owned(), last).into(),
             source.workers.len().to_string().into(),
@@ -155,7 +155,14 @@ async fn show(name: &Name, site: &Site, global: &Global) -> Result<Outcome, Erro
     let say = |what: &str, value: String| out::line(format_args!("{what:<14}{value}"));
     say("source", format!("{}/{}, version {}", source.pipeline, source.stage, source.version));
     say("type", source.source_type.clone());
-    say("looks", source.schedule.clone().unwrap_or_else(|| "-".to_owned()));
+    say("looks", looks(&source));
+    if let Some(hook) = &source.hook {
+        say("address", format!("POST {hook}"));
+        if !source.pauses.is_empty() {
+            say("paused", words::pauses(&source.pauses));
+        }
+        return Ok(Outcome::Done);
+    }
     say("next", next(&source));
     if source.failures > 0 {
         say("failed", format!("{} times in a row", source.failures));
@@ -213,6 +220,12 @@ fn why(crawl: &Crawl) -> String {
     out::short(&crawl.failure.clone().or(fault).unwrap_or_default(), 80)
 }
 
+/// When it looks.
+fn looks(source: &Source) -> String {
+    let by_schedule = || source.schedule.clone().unwrap_or_else(|| "-".to_owned());
+    source.hook.as_ref().map_or_else(by_schedule, |_| "when called".to_owned())
+}
+
 /// When it looks next.
 fn next(source: &Source) -> String {
     let now = timing::now();
@@ -221,6 +234,7 @@ fn next(source: &Source) -> String {
         (None, Some(ask), _) => format!("now, for {}", ask.by),
         (None, None, Some(due)) if due.0 <= now.plus(Duration::from_secs(1)) => "due".to_owned(),
         (None, None, Some(due)) => format!("in {}", timing::age(due.0, now)),
+        (None, None, None) if source.hook.is_some() => "when called".to_owned(),
         (None, None, None) => "when asked".to_owned(),
     }
 }

@@ -23,6 +23,10 @@ impl Catalog for ScriptedCatalog {
         }
     }
 
+    fn is_hook(&self, stage_type: &str) -> bool {
+        self.inner.is_hook(stage_type)
+    }
+
     fn names(&self) -> Vec<String> {
         self.inner.names()
     }

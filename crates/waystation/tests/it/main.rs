@@ -15,6 +15,7 @@ mod doctor;
 mod engines;
 mod faults;
 mod full_disk;
+mod hooks;
 mod leftovers;
 mod operating;
 mod pairs;

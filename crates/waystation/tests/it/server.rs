@@ -31,8 +31,18 @@ impl Served {
 
     /// The same folder, where commands ask the server as somebody with this role.
     pub fn place_of(&self, name: &str, role: &str) -> Place {
-        let token = self.place.run(&["tokens", "add", name, "--role", role]).exits(0).word();
+        let token = self.token_of(name, role);
         self.place.with("WAYSTATION_SERVER", &self.address).with("WAYSTATION_TOKEN", &token)
+    }
+
+    /// A new token of somebody with this role.
+    pub fn token_of(&self, name: &str, role: &str) -> String {
+        self.place.run(&["tokens", "add", name, "--role", role]).exits(0).word()
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The same folder, where commands ask the server as nobody.

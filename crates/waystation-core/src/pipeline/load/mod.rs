@@ -226,6 +226,7 @@ impl Draft {
             let says = |key: &str| place.keys.contains_key(key);
             if catalog.kind(&stage.kind) == Some(StageKind::Source) {
                 let looks = says("schedule") || says("settings.polling_interval_seconds");
+                let looks = looks || catalog.is_hook(&stage.kind);
                 if let Some(every) = defaults.look_every.filter(|_| !looks) {
                     stage.schedule = Some(Schedule::Every(every));
                 }

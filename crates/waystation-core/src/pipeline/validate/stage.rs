@@ -39,7 +39,7 @@ pub(super) fn check(
         if !matches!(kind, StageKind::Worker | StageKind::Remote) {
             check_attempts(index, stage, findings);
         }
-        if let Some(problem) = check_schedule(stage, kind) {
+        if let Some(problem) = check_schedule(stage, kind, catalog) {
             findings.stage(index, "schedule", problem);
         }
         if let Some(problem) = check_queue(pipeline, index, kind) {
@@ -71,13 +71,20 @@ fn check_attempts(index: usize, stage: &Stage, findings: &mut Findings) {
     }
 }
 
-fn check_schedule(stage: &Stage, kind: StageKind) -> Option<Problem> {
+fn check_schedule(stage: &Stage, kind: StageKind, catalog: &dyn Catalog) -> Option<Problem> {
     stage.schedule.as_ref()?;
     let (id, setting) = (&stage.id, Stage::INTERVAL_SETTING);
     if kind != StageKind::Source {
         let message =
             format!("stage `{id}` has a schedule, but its type `{}` is no source", stage.kind);
         return Some(Problem::new(message));
+    }
+    if catalog.is_hook(&stage.kind) {
+        let message = format!(
+            "stage `{id}` has a schedule, but its type `{}` never looks: its items are brought",
+            stage.kind
+        );
+        return Some(Problem::new(message).hint("leave `schedule` out"));
     }
     let both = stage.settings.contains_key(setting);
     let message = format!("stage `{id}`: `schedule` and the setting `{setting}` say the same");

@@ -62,10 +62,13 @@ async fn show(
         .follow(&Topic::Pipeline(id.pipeline.clone()))
         .live("held", "", || pausing::notices(&held, now, &here, may_act))
         .live("facts", "card", || facts(&source, now));
-    if may_act {
+    if may_act && source.hook.is_none() {
         page = page.with(acts::form(&source));
     }
-    Ok(page.live("crawls", "card", || crawls::table(&crawls, &here, now)).respond())
+    if source.hook.is_none() {
+        page = page.live("crawls", "card", || crawls::table(&crawls, &here, now));
+    }
+    Ok(page.respond())
 }
 
 /// Where a source's page is.
@@ -118,10 +121,13 @@ fn table(sources: &[Source], now: Timestamp, may_act: bool) -> Markup {
                     td.number data-label="Next" { (next(source, now)) }
                     td.wide data-label="Last look" { (crawls::last(source, now)) }
                     td.number data-label="Workers" {
-                        span.text-failed[source.workers.is_empty()] { (source.workers.len()) }
+                        @if source.hook.is_some() { span.faint { "none" } }
+                        @else {
+                            span.text-failed[source.workers.is_empty()] { (source.workers.len()) }
+                        }
                     }
                     @if may_act { td.act {
-                        (acts::button(source))
+                        @if source.hook.is_none() { (acts::button(source)) }
                         @if !is_paused(source) {
                             (pausing::button(&target(source), "pause", "Pause", "/sources"))
                         }
@@ -133,9 +139,10 @@ fn table(sources: &[Source], now: Timestamp, may_act: bool) -> Markup {
 }
 
 fn looks(source: &Source) -> Markup {
-    html! { @match &source.schedule {
-        Some(schedule) => (schedule),
-        None => span.faint { "not known yet" },
+    html! { @match (&source.schedule, &source.hook) {
+        (_, Some(hook)) => { "when called at " code { (hook) } },
+        (Some(schedule), None) => (schedule),
+        (None, None) => span.faint { "not known yet" },
     } }
 }
 
@@ -146,6 +153,7 @@ fn next(source: &Source, now: Timestamp) -> Markup {
         @else if let Some(due) = source.due_at {
             @if due.0 <= now { "due" } @else { (moment::ago(due.0, now)) }
         }
+        @else if source.hook.is_some() { span.faint { "when called" } }
         @else { span.faint { "when asked" } }
     }
 }
@@ -160,19 +168,21 @@ fn facts(source: &Source, now: Timestamp) -> Markup {
             div { dt { "Type" } dd { (source.source_type) } }
             div { dt { "Looks" } dd { (looks(source)) } }
             div { dt { "Next" } dd { (next(source, now)) } }
-            div { dt { "Looked after by" } dd {
+            @if source.hook.is_none() { div { dt { "Looked after by" } dd {
                 @if source.workers.is_empty() { span.text-failed { "nobody" } }
                 @for worker in &source.workers { div { code { (worker) } } }
-            } }
+            } } }
             @if let Some(crawler) = &source.crawler {
                 div { dt { "Looks now" } dd { code { (crawler) } } }
             }
             @if source.failures > 0 {
                 div { dt { "Failed in a row" } dd { span.text-failed { (source.failures) } } }
             }
-            div.wide { dt { "Stands at" } dd { @match &source.checkpoint {
-                Some(checkpoint) => (value::inline(checkpoint)),
-                None => span.faint { "the beginning" },
+            @if source.hook.is_none() { div.wide { dt { "Stands at" } dd {
+                @match &source.checkpoint {
+                    Some(checkpoint) => (value::inline(checkpoint)),
+                    None => span.faint { "the beginning" },
+                }
             } } }
         }
     }

@@ -107,6 +107,7 @@ impl From<Refusal> for Error {
         let error = match problem.code {
             Code::Conflict
             | Code::LeaseLost
+            | Code::Paused
             | Code::TooMany
             | Code::TimedOut
             | Code::Unavailable
