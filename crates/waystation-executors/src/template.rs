@@ -207,9 +207,10 @@ mod tests {
         let job_id = JobId::from("j");
         let values = Values { job_id: &job_id, idempotency_key: "j/s/1".to_owned(), params };
         let filled = Template::parse(template).and_then(|template| {
-            let filled = match file_name {
-                true => template.file_name(&values),
-                false => template.fill("the body", &values),
+            let filled = if file_name {
+                template.file_name(&values)
+            } else {
+                template.fill("the body", &values)
             };
             filled.map_err(|failure| failure.message)
         });

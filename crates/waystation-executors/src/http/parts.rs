@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
@@ -49,18 +50,12 @@ impl Address {
     }
 }
 
+/// All but what may stand anywhere in a URL.
+const SPECIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A text as one part of a path or a query.
 fn escaped(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                told.push(char::from(byte));
-            }
-            other => told.push_str(&format!("%{other:02X}")),
-        }
-    }
-    told
+    utf8_percent_encode(text, SPECIAL).to_string()
 }
 
 /// Headers, whose texts are templates.

@@ -201,7 +201,7 @@ impl Handler for Http {
         let request = self.request(&Values::new(&context, &params))?;
         let asked = self.asking.ask(&request, |status| self.expect.has(status)).await;
         let answer = asked.map_err(|unanswered| self.failure(&unanswered))?;
-        Ok(Completion::ok(self.told(&request, answer)?))
+        Ok(Completion::ok(self.told(&request, &answer)?))
     }
 }
 
@@ -243,7 +243,7 @@ impl Http {
         failure
     }
 
-    fn told(&self, request: &Request, answer: Answer) -> Result<Params, Failure> {
+    fn told(&self, request: &Request, answer: &Answer) -> Result<Params, Failure> {
         let mut told = Params::new();
         let value = match self.response {
             Reading::Nothing => None,

@@ -64,14 +64,20 @@ fn usage() -> String {
     "usage".to_owned()
 }
 
+/// How an answer is read.
+enum Reading {
+    Text,
+    Json,
+    Schema(Box<Validator>),
+}
+
 struct Llm {
     service: Service,
     prompt: Template,
     system: Option<Template>,
     /// The request without its messages.
     request: Params,
-    /// How the answer is read; as a text where there is none.
-    reading: Option<Option<Validator>>,
+    reading: Reading,
     output: String,
     usage: String,
 }
@@ -95,13 +101,13 @@ pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
             let format = json!({ "name": "answer", "schema": schema });
             let format = json!({ "type": "json_schema", "json_schema": format });
             request.insert("response_format".into(), format);
-            Some(Some(validator))
+            Reading::Schema(Box::new(validator))
         }
         None if settings.json => {
             request.insert("response_format".into(), json!({ "type": "json_object" }));
-            Some(None)
+            Reading::Json
         }
-        None => None,
+        None => Reading::Text,
     };
     request.extend(settings.more);
     let llm = Llm {
@@ -132,8 +138,9 @@ impl Handler for Llm {
         let answer = self.service.ask("chat/completions", &Value::Object(request)).await?;
         let text = answer::text(&answer)?;
         let value = match &self.reading {
-            None => json!(text),
-            Some(schema) => answer::value(text, schema.as_ref())?,
+            Reading::Text => json!(text),
+            Reading::Json => answer::value(text, None)?,
+            Reading::Schema(schema) => answer::value(text, Some(schema))?,
         };
         let usage = answer.get("usage").cloned().unwrap_or_default();
         let output = [(self.output.clone(), value), (self.usage.clone(), usage)];

@@ -1,4 +1,4 @@
-//! `llm` and `embed`: language models behind the interface that OpenAI's has and many share.
+//! `llm` and `embed`: language models behind the one interface that most services have.
 
 mod answer;
 mod embed;

@@ -81,8 +81,8 @@ pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
         let message = format!("setting `overlap` must be less than `size` ({overlap}, {size})");
         return Err(vec![message]);
     }
-    let wrong = |error: String| vec![format!("setting `by`: {error}")];
-    let length = Length::of(settings.by, settings.encoding).map_err(wrong)?;
+    let length = Length::try_from((settings.by, settings.encoding));
+    let length = length.map_err(|error| vec![format!("setting `by`: {error}")])?;
     let config = ChunkConfig::new(size).with_sizer(length);
     let config = config.with_overlap(overlap).map_err(|error| vec![error.to_string()])?;
     let chunk = Chunk {

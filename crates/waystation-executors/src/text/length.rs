@@ -40,19 +40,17 @@ pub enum Length {
     Tokens(Encoding),
 }
 
-impl Length {
-    /// Counts in this unit.
-    pub fn of(unit: Unit, encoding: Encoding) -> Result<Self, String> {
-        match unit {
-            Unit::Characters => Ok(Self::Characters),
-            Unit::Words => Ok(Self::Words),
+impl TryFrom<(Unit, Encoding)> for Length {
+    type Error = &'static str;
+
+    fn try_from((unit, encoding): (Unit, Encoding)) -> Result<Self, Self::Error> {
+        match (unit, encoding) {
+            (Unit::Characters, _) => Ok(Self::Characters),
+            (Unit::Words, _) => Ok(Self::Words),
             #[cfg(feature = "tokens")]
-            Unit::Tokens => Ok(Self::Tokens(encoding)),
+            (Unit::Tokens, encoding) => Ok(Self::Tokens(encoding)),
             #[cfg(not(feature = "tokens"))]
-            Unit::Tokens => {
-                let _ = encoding;
-                Err("this build has no tokens (hint: build with `--features tokens`)".to_owned())
-            }
+            (Unit::Tokens, _) => Err("this build has no tokens (hint: a feature brings them)"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `llm` and `embed` against a server of the test's own, which speaks as OpenAI's does.
+//! `llm` and `embed` against a server of the test's own, which answers as such services do.
 
 use serde_json::{Value, json};
 use waystation_core::failure::{ErrorKind, Failure};

@@ -7,11 +7,14 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Its first line and headers, and its body.
+type Request = (String, Vec<u8>);
+
 /// Answers requests one after the other, as it was told, and keeps what was asked.
 #[derive(Clone)]
 pub struct Server {
     pub port: u16,
-    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
     answers: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -43,7 +46,7 @@ impl Server {
         self.answers.lock().expect("sound").push_back(answer);
     }
 
-    fn requests(&self) -> Vec<(String, Vec<u8>)> {
+    fn requests(&self) -> Vec<Request> {
         std::mem::take(&mut *self.asked.lock().expect("sound"))
     }
 
@@ -65,7 +68,7 @@ impl Server {
     }
 }
 
-async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+async fn request(stream: &mut TcpStream) -> Option<Request> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -55,17 +55,15 @@ impl Statement {
     /// The statement with numbered marks: `?1` or `$1`. Each has a number of its own, so that what
     /// stands twice may be of two types.
     pub fn with_mark(&self, mark: char) -> String {
-        let (mut text, mut count) = (String::new(), 0);
-        for part in &self.parts {
-            match part {
-                Part::Text(part) => text.push_str(part),
-                Part::Name(_) => {
-                    count += 1;
-                    text.push_str(&format!("{mark}{count}"));
-                }
+        let mut count = 0;
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Name(_) => {
+                count += 1;
+                format!("{mark}{count}")
             }
-        }
-        text
+        };
+        self.parts.iter().map(part).collect()
     }
 }
 
