@@ -132,13 +132,13 @@ async fn two_hosts_by_unshare_look_at_each_source_once_when_it_is_due() {
         let by = |host: &str| looks.iter().any(|look| look.by.starts_with(host));
         by("east") && by("west")
     });
-    shared.until("each is looked at", |looks| shared.looked(looks, None, 3));
+    shared.until("each is looked at", |looks| looked(looks, None, 3));
 
     // Of the dead host nothing is seen: what it held comes free when its time is over.
     drop(east);
     let dead = shared.looks().iter().map(|look| look.started_at).max();
     shared.write_files("later");
-    shared.until("one host looks on alone", |looks| shared.looked(looks, dead, 3));
+    shared.until("one host looks on alone", |looks| looked(looks, dead, 3));
     let backend = backends::open(&shared.pair.urls()).await.expect("it opens");
     let found = async || {
         let jobs = jobs(&backend).await;
@@ -175,19 +175,18 @@ impl Shared {
         let place =
             pair.variables().fold(Place::new(), |place, (name, value)| place.with(name, value));
         let shared = Self { place, pair };
-        let mut stages = String::new();
+        let (mut stages, mut routes) = (Vec::new(), Vec::new());
         for number in 0..SOURCES {
             let folder = shared.folder(number);
             std::fs::create_dir(&folder).expect("a folder");
-            stages += &format!(
+            stages.push(format!(
                 "  - {{ id: find{number}, type: files, schedule: {{ every_seconds: 1 }}, \
                  settings: {{ folder: {} }} }}\n",
                 folder.display()
-            );
+            ));
+            routes.push(format!("  - {{ from: find{number}, to: look }}\n"));
         }
-        let routes: String = (0..SOURCES)
-            .map(|number| format!("  - {{ from: find{number}, to: look }}\n"))
-            .collect();
+        let (stages, routes) = (stages.concat(), routes.concat());
         let text = format!(
             "name: hosts\nstages:\n{stages}  - {{ id: look, type: manual }}\nroutes:\n{routes}"
         );
@@ -228,16 +227,6 @@ impl Shared {
         }
     }
 
-    /// Whether each source was looked at so often since that moment.
-    fn looked(&self, looks: &[Look], since: Option<i64>, times: usize) -> bool {
-        (0..SOURCES).all(|number| {
-            let source = format!("hosts/find{number}");
-            let ended =
-                looks.iter().filter(|look| look.source == source && look.ended_at.is_some());
-            ended.filter(|look| since.is_none_or(|since| look.started_at > since)).count() >= times
-        })
-    }
-
     /// No two looks of a source at a time, and a second between the beginnings of two.
     fn each_look_was_due(&self) {
         for number in 0..SOURCES {
@@ -253,6 +242,15 @@ impl Shared {
             }
         }
     }
+}
+
+/// Whether each source was looked at so often since that moment.
+fn looked(looks: &[Look], since: Option<i64>, times: usize) -> bool {
+    (0..SOURCES).all(|number| {
+        let source = format!("hosts/find{number}");
+        let ended = looks.iter().filter(|look| look.source == source && look.ended_at.is_some());
+        ended.filter(|look| since.is_none_or(|since| look.started_at > since)).count() >= times
+    })
 }
 
 impl Look {
