@@ -64,7 +64,7 @@ pub fn chain(origin: &Origin, home: &Home, looking: Looking, index: Arc<Index>) 
     };
     // A document that cannot be read today cannot be read tomorrow; what may pass by itself, such
     // as a store that is away, is tried again.
-    let read = json!({ "id": "read", "type": "document.text", "timeout_seconds": 300 });
+    let read = json!({ "id": "read", "type": "document.text", "offload": true });
     App::new("documents")
         .settings(json!({
             "id": "find", "type": source, "settings": settings,
@@ -72,7 +72,7 @@ pub fn chain(origin: &Origin, home: &Home, looking: Looking, index: Arc<Index>) 
         }))
         .settings(read)
         .settings(json!({
-            "id": "chunk", "type": "text.chunk",
+            "id": "chunk", "type": "text.chunk", "offload": true,
             "settings": { "size": CHUNK_LENGTH, "overlap": CHUNK_OVERLAP },
         }))
         .stage("index", index)

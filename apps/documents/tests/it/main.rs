@@ -82,6 +82,16 @@ fn texts_are_found_by_their_words_and_read_once() {
     assert_eq!(place.found("Friday"), ["notes.txt"]);
 }
 
+/// Texts that no contract holds travel beside it.
+#[test]
+fn long_texts_are_found_to_their_end() {
+    let place = Place::new();
+    place.write("long.txt", format!("{}terminus", "Mile after mile of rails. ".repeat(40_000)));
+    let indexed = place.run(&["index", "in"]);
+    assert_eq!(indexed.status.code(), Some(0), "{}", text(&indexed.stderr));
+    assert_eq!(place.found("terminus"), ["long.txt"]);
+}
+
 #[test]
 fn documents_of_soffice_are_found_by_their_words() {
     let place = Place::new();
