@@ -37,8 +37,8 @@ pub struct Settings {
     /// What is added to the query: templates. What names an absent param is left out.
     #[serde(default)]
     query: Params,
-    /// What is sent with it, as `Authorization`: templates. POST and PATCH have an `Idempotency-Key`
-    /// unless it is said here: the same for each repetition of the stage run.
+    /// What is sent with it, as `Authorization`: templates. POST and PATCH have an
+    /// `Idempotency-Key` unless it is said here: the same for each repetition of the stage run.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// What is sent as JSON: a value whose texts are templates. A text that is one param alone is

@@ -26,8 +26,8 @@ pub struct Settings {
     from: From,
     /// What is given: for each param a measure, as `sum`, or `{ do: sum, of: price }`.
     give: BTreeMap<String, Wish>,
-    /// What of an item tells to which group it belongs, dotted. The measures are taken of each group
-    /// then. All are one group unless said.
+    /// What of an item tells to which group it belongs, dotted. The measures are taken of each
+    /// group then. All are one group unless said.
     #[schemars(length(min = 1))]
     group_by: Option<String>,
     /// With `group_by`: the param that will hold the groups, in the order in which they came, each

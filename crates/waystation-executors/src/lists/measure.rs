@@ -35,7 +35,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// What it says of these, which `what` names. Texts are put together with the separator between.
+    /// What it says of these, which `what` names. The separator stands between texts.
     pub fn of(self, what: &str, values: &[&Value], separator: &str) -> Result<Value, Failure> {
         match self {
             Self::Count => Ok(json!(values.len())),

@@ -40,8 +40,8 @@ pub struct Settings {
     /// Whether the answer is JSON.
     #[serde(default)]
     json: bool,
-    /// The JSON Schema that the answer is held against; it is JSON then. An answer that does not fit
-    /// is asked for again, as often as the stage retries.
+    /// The JSON Schema that the answer is held against; it is JSON then. An answer that does not
+    /// fit is asked for again, as often as the stage retries.
     schema: Option<Params>,
     /// Whatever else the service takes in a request, as `seed`; it goes before what is made here.
     #[serde(default)]

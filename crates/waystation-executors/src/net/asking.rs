@@ -138,7 +138,7 @@ impl Asking {
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
             let to = to.and_then(|to| at.join(to).ok());
             at = to.ok_or_else(|| Unanswered::Redirects(shown(url)))?;
-            // 307 and 308 ask for the same again; the others, of what changes something, for a look.
+            // 307 and 308 ask for the same again; others, of what changes something, for a look.
             if !is_safe && !matches!(status.as_u16(), 307 | 308) {
                 (method, body) = (Method::GET, Vec::new());
                 headers.remove(CONTENT_TYPE);

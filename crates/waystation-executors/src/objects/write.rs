@@ -39,8 +39,8 @@ pub struct Settings {
     /// The param that is written: a text as it is, anything else as JSON.
     #[schemars(length(min = 1))]
     text: Option<String>,
-    /// The param that names the file to copy. With neither `text` nor `file` the params are written,
-    /// as JSON.
+    /// The param that names the file to copy. With neither `text` nor `file` the params are
+    /// written, as JSON.
     #[schemars(length(min = 1))]
     file: Option<String>,
     /// Whether another object of that key is replaced.

@@ -28,8 +28,8 @@ pub struct Settings {
     #[serde(default = "text")]
     #[schemars(length(min = 1))]
     text: String,
-    /// The languages that it may be, by their codes of ISO 639-3, as `deu`; any that is known unless
-    /// said.
+    /// The languages that it may be, by their codes of ISO 639-3, as `deu`; any that is known
+    /// unless said.
     among: Option<Texts>,
     /// The param that will hold the code. Beside it come params with `_confidence` and `_reliable`
     /// after this name.

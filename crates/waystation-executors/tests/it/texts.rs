@@ -5,8 +5,8 @@ use waystation_core::failure::ErrorKind;
 
 use crate::workbench::once;
 
-const TEXT: &str = "Über den Dächern.\n\nThe first paragraph has two sentences. This is the second.\n\
-                    \nA last one, with emoji 🛰 and a verylongwordthatdoesnotfitanywhere.";
+const TEXT: &str = "Über den Dächern.\n\nThe first paragraph has two sentences. This is the \
+                    second.\n\nA last one, with emoji 🛰 and a verylongwordthatdoesnotfitanywhere.";
 
 async fn chunks(settings: Value) -> Vec<Value> {
     let given = once("text.chunk", settings, json!({ "text": TEXT })).await.expect("chunks");

@@ -38,8 +38,8 @@ pub struct Settings {
     /// it: it is bound, never pasted. `:job_id` is the job's id.
     #[schemars(length(min = 1))]
     statement: String,
-    /// The param with a list of objects, for each of which the statement is run; a name is looked up
-    /// in the object first. Once for the params unless said.
+    /// The param with a list of objects, for each of which the statement is run; a name is looked
+    /// up in the object first. Once for the params unless said.
     #[schemars(length(min = 1))]
     rows: Option<String>,
     /// The most rows of a list.

@@ -75,8 +75,8 @@ fn name_of(text: &str) -> &str {
     if is_start { text[..end].trim_end_matches('.') } else { "" }
 }
 
-/// How far it goes that nothing is looked for in what begins here: a text, a quoted name, a comment,
-/// a cast. Zero where none begins.
+/// How far it goes that nothing is looked for in what begins here: a text, a quoted name, a
+/// comment, a cast. Zero where none begins.
 fn opaque(text: &str) -> Result<usize, String> {
     let to = |end: &str, skipped: usize| {
         let found = text[skipped..].find(end).map(|at| skipped + at + end.len());
