@@ -19,6 +19,14 @@ const ALL: &[Program] = &[
     Program { name: "pgbouncer", packages: &["pgbouncer"] },
     Program { name: "promtool", packages: &["prometheus"] },
     Program { name: "schemathesis", packages: &[] },
+    Program {
+        name: "soffice",
+        packages: &[
+            "libreoffice-calc-nogui",
+            "libreoffice-impress-nogui",
+            "libreoffice-writer-nogui",
+        ],
+    },
     Program { name: "weed", packages: &[] },
 ];
 
