@@ -42,6 +42,14 @@ const ALL: &[Program] = &[
     Program::new("pgbouncer", Origin::Debian(&["pgbouncer"])),
     Program::new("promtool", Origin::Debian(&["prometheus"])),
     Program::new("schemathesis", Origin::PyPi("schemathesis==4.32.5")),
+    Program::new(
+        "soffice",
+        Origin::Debian(&[
+            "libreoffice-calc-nogui",
+            "libreoffice-impress-nogui",
+            "libreoffice-writer-nogui",
+        ]),
+    ),
     // Namespaces may be forbidden.
     Program {
         name: "unshare",

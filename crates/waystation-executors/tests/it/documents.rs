@@ -13,6 +13,7 @@ use crate::workbench::{build, once};
 
 mod hostile;
 mod made;
+mod office;
 mod places;
 mod tables;
 

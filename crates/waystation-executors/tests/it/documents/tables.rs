@@ -1,6 +1,8 @@
 //! Rows of CSV and of sheets.
 
 use serde_json::json;
+use waystation_core::pipeline::{Pipeline, convert};
+use waystation_executors::Executors;
 
 use super::made::xlsx;
 use super::{read, refused};
@@ -43,4 +45,27 @@ async fn cells_are_what_they_are() {
     assert_eq!(got["text"], "One\nn\t\tn\n3\ttrue\t2.5\t#DIV/0!");
     let why = refused("xlsx.rows", json!({ "sheet": "Two" }), xlsx(data)).await;
     assert_eq!(why, "no sheet `Two`: it has `One`");
+}
+
+/// Files of `ContentFlow` run as they are: its extractors become what ours are told.
+#[tokio::test]
+async fn extractors_of_contentflow_read_documents() {
+    let catalog = Executors::standard();
+    let load = |kind: &str, settings: &str| {
+        let text = format!(
+            "name: p\nexecutors: [{{ id: x, type: {kind}_extractor, settings: {settings} }}]\n"
+        );
+        let converted = convert("theirs.yaml", &text, None, &catalog).expect("converted");
+        assert!(!converted.has_gaps(), "{:?}", converted.remarks);
+        let loaded = Pipeline::load("ours.yaml", &converted.text, &|_| None, &catalog);
+        loaded.unwrap_or_else(|problems| panic!("{problems}")).stages.remove(0)
+    };
+    for kind in ["pdf", "word", "powerpoint", "excel"] {
+        let stage = load(kind, "{ temp_file_path_field: file, output_field: said }");
+        assert_eq!(json!(stage.settings), json!({ "from": "file", "to": "said" }));
+    }
+    let stage = load("csv", "{ delimiter: ';', has_header: true }");
+    let got = read(&stage.kind, json!(stage.settings), "a.csv", "name;size\nAnn;3\n").await;
+    let rows = &got.expect("read")["csv_output"];
+    assert_eq!(*rows, json!([{ "name": "Ann", "size": "3" }]));
 }

@@ -8,18 +8,18 @@ use crate::pipeline::load::node::{Node, Value};
 /// Where theirs lies while it is worked at.
 const TEMPORARY: &str = "temp_file_path";
 /// What ours are told.
-const KNOWN: [&str; 4] = ["document", "output", "separator", "header"];
+const KNOWN: [&str; 4] = ["from", "to", "separator", "header"];
 
 fn extractor(executor: &mut Executor<'_>, stage_type: &str, output: &str) {
     executor.becomes(stage_type);
     executor.expect("content_field", &[json!("content")]);
     match executor.take("temp_file_path_field") {
-        Some(field) if field.as_text() != Some(TEMPORARY) => executor.set("document", field),
+        Some(field) if field.as_text() != Some(TEMPORARY) => executor.set("from", field),
         _ => {}
     }
     match executor.take("output_field") {
-        Some(field) => executor.set("output", field),
-        None => executor.set_text("output", output),
+        Some(field) => executor.set("to", field),
+        None => executor.set_text("to", output),
     }
     executor.expect("extract_images", &[json!(false)]);
     executor.ignore(&["image_format", "image_output_mode", "min_image_size"]);
