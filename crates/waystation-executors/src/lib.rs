@@ -11,6 +11,7 @@
 //! | `image.warp` | worker | straightens a page by corners that somebody gave |
 //! | `objects` | source | makes a job of each object in a bucket |
 //! | `pipeline` | worker | has a child of the job go through another pipeline |
+//! | `queue` | source | makes a job of each message of somebody else's queue |
 //! | `sql` | source | makes a job of each row of a query |
 //! | `webhook` | source | makes jobs of what somebody sends to the server |
 //! | `manual` | manual | waits for a person's answer |
@@ -32,6 +33,8 @@ pub mod page;
 mod pass;
 #[cfg(feature = "photographs")]
 pub mod photographs;
+#[cfg(any(feature = "rabbitmq", feature = "redis"))]
+mod queue;
 mod settings;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
