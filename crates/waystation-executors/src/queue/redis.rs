@@ -1,8 +1,8 @@
 //! A stream of Redis, read by a consumer group.
 //!
 //! Every process reads as the same consumer, since one looks at a time. A look begins with what
-//! that consumer has and did not acknowledge: what a process that ended in between had taken. Entries
-//! are acknowledged and stay in the stream, which its owner trims.
+//! that consumer has and did not acknowledge: what a process that ended in between had taken.
+//! Entries are acknowledged and stay in the stream, which its owner trims.
 
 use std::time::Duration;
 
