@@ -26,6 +26,16 @@ pub struct Fault {
     pub message: String,
 }
 
+/// Something that a source had to take and that no stage can work on. It becomes a failed job, so
+/// that it lies with the dead letters, and stops no other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    /// As much of it as there is: its params are the job's.
+    pub item: Item,
+    /// Why.
+    pub failure: Failure,
+}
+
 /// One batch of what a source found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Discovery {
@@ -34,6 +44,8 @@ pub struct Discovery {
     pub items: Vec<Item>,
     /// What became no item.
     pub faults: Vec<Fault>,
+    /// What is for the dead letters.
+    pub letters: Vec<Letter>,
     /// Where the source stands once these items are jobs. Written together with them.
     pub checkpoint: Option<Value>,
     /// Whether another batch follows at once.
@@ -49,4 +61,23 @@ pub trait Source: Send + Sync {
     /// Finds the next batch after this checkpoint (`None` at the very first time). It may be
     /// asked again for what it already told: item ids make that harmless.
     async fn discover(&self, checkpoint: Option<Value>) -> Result<Discovery, Failure>;
+
+    /// Whether what it finds is taken from somebody who forgets it once told that it is stored, as
+    /// with a queue. Items of such a source that can become no jobs lie with the dead letters.
+    fn takes(&self) -> bool {
+        false
+    }
+
+    /// Tells which items of the last batch are durable, as jobs or as dead letters: only now may
+    /// they be forgotten where they came from. Called after the commit, and only where the source
+    /// [`takes`](Self::takes); a process that ends in between never calls it, and the items are
+    /// found again. What is not named is not stored, and must be found again, too.
+    async fn stored(&self, item_ids: &[String]) -> Result<(), Failure> {
+        let _ = item_ids;
+        Ok(())
+    }
+
+    /// Tells that a crawl is over, however it ended: what was taken and not told of as stored is to
+    /// be given back. Also called where there was nothing.
+    async fn rest(&self) {}
 }

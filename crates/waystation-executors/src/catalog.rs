@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use waystation_core::Params;
@@ -32,6 +33,10 @@ impl Entry {
     }
 }
 
+/// The type of sources that take from queues, and how soon they look again: they wait for what
+/// comes, so that nothing is gained by a pause.
+const QUEUE: &str = "queue";
+const QUEUE_EVERY: Duration = Duration::from_secs(1);
 /// The type of sources that are brought their items.
 const WEBHOOK: &str = "webhook";
 
@@ -227,6 +232,14 @@ const READY_MADE: &[Entry] = &[
         schema: schema_of::<crate::documents::PptxText>,
         build: crate::documents::build_pptx,
     },
+    #[cfg(any(feature = "rabbitmq", feature = "redis"))]
+    Entry {
+        name: QUEUE,
+        kind: StageKind::Source,
+        summary: "makes a job of each message of somebody else's queue",
+        schema: schema_of::<crate::queue::Settings>,
+        build: crate::queue::build,
+    },
     Entry {
         name: "remote",
         kind: StageKind::Remote,
@@ -317,6 +330,11 @@ impl Catalog for Executors {
 
     fn is_hook(&self, stage_type: &str) -> bool {
         stage_type == WEBHOOK && !self.handlers.contains_key(stage_type)
+    }
+
+    fn look_every(&self, stage_type: &str) -> Option<Duration> {
+        let is_queue = stage_type == QUEUE && !self.handlers.contains_key(stage_type);
+        is_queue.then_some(QUEUE_EVERY)
     }
 
     fn names(&self) -> Vec<String> {

@@ -26,6 +26,7 @@
 //! | `pdf.text` | worker | reads the text of a PDF |
 //! | `pipeline` | worker | has a child of the job go through another pipeline |
 //! | `pptx.text` | worker | reads the text of slides |
+//! | `queue` | source | makes a job of each message of somebody else's queue |
 //! | `split` | worker | makes a list of a text, an object or a longer list, for children |
 //! | `sql` | source | makes a job of each row of a query |
 //! | `sql.write` | worker | writes a row, or the rows of a list, into a database |
@@ -58,6 +59,8 @@ mod pass;
 mod path;
 #[cfg(feature = "photographs")]
 pub mod photographs;
+#[cfg(any(feature = "rabbitmq", feature = "redis"))]
+mod queue;
 mod settings;
 mod shape;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -1,6 +1,7 @@
 //! What a stage's `type:` may be, and the code that each one brings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -83,6 +84,12 @@ pub trait Catalog: Send + Sync {
     fn is_hook(&self, stage_type: &str) -> bool {
         let _ = stage_type;
         false
+    }
+
+    /// How often sources of this type look where nothing is said, if it is them who decide.
+    fn look_every(&self, stage_type: &str) -> Option<Duration> {
+        let _ = stage_type;
+        None
     }
 
     /// Every known type, for messages.

@@ -7,10 +7,11 @@ use serde_json::Value;
 use waystation_core::job::Checkpoint;
 use waystation_core::port::Error;
 use waystation_core::settlement::{NewJob, Submitted};
-use waystation_core::source::{BATCH_MAX, Discovery, Source};
+use waystation_core::source::{BATCH_MAX, Discovery, Item, Letter, Source};
 
 use super::item;
 use super::kept::{self, Crawl, Tally};
+use super::letters::Letters;
 use super::worker::Ended;
 use crate::backend::Backend;
 use crate::control::locks::Lock;
@@ -75,72 +76,84 @@ impl Crawling<'_> {
     }
 
     async fn submit(&self, found: Discovery) -> Result<(), Ended> {
-        let mut tally = Tally { found: found.items.len() as u64, ..Tally::default() };
+        let count = found.items.len() + found.letters.len();
+        let mut tally = Tally { found: count as u64, ..Tally::default() };
         for fault in found.faults {
             tally.fault(fault.what, fault.message);
         }
-        let Crawl { id, source, .. } = self.known();
-        let again = self.again.then_some(id.as_str());
-        let mut jobs = Vec::with_capacity(found.items.len());
-        for item in found.items {
-            let id = item.id.clone();
-            match item::plan(self.backend, self.definition, &source.stage, item, again) {
-                Ok(job) => jobs.push(job),
-                // It stops no other item.
-                Err(failure) => tally.fault(id, failure.to_string()),
-            }
-        }
-        let mut jobs = jobs.into_iter().peekable();
+        let key = self.known().source.key();
+        let mut letters = found.letters;
+        let mut planned = self.plan(found.items, &mut letters, &mut tally).into_iter().peekable();
+        let mut stored = Vec::new();
         let mut first = found.checkpoint.is_some();
-        while std::mem::take(&mut first) || jobs.peek().is_some() {
-            let batch: Vec<NewJob> = jobs.by_ref().take(BATCH_MAX).collect();
+        while std::mem::take(&mut first) || planned.peek().is_some() {
+            let batch: Vec<Planned> = planned.by_ref().take(BATCH_MAX).collect();
             // The checkpoint covers all of them, so that it goes with the last ones.
-            let value = found.checkpoint.clone().filter(|_| jobs.peek().is_none());
-            let batch_tally = self.submit_batch(&source.key(), batch, value).await?;
-            tally.new += batch_tally.new;
-            tally.skipped += batch_tally.skipped;
-            for fault in batch_tally.faults {
-                tally.fault(fault.item, fault.message);
+            let value = found.checkpoint.clone().filter(|_| planned.peek().is_none());
+            stored.extend(self.submit_batch(&key, batch, value, &mut tally).await?);
+        }
+        self.bury(letters, &mut stored, &mut tally).await;
+        self.note(|crawl| crawl.tally.add(tally));
+        if self.source.takes() && !stored.is_empty() {
+            // They are found again, and known.
+            if let Err(failure) = self.source.stored(&stored).await {
+                tracing::warn!(source = key, %failure, "stored items are not acknowledged");
             }
         }
-        self.note(|crawl| crawl.tally.add(tally));
         Ok(())
     }
 
-    /// Submits jobs for as long as the store is away. An item that the store does not take is told
-    /// of and left, and stops no other.
+    /// The jobs of items. One that can become none stops no other: it is for the dead letters where
+    /// its source would not find it again, and told of otherwise.
+    fn plan(&self, items: Vec<Item>, letters: &mut Vec<Letter>, tally: &mut Tally) -> Vec<Planned> {
+        let Crawl { id: crawl_id, source, .. } = self.known();
+        let again = self.again.then_some(crawl_id.as_str());
+        let mut planned = Vec::with_capacity(items.len());
+        for item in items {
+            let (item_id, kept) = (item.id.clone(), self.source.takes().then(|| item.clone()));
+            match item::plan(self.backend, self.definition, &source.stage, item, again) {
+                Ok(job) => planned.push(Planned { item_id, job }),
+                Err(failure) => match kept {
+                    Some(item) => letters.push(Letter { item, failure }),
+                    None => tally.fault(item_id, failure.to_string()),
+                },
+            }
+        }
+        planned
+    }
+
+    /// Submits jobs for as long as the store is away, and tells which items are jobs now. One that
+    /// the store does not take is told of and left, and stops no other.
     async fn submit_batch(
         &self,
         key: &str,
-        mut jobs: Vec<NewJob>,
+        mut planned: Vec<Planned>,
         checkpoint: Option<Value>,
-    ) -> Result<Tally, Ended> {
-        let mut tally = Tally::default();
+        tally: &mut Tally,
+    ) -> Result<Vec<String>, Ended> {
         loop {
             let held = self.lock.held().await;
             let checkpoint = checkpoint
                 .clone()
                 .map(|value| Checkpoint { held: Some(held.get()), ..Checkpoint::new(key, value) });
-            let answer = self.backend.queue.submit(jobs.clone(), checkpoint).await;
+            let jobs = planned.iter().map(|one| one.job.clone()).collect();
+            let answer = self.backend.queue.submit(jobs, checkpoint).await;
             drop(held);
             match answer {
                 Ok(submitted) => {
                     tally.new += submitted.iter().filter(|one| one.is_new()).count() as u64;
                     let known = |one: &&Submitted| !one.is_new();
                     tally.skipped += submitted.iter().filter(known).count() as u64;
-                    return Ok(tally);
+                    return Ok(planned.into_iter().map(|one| one.item_id).collect());
                 }
                 Err(Error::Fenced { .. }) => return Err(Ended::Fenced),
-                Err(error) if error.retryable() => {
-                    tracing::warn!(source = key, %error, "found items not stored, trying on");
-                    tokio::time::sleep(PAUSE).await;
-                }
+                Err(error) if error.retryable() => self.wait_for_store(key, &error).await,
                 Err(Error::TooLarge { job_id, bytes, bytes_max }) => {
-                    let place = jobs.iter().position(|job| job.job_id.as_str() == job_id);
+                    let place = planned.iter().position(|one| one.job.job_id.as_str() == job_id);
                     let Some(place) = place else {
                         return Err(Ended::Store(Error::TooLarge { job_id, bytes, bytes_max }));
                     };
-                    let item = jobs.remove(place).dedupe.map_or(job_id, |dedupe| dedupe.key);
+                    let item = planned.remove(place).item_id;
                     let message = format!("{bytes} bytes, more than the {bytes_max} allowed");
                     tracing::error!(source = key, item, bytes, bytes_max, "item is too large");
                     tally.fault(item, message);
@@ -149,6 +162,44 @@ impl Crawling<'_> {
             }
         }
     }
+
+    /// Lays letters with the dead letters, for as long as the store is away.
+    async fn bury(&self, letters: Vec<Letter>, stored: &mut Vec<String>, tally: &mut Tally) {
+        let Crawl { source, .. } = self.known();
+        let (backend, graph) = (self.backend, self.definition.graph());
+        let place = Letters { backend, graph, source: &source.stage };
+        for letter in letters {
+            loop {
+                match place.bury(&letter).await {
+                    Ok(()) => {
+                        stored.push(letter.item.id.clone());
+                        tally.fault(letter.item.id, letter.failure.to_string());
+                        break;
+                    }
+                    Err(error) if error.retryable() => {
+                        self.wait_for_store(&source.key(), &error).await;
+                    }
+                    // It stays where it came from.
+                    Err(error) => {
+                        let message = format!("{}; no dead letter: {error}", letter.failure);
+                        tally.fault(letter.item.id, message);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wait_for_store(&self, key: &str, error: &Error) {
+        tracing::warn!(source = key, %error, "found items not stored, trying on");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// An item and the job that it becomes.
+struct Planned {
+    item_id: String,
+    job: NewJob,
 }
 
 impl Tally {

@@ -11,6 +11,7 @@ mod crawl;
 mod due;
 mod item;
 mod kept;
+mod letters;
 mod worker;
 
 pub use kept::{

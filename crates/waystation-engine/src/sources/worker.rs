@@ -172,6 +172,8 @@ impl SourceWorker {
             () = lock.keep() => Err(Ended::Fenced),
             () = self.drain.cancelled() => Ok(CrawlState::Interrupted),
         };
+        // What was taken and not stored is given back before anybody else may crawl.
+        self.source.rest().await;
         let crawl = self.ended(&crawling, &ended);
         self.trying(|| kept::put_crawl(records, &crawl)).await?;
         if matches!(crawl.state, CrawlState::Completed | CrawlState::Failed) {

@@ -23,4 +23,5 @@ mod services;
 mod steps;
 mod stopping;
 mod submitting;
+mod taking;
 mod world;

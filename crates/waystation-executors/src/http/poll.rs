@@ -19,7 +19,7 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::pipeline::Executor;
 use waystation_core::source::{Discovery, Source};
 
-use super::page::Shape;
+use super::page::{Page, Shape};
 use crate::net::{Asking, Guard};
 use crate::settings::{self, Seconds};
 
@@ -202,7 +202,8 @@ impl Source for Poll {
         let after = Checkpoint { cursor, pages };
         let stands = page.items.is_empty() && after == at;
         let checkpoint = (!stands).then(|| json!(after));
-        Ok(Discovery { items: page.items, faults: page.faults, checkpoint, more })
+        let Page { items, faults, .. } = page;
+        Ok(Discovery { items, faults, checkpoint, more, ..Discovery::default() })
     }
 }
 

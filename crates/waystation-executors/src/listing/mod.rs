@@ -237,7 +237,8 @@ impl<F: Finder> Source for Lister<F> {
             memory.mark.clone_from(&mark);
             json!(Checkpoint { last, after, mark })
         });
-        Ok(Discovery { items: batch.items, faults: batch.faults, checkpoint, more })
+        let Batch { items, faults, .. } = batch;
+        Ok(Discovery { items, faults, checkpoint, more, ..Discovery::default() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The app's catalog with the test between the engine and every stage's code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use waystation_core::pipeline::{Catalog, Executor, Stage, StageKind};
 
@@ -25,6 +26,10 @@ impl Catalog for ScriptedCatalog {
 
     fn is_hook(&self, stage_type: &str) -> bool {
         self.inner.is_hook(stage_type)
+    }
+
+    fn look_every(&self, stage_type: &str) -> Option<Duration> {
+        self.inner.look_every(stage_type)
     }
 
     fn names(&self) -> Vec<String> {

@@ -26,6 +26,7 @@ mod shapes;
 mod signals;
 mod submit;
 mod supervising;
+mod taken;
 mod top;
 #[cfg(feature = "otlp")]
 mod traces;

@@ -227,7 +227,8 @@ impl Draft {
             if catalog.kind(&stage.kind) == Some(StageKind::Source) {
                 let looks = says("schedule") || says("settings.polling_interval_seconds");
                 let looks = looks || catalog.is_hook(&stage.kind);
-                if let Some(every) = defaults.look_every.filter(|_| !looks) {
+                let every = catalog.look_every(&stage.kind).or(defaults.look_every);
+                if let Some(every) = every.filter(|_| !looks) {
                     stage.schedule = Some(Schedule::Every(every));
                 }
                 continue;
