@@ -1,7 +1,7 @@
 //! Programs that tests start themselves.
 //!
 //! Tests that need one have its name in theirs, and are left out without it, loudly. A build server
-//! installs those that Debian or PyPI has; where it cannot, the run goes on without them and says
+//! installs those that Debian or `PyPI` has; where it cannot, the run goes on without them and says
 //! so.
 
 use std::env;
@@ -25,7 +25,7 @@ struct Program {
 enum Origin {
     /// These packages of Debian.
     Debian(&'static [&'static str]),
-    /// This package of PyPI, for an environment of its own below the target folder.
+    /// This package of `PyPI`, for an environment of its own below the target folder.
     PyPi(&'static str),
     /// Nobody whom this asks.
     Elsewhere,
