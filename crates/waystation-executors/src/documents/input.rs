@@ -132,6 +132,13 @@ async fn blob(
 }
 
 async fn object(settings: &Common, url: &str) -> Result<Document, Failure> {
+    // Who sends a job must not choose where this stage's credentials go.
+    if url.contains('?') {
+        let message = format!(
+            "cannot read {url}: the URL of a document has no query (hint: `options` say the rest)"
+        );
+        return Err(Failure::new(ErrorKind::InvalidParam, message));
+    }
     let place = Place::open(url, &settings.options).map_err(|problem| {
         let problem = problem.strip_prefix("setting `url`: ").unwrap_or(&problem).to_owned();
         Failure::new(ErrorKind::InvalidParam, format!("cannot read {url}: {problem}"))

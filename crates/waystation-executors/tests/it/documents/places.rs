@@ -78,6 +78,7 @@ async fn documents_that_are_not_there_are_named() {
         (json!({ "path": "/" }), ErrorKind::InvalidParam, "it is no file"),
         (json!({ "path": { "blob": 1 } }), ErrorKind::InvalidParam, "a reference to a blob"),
         (json!({ "url": "ftp://x/y" }), ErrorKind::InvalidParam, "unknown scheme"),
+        (json!({ "url": "s3://x/y?endpoint=http://z" }), ErrorKind::InvalidParam, "no query"),
         (json!({ "url": "memory:///y.pdf" }), ErrorKind::NotFound, "cannot read memory:///y.pdf"),
     ] {
         let failure = once("pdf.text", json!({}), params).await.expect_err(part);
