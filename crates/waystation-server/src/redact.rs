@@ -1,5 +1,5 @@
-//! Keeps secrets from being shown: settings whose names end in `key`, `secret`, `password` or
-//! `token`, and passwords in URLs.
+//! Keeps secrets from being shown: settings whose names end in `key`, `secret`, `password`,
+//! `token`, `authorization` or `cookie`, and passwords in URLs.
 //!
 //! What is written as `${NAME}` stays as it is written: it says where a secret comes from, not what
 //! it is. Texts are looked through by themselves, so that they need not be right to be shown; in
@@ -11,7 +11,7 @@ use waystation_core::Params;
 /// What stands for what is not shown.
 pub const HIDDEN: &str = "***";
 /// How the names of settings end that are not shown.
-const ENDINGS: [&str; 4] = ["key", "secret", "password", "token"];
+const ENDINGS: [&str; 6] = ["key", "secret", "password", "token", "authorization", "cookie"];
 
 /// Whether what is called so is not shown.
 pub fn is_secret(name: &str) -> bool {

@@ -62,7 +62,7 @@ pub struct ToText {
     /// The param for the text.
     #[serde(default = "text")]
     #[schemars(length(min = 1))]
-    pub to: String,
+    pub output: String,
 }
 
 /// Where rows go, and which row names the columns.
@@ -71,7 +71,7 @@ pub struct ToRows {
     /// The param for the rows.
     #[serde(default = "rows")]
     #[schemars(length(min = 1))]
-    pub to: String,
+    pub output: String,
     /// Whether the first row names the columns. Then each row is an object; it is a list otherwise.
     #[serde(default = "yes")]
     pub header: bool,

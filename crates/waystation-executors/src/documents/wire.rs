@@ -64,13 +64,13 @@ impl Task {
     /// The param for what the document says.
     pub fn to(&self) -> &str {
         match self {
-            Self::Pdf(settings) => &settings.to.to,
-            Self::Docx(settings) => &settings.to.to,
-            Self::Pptx(settings) => &settings.to.to,
-            Self::Html(settings) => &settings.to.to,
-            Self::Any(settings) => &settings.to.to,
-            Self::Xlsx(settings) => &settings.to.to,
-            Self::Csv(settings) => &settings.to.to,
+            Self::Pdf(settings) => &settings.to.output,
+            Self::Docx(settings) => &settings.to.output,
+            Self::Pptx(settings) => &settings.to.output,
+            Self::Html(settings) => &settings.to.output,
+            Self::Any(settings) => &settings.to.output,
+            Self::Xlsx(settings) => &settings.to.output,
+            Self::Csv(settings) => &settings.to.output,
         }
     }
 }

@@ -73,7 +73,8 @@ async fn pages_of_the_web_are_texts() {
     let bytes = page.len();
     assert_eq!(got["document"], json!({ "type": "html", "title": "The title", "bytes": bytes }));
     let latin = b"<meta charset=iso-8859-1><p>caf\xE9";
-    let got = read("document.text", json!({ "to": "said" }), "a.htm", latin).await.expect("read");
+    let got =
+        read("document.text", json!({ "output": "said" }), "a.htm", latin).await.expect("read");
     assert_eq!(got["said"], "café");
 }
 

@@ -137,7 +137,7 @@ pipelines:
     );
     assert_eq!((fetch.kind.as_str(), extract.kind.as_str()), ("pass", "pdf.text"));
     assert_eq!((extract.concurrency, extract.timeout.map(|time| time.as_secs())), (5, Some(120)));
-    assert_eq!(json!(extract.settings), json!({ "to": "pdf_output" }));
+    assert_eq!(json!(extract.settings), json!({ "output": "pdf_output" }));
     assert_eq!(json!(chunk.settings), json!({ "text": "pdf_output", "size": 800, "overlap": 200 }));
     assert_eq!(chunk.on_failure, OnStageFailure::Pass);
     let when = chunk.when.as_ref().expect("a condition");

@@ -19,7 +19,7 @@ async fn rows_of_csv_are_objects_or_lists() {
     let columns = ["name", "size", "column_3"];
     let expected = json!({ "type": "csv", "rows": 2, "columns": columns, "bytes": text.len() });
     assert_eq!(got["document"], expected);
-    let settings = json!({ "separator": "\t", "header": false, "to": "all", "ragged": true,
+    let settings = json!({ "separator": "\t", "header": false, "output": "all", "ragged": true,
                            "encoding": "windows-1252" });
     let got = read("csv.rows", settings, "a.tsv", b"caf\xE9\t2\n3\n").await.expect("read");
     assert_eq!(got["all"], json!([["café", "2"], ["3"]]));
@@ -62,7 +62,7 @@ async fn extractors_of_contentflow_read_documents() {
     };
     for kind in ["pdf", "word", "powerpoint", "excel"] {
         let stage = load(kind, "{ temp_file_path_field: file, output_field: said }");
-        assert_eq!(json!(stage.settings), json!({ "from": "file", "to": "said" }));
+        assert_eq!(json!(stage.settings), json!({ "from": "file", "output": "said" }));
     }
     let stage = load("csv", "{ delimiter: ';', has_header: true }");
     let got = read(&stage.kind, json!(stage.settings), "a.csv", "name;size\nAnn;3\n").await;

@@ -8,7 +8,7 @@ use crate::pipeline::load::node::{Node, Value};
 /// Where theirs lies while it is worked at.
 const TEMPORARY: &str = "temp_file_path";
 /// What ours are told.
-const KNOWN: [&str; 4] = ["from", "to", "separator", "header"];
+const KNOWN: [&str; 4] = ["from", "output", "separator", "header"];
 
 fn extractor(executor: &mut Executor<'_>, stage_type: &str, output: &str) {
     executor.becomes(stage_type);
@@ -18,8 +18,8 @@ fn extractor(executor: &mut Executor<'_>, stage_type: &str, output: &str) {
         _ => {}
     }
     match executor.take("output_field") {
-        Some(field) => executor.set("to", field),
-        None => executor.set_text("to", output),
+        Some(field) => executor.set("output", field),
+        None => executor.set_text("output", output),
     }
     executor.expect("extract_images", &[json!(false)]);
     executor.ignore(&["image_format", "image_output_mode", "min_image_size"]);
