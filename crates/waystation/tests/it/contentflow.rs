@@ -101,3 +101,25 @@ fn what_has_no_counterpart_is_refused_to_run_and_told_when_it_is_converted() {
     place.write("one.yaml", "executors: [{ id: x, type: text_summarizer }]\nname: a\n");
     place.run(&["run", "one.yaml"]).exits(2).says("has no counterpart").says("pipelines convert");
 }
+
+/// The program is its own parser, and what is written for their extractors is what ours are told.
+#[cfg(feature = "documents")]
+#[test]
+fn extractors_of_theirs_read_documents() {
+    let place = Place::new();
+    place.write("table.csv", "name;size\nAnn;3\n");
+    let theirs = |kind: &str, settings: &str| {
+        format!("name: p\nexecutors: [{{ id: x, type: {kind}_extractor, settings: {settings} }}]\n")
+    };
+    for kind in ["pdf", "word", "powerpoint", "excel", "csv"] {
+        place.write("theirs.yaml", &theirs(kind, "{ temp_file_path_field: file }"));
+        place.run(&["pipelines", "convert", "theirs.yaml", "-o", "ours.yaml"]).exits(0);
+        place.run(&["pipelines", "check", "ours.yaml"]).exits(0);
+        std::fs::remove_file(place.path("ours.yaml")).expect("removed");
+    }
+    place.write("theirs.yaml", &theirs("csv", "{ delimiter: ';' }"));
+    let path = place.path("table.csv");
+    let job = ends(&place, "theirs.yaml", &json!({ "path": path }));
+    assert_eq!(job["state"], "completed", "{job}");
+    assert_eq!(job["params"]["csv_output"], json!([{ "name": "Ann", "size": "3" }]));
+}
