@@ -8,16 +8,22 @@ mod postgres;
 mod rabbitmq;
 
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub use postgres::Cluster;
 pub use rabbitmq::RabbitMqServer;
 
+/// Below the ports that systems give to whoever connects: one of those can be taken by any
+/// connection before the server listens, even by the one that asks whether it does.
+const PORTS: Range<u16> = 20_000..32_000;
+
 /// A port that nobody listens on now.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
+    let mut tries = (0..100).map(|_| fastrand::u16(PORTS));
+    let free = tries.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("a free port")
 }
 
 /// Whether we own what only root would: such servers refuse to run as root.
