@@ -102,6 +102,18 @@ struct StatusWorker {
     pid: Option<u32>,
     /// Whether it works. One that does not is started again soon, unless that happened too often.
     alive: bool,
+    /// How it stands, where an engine looks after it: as in `/api/v1/engines`. Beyond that form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// How often another one was started in its place. Beyond that form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restarts: Option<u64>,
+    /// Why the last one ended. Beyond that form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_end_reason: Option<String>,
+    /// When it did. Beyond that form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_end_at: Option<Moment>,
 }
 
 /// Who works
@@ -143,16 +155,30 @@ impl StatusWorkers {
     fn add(&mut self, worker: EngineWorker) {
         self.configured += 1;
         self.active += usize::from(worker.alive);
-        let id = worker.worker_id.unwrap_or(worker.name);
-        self.workers.push(StatusWorker { id, pid: worker.pid, alive: worker.alive });
+        self.workers.push(StatusWorker {
+            id: worker.worker_id.unwrap_or(worker.name),
+            pid: worker.pid,
+            alive: worker.alive,
+            state: Some(worker.state),
+            restarts: Some(worker.restarts),
+            last_end_reason: worker.last_end_reason,
+            last_end_at: worker.last_end_at,
+        });
     }
 
     /// One that is by itself.
     fn add_free(&mut self, worker: &WorkerPresence) {
         self.configured += 1;
         self.active += usize::from(!worker.draining);
-        let id = worker.worker_id.clone();
-        self.workers.push(StatusWorker { id, pid: worker.pid, alive: true });
+        self.workers.push(StatusWorker {
+            id: worker.worker_id.clone(),
+            pid: worker.pid,
+            alive: true,
+            state: None,
+            restarts: None,
+            last_end_reason: None,
+            last_end_at: None,
+        });
     }
 }
 

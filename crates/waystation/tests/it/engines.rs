@@ -1,7 +1,7 @@
 //! `waystation engine` as it runs on a host: over every queue, and on two hosts that share a store.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use waystation::core::job::{JobFilter, JobRecord, PAGE_MAX};
 use waystation::core::state::JobState;
 
 use crate::pairs::{Pair, on_pairs};
-use crate::program::{Place, Running};
+use crate::program::{self, Place, Running};
 
 /// No wait of a test is longer.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -41,7 +41,7 @@ async fn neither_a_killed_worker_nor_sigterm_under_load_loses_or_repeats_a_step(
     let load = Load::new(pair).await;
     let engine = load.engine();
     let killed = load.busy_worker(None).await;
-    kill(killed);
+    signal("KILL", killed);
     load.busy_worker(Some(killed)).await;
 
     let told = Instant::now();
@@ -116,6 +116,78 @@ impl Load {
                 assert_eq!(here, 1, "{stage}: {events:?}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_and_page_tell_why_workers_ended() {
+    let place = Place::new().with("WAYSTATION_STORE", "sqlite://jobs.db");
+    let served = Served::start(&place, &["--processing-workers", "2", "--hang-seconds", "5"]);
+    signal("STOP", served.pid(0).await);
+    served.until_it_tells(0, 1, "hung: it did nothing for").await;
+    for restarts in 1..=2 {
+        signal("KILL", served.pid(1).await);
+        served.until_it_tells(1, restarts, "signal 9 (SIGKILL)").await;
+    }
+    served.end();
+    let hungry = Served::start(&place, &["--processing-workers", "1", "--memory-mib", "16"]);
+    hungry.until_it_tells(0, 2, "memory: ").await;
+    hungry.end();
+}
+
+/// An engine that serves the API and the dashboard.
+struct Served {
+    engine: Running,
+    address: String,
+    http: reqwest::Client,
+}
+
+impl Served {
+    fn start(place: &Place, options: &[&str]) -> Self {
+        let engine = ["engine", "--serve=127.0.0.1:0", "--source-workers", "0"];
+        let engine = place.start(&[&engine[..], options].concat());
+        let line = engine.wait_for("the dashboard: ");
+        let address = line.trim_start_matches("the dashboard: ").trim_end_matches('/').to_owned();
+        // Other crates' features leave the choice of a TLS library to us.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { engine, address, http: reqwest::Client::new() }
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let asked = self.http.get(format!("{}{path}", self.address)).send().await;
+        asked.expect("an answer").text().await.expect("a text")
+    }
+
+    /// A worker as `/status` tells of it.
+    async fn worker(&self, number: usize) -> Option<Value> {
+        let status: Value = serde_json::from_str(&self.get("/status").await).expect("JSON");
+        status["processing_workers"]["workers"].get(number).cloned()
+    }
+
+    async fn pid(&self, number: usize) -> u64 {
+        let pid = async || {
+            let worker = self.worker(number).await?;
+            worker["pid"].as_u64().filter(|_| worker["state"] == "running")
+        };
+        wait_for("a worker runs", pid).await
+    }
+
+    /// Waits until so many others were started in a worker's place and the last one's end is told
+    /// with this reason, and sees that the page tells it, too.
+    async fn until_it_tells(&self, number: usize, restarts: u64, reason: &str) {
+        let told = async || {
+            let worker = self.worker(number).await?;
+            let is_told = worker["last_end_reason"].as_str()?.starts_with(reason);
+            (is_told && worker["restarts"].as_u64() >= Some(restarts)).then_some(())
+        };
+        wait_for(reason, told).await;
+        let page = self.get("/workers").await;
+        assert!(page.contains(reason), "{reason}: {page}");
+    }
+
+    fn end(self) {
+        self.engine.signal("TERM");
+        assert_eq!(self.engine.end(), Some(0));
     }
 }
 
@@ -324,7 +396,6 @@ fn write(path: &Path) {
     std::fs::write(path, "x").expect("written");
 }
 
-fn kill(pid: u64) {
-    let sent = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(sent.expect("kill starts").success(), "kill -9 {pid}");
+fn signal(name: &str, pid: u64) {
+    program::signal(name, u32::try_from(pid).expect("a process"));
 }
