@@ -80,7 +80,7 @@ pub struct Settings {
     polling_interval_seconds: Option<Seconds>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Begin {
     /// At the last cursor: for lists that grow at their end.

@@ -18,7 +18,7 @@ pub fn expected(schema: &Value) -> String {
     match schema.get("type") {
         Some(Value::Array(types)) => joined(types.iter().map(|one| kind(one, schema))),
         Some(one) => kind(one, schema),
-        None => "something else".to_owned(),
+        None => "anything".to_owned(),
     }
 }
 

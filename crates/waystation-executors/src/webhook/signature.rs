@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use waystation_core::clock::Timestamp;
 use waystation_core::hook::{Call, Refusal};
@@ -24,7 +24,7 @@ const SIGNATURES_MAX: usize = 10;
 const SECRET_PREFIX: &str = "whsec_";
 
 /// How calls are signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Over the body, as GitHub does: hexadecimal, after `sha256=` or not, or base64.
