@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use waystation::core::clock::Timestamp;
 use waystation::{App, Context, ErrorKind, Failure};
 
 use crate::index::{Chunk, Document, Index};
@@ -31,6 +32,8 @@ struct Chunked {
     path: Option<String>,
     /// Of an object.
     url: Option<String>,
+    /// When it was changed.
+    modified_at: String,
     /// What is known of the document.
     #[serde(default)]
     document: Facts,
@@ -84,9 +87,14 @@ async fn keep(_: &Context, chunked: Chunked, index: Arc<Index>) -> Result<Indexe
     let location = chunked.path.or(chunked.url).ok_or_else(|| {
         Failure::new(ErrorKind::MissingParam, "neither `path` nor `url` says which document it is")
     })?;
+    let modified_at = Timestamp::parse(&chunked.modified_at).ok_or_else(|| {
+        let message = format!("param `modified_at` is no moment: {}", chunked.modified_at);
+        Failure::new(ErrorKind::InvalidParam, message)
+    })?;
     let pieces = chunked.chunks.into_iter();
     let document = Document {
         location,
+        modified_at: modified_at.0,
         title: chunked.document.title.filter(|title| !title.trim().is_empty()),
         chunks: pieces.map(|piece| Chunk { text: piece.text }).collect(),
     };

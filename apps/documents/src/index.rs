@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::query::Query;
@@ -20,7 +20,8 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS document (
     id INTEGER PRIMARY KEY,
     location TEXT NOT NULL UNIQUE,
-    title TEXT
+    title TEXT,
+    modified_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS chunk (
     id INTEGER PRIMARY KEY,
@@ -51,6 +52,8 @@ pub struct Document {
     pub location: String,
     /// Its title, where it has one.
     pub title: Option<String>,
+    /// When it was changed last, in milliseconds since 1970.
+    pub modified_at: i64,
     /// What it says.
     pub chunks: Vec<Chunk>,
 }
@@ -97,16 +100,21 @@ impl Index {
         Ok(Self(Mutex::new(connection)))
     }
 
-    /// Puts a document in the place of what was known of it: the same one twice is there once.
+    /// Puts a document in the place of what was known of it: the same one twice is there once. One
+    /// that changed since it was read is left as it is known by now.
     pub fn put(&self, document: &Document) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let change = connection.transaction()?;
-        let id: i64 = change.query_row(
-            "INSERT INTO document (location, title) VALUES (?1, ?2)
-             ON CONFLICT (location) DO UPDATE SET title = excluded.title RETURNING id",
-            params![document.location, document.title],
-            |row| row.get(0),
-        )?;
+        let put = change.query_row(
+            "INSERT INTO document (location, title, modified_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (location) DO UPDATE
+             SET title = excluded.title, modified_at = excluded.modified_at
+             WHERE excluded.modified_at >= document.modified_at
+             RETURNING id",
+            params![document.location, document.title, document.modified_at],
+            |row| row.get::<_, i64>(0),
+        );
+        let Some(id) = put.optional()? else { return Ok(()) };
         change.execute(
             "DELETE FROM chunk_text WHERE rowid IN (SELECT id FROM chunk WHERE document = ?1)",
             [id],
@@ -160,9 +168,9 @@ mod tests {
 
     const PLAIN: Marks = Marks { before: "[", after: "]" };
 
-    fn document(location: &str, texts: &[&str]) -> Document {
+    fn document(location: &str, modified_at: i64, texts: &[&str]) -> Document {
         let chunks = texts.iter().map(|text| Chunk { text: (*text).to_owned() }).collect();
-        Document { location: location.to_owned(), title: None, chunks }
+        Document { location: location.to_owned(), title: None, modified_at, chunks }
     }
 
     fn found(index: &Index, query: &str) -> Vec<(String, u32, String)> {
@@ -175,8 +183,8 @@ mod tests {
     fn chunks_are_found_by_their_words_and_documents_are_there_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let index = Index::open(&folder.path().join("index.db")).expect("it opens");
-        index.put(&document("a.pdf", &["the first page", "bridges of Torino"])).expect("put");
-        index.put(&document("b.pdf", &["a café by the bridge"])).expect("put");
+        index.put(&document("a.pdf", 5, &["the first page", "bridges of Torino"])).expect("put");
+        index.put(&document("b.pdf", 5, &["a café by the bridge"])).expect("put");
         let hit =
             |location: &str, chunk, snippet: &str| (location.to_owned(), chunk, snippet.to_owned());
         assert_eq!(found(&index, "torino"), [hit("a.pdf", 1, "bridges of [Torino]")]);
@@ -184,7 +192,9 @@ mod tests {
         assert_eq!(found(&index, "bridge*").len(), 2);
         assert_eq!(found(&index, "first torino"), []);
 
-        index.put(&document("a.pdf", &["only this"])).expect("put again");
+        index.put(&document("a.pdf", 4, &["what it was before"])).expect("put late");
+        assert_eq!(found(&index, "torino").len(), 1);
+        index.put(&document("a.pdf", 6, &["only this"])).expect("put again");
         assert_eq!(found(&index, "torino"), []);
         assert_eq!(found(&index, "this"), [hit("a.pdf", 0, "only [this]")]);
         assert_eq!(index.size().expect("counted"), (2, 2));

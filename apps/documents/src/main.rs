@@ -1,6 +1,7 @@
 //! `documents index FOLDER` reads what is there, `documents watch FOLDER` goes on looking,
 //! `documents search WORDS` finds it.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,13 +118,15 @@ async fn read_once(
     Ok(tell_failed(&failed(app.client().backend()).await?))
 }
 
+/// The newest job of each document, where that failed: what failed before was mended since.
 async fn failed(backend: &waystation::Backend) -> anyhow::Result<Vec<JobRecord>> {
-    let mut failed = Vec::new();
-    let states = vec![JobState::Failed];
+    let (mut known, mut failed) = (HashSet::new(), Vec::new());
+    let states = vec![JobState::Completed, JobState::Failed, JobState::Aborted, JobState::Skipped];
     let mut filter = JobFilter { states, limit: PAGE_MAX, ..JobFilter::default() };
     loop {
         let page = backend.store.jobs(filter.clone()).await?;
-        failed.extend(page.jobs);
+        let newest = page.jobs.into_iter().filter(|job| known.insert(location(job)));
+        failed.extend(newest.filter(|job| job.state == JobState::Failed));
         filter.before = page.next;
         if filter.before.is_none() {
             failed.reverse();
@@ -132,10 +135,14 @@ async fn failed(backend: &waystation::Backend) -> anyhow::Result<Vec<JobRecord>>
     }
 }
 
+fn location(job: &JobRecord) -> String {
+    let of = |name: &str| job.params.get(name).and_then(serde_json::Value::as_str);
+    of("path").or(of("url")).unwrap_or("a document without a name").to_owned()
+}
+
 fn tell_failed(failed: &[JobRecord]) -> ExitCode {
     for job in failed {
-        let of = |name: &str| job.params.get(name).and_then(serde_json::Value::as_str);
-        let location = of("path").or(of("url")).unwrap_or("a document without a name");
+        let location = location(job);
         let why = job.failure.as_ref().map_or("?", |failure| failure.message.as_str());
         eprintln!("not read: {location}: {why}");
     }

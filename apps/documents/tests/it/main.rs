@@ -132,6 +132,12 @@ fn what_cannot_be_read_is_told_by_its_reason_and_stops_no_other() {
     }
     let failed = place.run(&["failed"]);
     assert_eq!((failed.status.code(), text(&failed.stderr)), (Some(1), told));
+    for name in ["cut.docx", "empty.pdf", "fake.pdf"] {
+        place.write(name, "Now it is a text.");
+    }
+    let mended = place.run(&["index", "in"]);
+    assert_eq!(mended.status.code(), Some(0), "{}", text(&mended.stderr));
+    assert_eq!(place.found("now text").len(), 3);
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use waystation_core::job::Checkpoint;
 use waystation_core::port::Error;
 use waystation_core::settlement::{NewJob, Submitted};
 use waystation_core::source::{BATCH_MAX, Discovery, Item, Letter, Source};
 
 use super::item;
-use super::kept::{self, Crawl, Tally};
+use super::kept::{self, Crawl, CrawlState, Tally};
 use super::letters::Letters;
 use super::worker::Ended;
 use crate::backend::Backend;
@@ -34,23 +35,28 @@ pub struct Crawling<'a> {
     pub lock: &'a Lock,
     /// Whether items that are jobs already become jobs again.
     pub again: bool,
+    /// Whether it is to end: it looks no further then, but what it has found becomes jobs.
+    pub drain: &'a CancellationToken,
     /// What is known of it.
     pub crawl: Mutex<Crawl>,
 }
 
 impl Crawling<'_> {
-    /// Looks at everything there is behind this checkpoint.
-    pub async fn run(&self, from: Option<Value>) -> Result<(), Ended> {
+    /// Looks at everything there is behind this checkpoint. Tells whether it came to its end.
+    pub async fn run(&self, from: Option<Value>) -> Result<CrawlState, Ended> {
         let mut checkpoint = from;
         let mut told = Instant::now();
         loop {
-            let found = self.source.discover(checkpoint.clone()).await.map_err(Ended::Source)?;
+            let found = tokio::select! {
+                found = self.source.discover(checkpoint.clone()) => found.map_err(Ended::Source)?,
+                () = self.drain.cancelled() => return Ok(CrawlState::Interrupted),
+            };
             let more = found.more;
             checkpoint = found.checkpoint.clone().or(checkpoint);
             self.submit(found).await?;
             self.note(|crawl| crawl.to.clone_from(&checkpoint));
             if !more {
-                return Ok(());
+                return Ok(CrawlState::Completed);
             }
             if told.elapsed() >= TELL_INTERVAL {
                 told = Instant::now();
@@ -147,7 +153,9 @@ impl Crawling<'_> {
                     return Ok(planned.into_iter().map(|one| one.item_id).collect());
                 }
                 Err(Error::Fenced { .. }) => return Err(Ended::Fenced),
-                Err(error) if error.retryable() => self.wait_for_store(key, &error).await,
+                Err(error) if error.retryable() && !self.drain.is_cancelled() => {
+                    self.wait_for_store(key, &error).await;
+                }
                 Err(Error::TooLarge { job_id, bytes, bytes_max }) => {
                     let place = planned.iter().position(|one| one.job.job_id.as_str() == job_id);
                     let Some(place) = place else {
@@ -176,7 +184,7 @@ impl Crawling<'_> {
                         tally.fault(letter.item.id, letter.failure.to_string());
                         break;
                     }
-                    Err(error) if error.retryable() => {
+                    Err(error) if error.retryable() && !self.drain.is_cancelled() => {
                         self.wait_for_store(&source.key(), &error).await;
                     }
                     // It stays where it came from.
@@ -192,7 +200,7 @@ impl Crawling<'_> {
 
     async fn wait_for_store(&self, key: &str, error: &Error) {
         tracing::warn!(source = key, %error, "found items not stored, trying on");
-        tokio::time::sleep(PAUSE).await;
+        let _ = self.drain.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
     }
 }
 

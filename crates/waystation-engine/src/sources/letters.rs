@@ -65,7 +65,7 @@ impl Letters<'_> {
 
     fn job(&self, letter: &Letter, stage: &StageId, now: Timestamp) -> NewJob {
         let pipeline = &self.graph.pipeline;
-        let (job_id, key) = (JobId::generate(), format!("{}/{}!", self.source, letter.item.id));
+        let (job_id, key) = (JobId::generate(), format!("{}!/{}", self.source, letter.item.id));
         let mut contract = Contract::new(job_id.clone(), letter.item.params.clone());
         contract.pipeline = Some(pipeline.name.clone());
         contract.pipeline_version = Some(self.graph.version);

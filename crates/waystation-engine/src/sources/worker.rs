@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Timestamp;
-use waystation_core::failure::Failure;
+use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{StageId, time_ordered};
 use waystation_core::pipeline::Stage;
 use waystation_core::port::{Error, Expected, Signal, Subscription};
@@ -110,7 +110,11 @@ impl SourceWorker {
                         first = false;
                         continue;
                     }
-                    Err(Ended::Source(failure)) if !first => {
+                    // What is away will come back: that is no mistake.
+                    Err(Ended::Source(failure))
+                        if !first || failure.kind == ErrorKind::Transient =>
+                    {
+                        first = false;
                         let source = &self.stage;
                         tracing::warn!(%source, %failure, "discovery failed, trying on");
                         continue;
@@ -147,9 +151,9 @@ impl SourceWorker {
             Some(Start::Beginning) => None,
             Some(Start::Checkpoint(value)) => Some(value),
         };
-        let crawl = self.new_crawl(ask.as_ref().map(|ask| &ask.value), from.clone());
+        // An earlier one ends before this one begins.
         self.close(state.crawl.take()).await?;
-        self.trying(|| kept::put_crawl(records, &crawl)).await?;
+        let crawl = self.new_crawl(ask.as_ref().map(|ask| &ask.value), from.clone());
         state.crawl = Some(crawl.id.clone());
         let expected = revision.map_or(Expected::Absent, Expected::Revision);
         let id = self.id();
@@ -158,6 +162,8 @@ impl SourceWorker {
         else {
             return Err(Ended::Fenced);
         };
+        // Behind the state, which names it: one that nothing names would be there for ever.
+        self.trying(|| kept::put_crawl(records, &crawl)).await?;
         let (started_at, _crawling) = (crawl.started_at, self.roster.crawling());
         let crawling = Crawling {
             backend: &self.backend,
@@ -165,12 +171,12 @@ impl SourceWorker {
             source: &*self.source,
             lock: &lock,
             again: ask.as_ref().is_some_and(|ask| ask.value.again),
+            drain: &self.drain,
             crawl: Mutex::new(crawl),
         };
         let ended = tokio::select! {
-            result = crawling.run(from) => result.map(|()| CrawlState::Completed),
+            ended = crawling.run(from) => ended,
             () = lock.keep() => Err(Ended::Fenced),
-            () = self.drain.cancelled() => Ok(CrawlState::Interrupted),
         };
         // What was taken and not stored is given back before anybody else may crawl.
         self.source.rest().await;

@@ -127,8 +127,15 @@ async fn hello<R: AsyncRead + Unpin>(stdout: &mut BufReader<R>) -> Result<(), Fa
             }
         }
     };
-    if tokio::time::timeout(HELLO_WAIT, said).await.unwrap_or(false) {
-        return Ok(());
+    match tokio::time::timeout(HELLO_WAIT, said).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        // The machine may have too much to do, and less later.
+        Err(_) => {
+            let seconds = HELLO_WAIT.as_secs();
+            let message = format!("a parser did not begin within {seconds} s");
+            return Err(Failure::new(ErrorKind::Timeout, message));
+        }
     }
     let message = "the program that was to read a document did something else (hint: it must call \
                    `waystation::parse_if_asked()` first in `main`)";

@@ -31,7 +31,7 @@ pub struct Common {
     pub max_output_bytes: u64,
     /// The most memory that its parser may take, in bytes, the program itself included.
     #[serde(default = "megabytes::<1024>")]
-    #[schemars(range(min = 134_217_728))]
+    #[schemars(range(min = 268_435_456))]
     pub max_memory_bytes: u64,
     /// The most time of a processor that its parser may take, in seconds.
     #[serde(default = "processor_seconds")]

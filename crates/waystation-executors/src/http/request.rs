@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -222,9 +223,10 @@ impl Http {
         if let Some(content_type) = content_type {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
         }
-        if matches!(self.method, Method::POST | Method::PATCH)
-            && let Ok(key) = values.idempotency_key.parse::<HeaderValue>()
-        {
+        if matches!(self.method, Method::POST | Method::PATCH) {
+            // Ids of jobs may be any text; headers are not.
+            let key = utf8_percent_encode(&values.idempotency_key, CONTROLS).to_string();
+            let key = key.parse().map_err(|error| Failure::from_error(ErrorKind::Error, &error))?;
             headers.entry(IDEMPOTENCY_KEY).or_insert(key);
         }
         Ok(Request { method: self.method.clone(), url, headers, body })

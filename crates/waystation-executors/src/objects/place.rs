@@ -75,6 +75,17 @@ impl Place {
         Ok(Self { store: Store::Open(store.into()), folder, base, is_ordered: true })
     }
 
+    /// The URL of an object, which leads to it when it is opened.
+    pub fn url_of(&self, key: &Path) -> String {
+        let key = key.as_ref();
+        if matches!(self.store, Store::Folder(_)) {
+            return format!("{}{key}", self.base);
+        }
+        // What means something else in a URL.
+        let key = key.replace('%', "%25").replace('#', "%23").replace('?', "%3F");
+        format!("{}{key}", self.base)
+    }
+
     /// The store, to be written to. A folder of this machine is made if it is not there, and what
     /// is written into it is flushed.
     pub async fn open_to_write(&self) -> object_store::Result<Arc<dyn ObjectStore>> {

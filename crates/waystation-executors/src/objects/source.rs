@@ -155,7 +155,7 @@ impl Finder for Objects {
     async fn item(&self, thing: Thing<ObjectMeta>) -> Result<Option<Item>, Fault> {
         let Thing { id, what: object, .. } = thing;
         let mut params = Params::new();
-        params.insert("url".into(), json!(self.url_of(&object)));
+        params.insert("url".into(), json!(self.place.url_of(&object.location)));
         params.insert("key".into(), json!(object.location.as_ref()));
         params.insert("name".into(), json!(object.location.filename()));
         params.insert("bytes".into(), json!(object.size));
@@ -203,12 +203,8 @@ impl Objects {
         let natural = || key.to_owned();
         let place = if self.order.is_natural() { natural() } else { self.order.place(&facts) };
         let stamp = object.e_tag.clone().unwrap_or_else(|| modified_at.to_string());
-        let id = format!("{}:{}:{stamp}", self.url_of(&object), object.size);
+        let id = format!("{}{}:{}:{stamp}", self.place.base, object.location, object.size);
         Some(Thing { place, id, what: object })
-    }
-
-    fn url_of(&self, object: &ObjectMeta) -> String {
-        format!("{}{}", self.place.base, object.location)
     }
 
     fn failed(&self, error: &dyn std::error::Error) -> Failure {

@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload}
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 use waystation_core::Params;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::{Completion, Context, Handler};
@@ -107,12 +108,12 @@ pub fn build(params: &Params) -> Result<Executor, Vec<String>> {
 impl Handler for Write {
     async fn run(&self, context: Context, params: Params) -> Result<Completion, Failure> {
         let path = self.path(&Values::new(&context, &params))?;
-        let url = format!("{}{path}", self.place.base);
+        let url = self.place.url_of(&path);
         let bytes = self.content(&params).await?;
         if bytes.len() > self.bytes_max {
-            let (count, most) = (bytes.len(), self.bytes_max);
-            let message = format!("{url} would have {count} bytes, more than {most}");
-            return Err(invalid(message + " (hint: `max_bytes`)"));
+            let most = self.bytes_max;
+            let message = format!("{url} would have more than {most} bytes (hint: `max_bytes`)");
+            return Err(invalid(message));
         }
         let store = self.place.open_to_write().await.map_err(|error| failed(&url, &error))?;
         self.put(&*store, &path, &url, bytes).await?;
@@ -147,13 +148,15 @@ impl Write {
                 let cannot = |error: std::io::Error| {
                     Failure::new(ErrorKind::NotFound, format!("cannot read {path}: {error}"))
                 };
-                let bytes = tokio::fs::metadata(path).await.map_err(cannot)?.len();
-                if bytes > self.bytes_max as u64 {
-                    let most = self.bytes_max;
-                    let message = format!("{path} has {bytes} bytes, more than {most}");
-                    return Err(invalid(message + " (hint: `max_bytes`)"));
+                // Others have no length, and some no end.
+                if !tokio::fs::metadata(path).await.map_err(cannot)?.is_file() {
+                    return Err(invalid(format!("{path} is no file")));
                 }
-                tokio::fs::read(path).await.map_err(cannot)
+                let file = tokio::fs::File::open(path).await.map_err(cannot)?;
+                let mut bytes = Vec::new();
+                let most = self.bytes_max as u64 + 1;
+                file.take(most).read_to_end(&mut bytes).await.map_err(cannot)?;
+                Ok(bytes)
             }
         }
     }

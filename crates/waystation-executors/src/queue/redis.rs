@@ -27,7 +27,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// Entries as the server tells them: one that was deleted has no fields.
-type Entry = (String, Option<Vec<(String, Vec<u8>)>>);
+type Entry = (String, Option<Vec<(Vec<u8>, Vec<u8>)>>);
 type Entries = Vec<Entry>;
 
 /// A stream.
@@ -159,6 +159,8 @@ impl Line for Stream {
 }
 
 fn message((id, fields): Entry) -> Message {
-    let body = Body::Fields(fields.unwrap_or_default());
+    // Names may be any bytes, too, and must keep nothing that is behind them from coming.
+    let named = |(name, value): (Vec<u8>, _)| (String::from_utf8_lossy(&name).into_owned(), value);
+    let body = Body::Fields(fields.unwrap_or_default().into_iter().map(named).collect());
     Message { receipt: id.clone(), id: Some(id), body }
 }

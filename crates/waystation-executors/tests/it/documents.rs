@@ -76,6 +76,12 @@ async fn pages_of_the_web_are_texts() {
     let got =
         read("document.text", json!({ "output": "said" }), "a.htm", latin).await.expect("read");
     assert_eq!(got["said"], "café");
+    let page = "<?xml version='1.0'?>\n<!-- of old -->\n<html><body><p>one";
+    let got = read("document.text", json!({}), "a", page).await.expect("read");
+    assert_eq!(got["text"], "one");
+    let code = "#include <header.h>\n// makes a <body> of it\n";
+    let got = read("document.text", json!({}), "a.c", code).await.expect("read");
+    assert_eq!(got["text"], code);
 }
 
 #[tokio::test]

@@ -60,11 +60,16 @@ async fn what_cannot_be_written_is_named() {
         (json!({ "key": "x/{up}/y" }), "which is no key", ErrorKind::InvalidParam),
         (json!({ "key": "x", "text": "absent" }), "`absent` is absent", ErrorKind::MissingParam),
         (json!({ "key": "x", "file": "path" }), "cannot read /no/such", ErrorKind::NotFound),
-        (json!({ "key": "x", "max_bytes": 2 }), "more than 2 (hint:", ErrorKind::InvalidParam),
+        (json!({ "key": "x", "file": "endless" }), "zero is no file", ErrorKind::InvalidParam),
+        (
+            json!({ "key": "x", "max_bytes": 2 }),
+            "more than 2 bytes (hint:",
+            ErrorKind::InvalidParam,
+        ),
     ] {
         let mut settings = settings;
         settings["url"] = json!(url);
-        let params = json!({ "up": "..", "path": "/no/such/file" });
+        let params = json!({ "up": "..", "path": "/no/such/file", "endless": "/dev/zero" });
         let failure = once("objects.write", settings, params).await.expect_err(words);
         assert!(failure.message.contains(words), "{failure}");
         assert_eq!(failure.kind, kind);

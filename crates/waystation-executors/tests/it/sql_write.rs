@@ -84,6 +84,11 @@ async fn rows_are_written_into_a_file_all_or_none_and_again_with_no_harm() {
         .expect("a row");
     // The failed transaction left nothing; `extra` of the first row was not to be changed.
     assert_eq!(told, (250, "all".to_owned(), 250, 500.0, 249));
+    // Nobody who sends a job says which one it is.
+    let own = "UPDATE t SET extra = :job_id WHERE id = 1";
+    write(&url, own, &json!({}), json!({ "job_id": "another" })).await.expect("written");
+    let extra = file.query_row("SELECT extra FROM t WHERE id = 1", [], |row| row.get(0));
+    assert_eq!(extra, Ok("job-1".to_owned()));
     let failure = write(&url, "SELECT 1", &json!({}), json!({})).await.expect_err("rows");
     assert!(failure.to_string().contains("gives rows, which nobody reads"), "{failure}");
     let failure = write("sqlite:///no/such.db", "DELETE FROM t", &json!({}), json!({})).await;
@@ -102,7 +107,7 @@ async fn files_that_somebody_else_writes_to_are_tried_again() {
     let failure = write(&url, "DELETE FROM t", &more, json!({})).await.expect_err("locked");
     assert!(failure.kind.retryable(), "{failure}");
     file.execute_batch("ROLLBACK").expect("free");
-    write(&url, "DELETE FROM t", &more, json!({})).await.expect("written");
+    write(&url, "DELETE FROM t", &json!({}), json!({})).await.expect("written");
 }
 
 #[test]

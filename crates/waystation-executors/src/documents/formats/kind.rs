@@ -107,9 +107,23 @@ pub fn of_bytes(bytes: &[u8]) -> Kind {
     let text: Vec<u8> =
         head.iter().filter(|byte| **byte != 0).map(u8::to_ascii_lowercase).collect();
     let text = String::from_utf8_lossy(&text);
-    let is_html =
-        ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| text.contains(tag));
-    if is_html { Kind::Html } else { Kind::Text }
+    if is_html(&text) { Kind::Html } else { Kind::Text }
+}
+
+/// Whether a text in small letters begins as pages do, after what may stand before that.
+fn is_html(text: &str) -> bool {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches(|letter: char| {
+            letter.is_whitespace() || matches!(letter, '\u{feff}' | '\u{fffd}')
+        });
+        let after = |begin: &str, end: &str| Some(rest.strip_prefix(begin)?.split_once(end)?.1);
+        match after("<?xml", "?>").or_else(|| after("<!--", "-->")) {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    ["<!doctype html", "<html", "<head>", "<body"].iter().any(|tag| rest.starts_with(tag))
 }
 
 /// By a media type, as far as it tells texts apart.

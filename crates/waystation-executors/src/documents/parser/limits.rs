@@ -6,9 +6,12 @@ use super::super::settings::Common;
 /// Limits this process, for good.
 #[cfg(unix)]
 pub fn hold(settings: &Common) -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let limit = |resource, soft, hard| {
-        setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // What the worker itself is held to cannot be raised.
+    let limit = |resource, soft: u64, hard: u64| {
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limits = Rlimit { current: Some(soft.min(most)), maximum: Some(hard.min(most)) };
+        setrlimit(resource, limits)
     };
     limit(Resource::As, settings.max_memory_bytes, settings.max_memory_bytes)?;
     // The first ends the process with a signal that says so, the second with the one that kills.

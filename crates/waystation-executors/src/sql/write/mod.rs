@@ -135,7 +135,10 @@ impl Write {
     /// What is null is written as such; only what is absent is missed.
     fn row(&self, row: &Params, what: &str, values: &Values<'_>) -> Result<Vec<Value>, Failure> {
         let value = |name: &String| {
-            if let Some(value) = path::get(row, name).or_else(|| path::get(values.params, name)) {
+            // What these stand for is no job's to say.
+            let is_own = matches!(name.as_str(), "job_id" | "idempotency_key");
+            let of_params = || path::get(values.params, name).filter(|_| !is_own);
+            if let Some(value) = path::get(row, name).or_else(of_params) {
                 return Ok(value.clone());
             }
             values.need(what, name).map(std::borrow::Cow::into_owned)

@@ -17,13 +17,15 @@ const SENT_MAX: usize = 100;
 /// Runs the statement for each row, all or none. How many rows it wrote.
 pub async fn write(server: &Server, text: &str, rows: &[Vec<Value>]) -> Result<u64, Failure> {
     let limit = server.timeout;
-    let mut client = server.connect().await?.client;
-    let written = tokio::time::timeout(limit, run(server, &mut client, text, rows)).await;
-    let written = written.map_err(|_| {
+    let work = async {
+        let mut client = server.connect().await?.client;
+        run(server, &mut client, text, rows).await.map_err(|error| failed(server, &error))
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         let seconds = limit.as_secs_f64();
-        Failure::new(ErrorKind::Timeout, format!("the database took no rows within {seconds} s"))
-    })?;
-    written.map_err(|error| failed(server, &error))
+        let message = format!("the database took no rows within {seconds} s");
+        Err(Failure::new(ErrorKind::Timeout, message))
+    })
 }
 
 async fn run(
