@@ -388,6 +388,11 @@ impl Writer {
                 self.returns.push(Command::Return(leases));
             }
         }
+        // This process need not wait for its own notice, which may not come: behind a pooler, or
+        // while the connection that hears of it is not there.
+        for (job_id, reason) in std::mem::take(&mut self.aborts) {
+            let _ = self.signals.send(Signal::Abort { job_id, reason });
+        }
         if self.signals.receiver_count() > 0 {
             let _ = self.signals.send(Signal::Changed);
         }
