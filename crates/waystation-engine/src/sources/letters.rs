@@ -2,8 +2,9 @@
 //! letter, under a key of its own, however often it is found.
 //!
 //! A job must be before it can fail, which takes two commits: it is parked at the stage that it was
-//! for, and its task is ended by its failure. A process that ends in between leaves a job that
-//! nothing happened to yet; the item is found again then, and that job is ended.
+//! for, and its task is ended by its failure. A process that is killed in between leaves a job that
+//! nothing happened to yet; the item is found again then, and that job is ended. That takes an id
+//! that the item keeps: one without gets another job, and the first stays at its stage.
 
 use serde_json::json;
 use waystation_core::clock::Timestamp;

@@ -1,7 +1,8 @@
 //! Hooks: sources whose items are brought by calls.
 //!
 //! A hook with a secret takes calls of whoever signs with it, and nobody else's; one without takes
-//! an operator's. Whether a stage is there at all is told to operators alone.
+//! an operator's. Whether a stage without a secret is there is told to operators alone; one with a
+//! secret says what is wrong with a signature, and is known by that.
 
 use std::time::Duration;
 
