@@ -16,6 +16,7 @@ pub mod hook;
 pub mod id;
 pub mod job;
 pub mod journal;
+pub mod key;
 pub mod needle;
 pub mod pipeline;
 pub mod port;
