@@ -18,14 +18,16 @@ pub(crate) struct Waiting {
 
 impl State {
     /// Puts a contract into its queue, out of everybody's reach until enough children have ended.
+    /// `turn` is the place in line that it takes over.
     pub fn hold(
         &mut self,
         job_id: &JobId,
         message: Message,
         quorum: Quorum,
+        turn: Option<i64>,
         now: Timestamp,
     ) -> Place {
-        let message = self.keep(job_id, message, now);
+        let message = self.keep(job_id, message, turn, now);
         let waiting = Waiting { message, quorum, tally: Tally::default() };
         self.waiting.insert(job_id.clone(), waiting);
         Place::Queue(message)

@@ -29,9 +29,8 @@ impl State {
     /// Hands out what is deliverable now.
     pub fn receive(&mut self, request: &Receive, max: usize, now: Timestamp) -> Received {
         let reclaimed = self.reclaim(&request.queue, now);
-        let line = self.line(&request.queue);
-        line.release_due(now);
-        let ids = line.take_ready(max);
+        self.release_due(&request.queue, now);
+        let ids = self.line(&request.queue).take_ready(max);
         let until = now.plus(request.lease);
         let since = (request.purpose == Purpose::Work).then_some(now);
         let deliveries: Vec<_> =
@@ -49,7 +48,7 @@ impl State {
         if !self.holds(lease) {
             return Extended::Lost;
         }
-        let Some(mut message) = self.remove_message(id) else {
+        let Some(mut message) = self.lift_message(id) else {
             return Extended::Lost;
         };
         message.leased_until = Some(now.plus(duration));
@@ -71,7 +70,7 @@ impl State {
 
     /// Ends a lease whose holder gave the message back, as if it had never been handed out.
     pub fn hand_back(&mut self, id: i64, now: Timestamp) {
-        let Some(mut message) = self.remove_message(id) else {
+        let Some(mut message) = self.lift_message(id) else {
             return;
         };
         message.token = None;
@@ -84,10 +83,12 @@ impl State {
     /// How much waits. An expired lease is as good as none; what somebody wants aborted is not
     /// deliverable any more.
     pub fn depth(&mut self, queue: &QueueName, now: Timestamp) -> Depth {
-        let Some(line) = self.lines.get_mut(queue) else {
+        if self.lines.contains_key(queue) {
+            self.release_due(queue, now);
+        }
+        let Some(line) = self.lines.get(queue) else {
             return Depth::default();
         };
-        line.release_due(now);
         let expired = line.expired(now);
         let back: Vec<i64> =
             expired.iter().copied().filter(|id| self.messages[id].abort.is_none()).collect();
@@ -95,6 +96,7 @@ impl State {
         Depth {
             ready: (line.ready_count() + back.len()) as u64,
             delayed: line.delayed_count() as u64,
+            behind: self.turns.behind(queue) as u64,
             leased: (line.leased_count() - expired.len()) as u64,
             oldest: oldest.map(|id| self.messages[&id].enqueued_at),
         }
@@ -136,6 +138,7 @@ impl State {
             lease: Lease { queue: message.queue.clone(), delivery_id: id, token },
             body: message.body.clone(),
             priority: message.priority,
+            key: message.key.clone(),
             deliveries: message.deliveries,
             enqueued_at: message.enqueued_at,
         };
@@ -155,7 +158,7 @@ impl State {
     }
 
     fn abandon(&mut self, id: i64, now: Timestamp) {
-        let Some(mut message) = self.remove_message(id) else {
+        let Some(mut message) = self.lift_message(id) else {
             return;
         };
         message.leased_until = None;

@@ -11,7 +11,7 @@ use waystation_core::job::PAGE_MAX;
 use waystation_core::journal::Entry;
 use waystation_core::port::{Bus, Error, Ledger, Projected, Signal, check_batch};
 use waystation_core::projection::{self, Birth, Effect, Known, Projection, Shadow};
-use waystation_core::settlement::Message;
+use waystation_core::settlement::{Message, Turn};
 use waystation_core::state::JobState;
 
 use crate::Memory;
@@ -74,6 +74,7 @@ impl State {
                 stage: message.stage.clone(),
                 priority: message.priority,
                 not_before: message.not_before,
+                turn: message.key.clone().map(Turn::last),
                 body: message.body.clone(),
             },
             running_since: message.leased_at.filter(|_| message.away),
@@ -161,7 +162,7 @@ impl State {
             projection::Place::Kept { .. } => return None,
             projection::Place::Away(shadow) => (self.shadow(job_id, shadow.clone(), now), None),
             projection::Place::Held(message, quorum) => {
-                (self.hold(job_id, message.clone(), *quorum, now), None)
+                (self.hold(job_id, message.clone(), *quorum, None, now), None)
             }
             projection::Place::Inbox(task) => {
                 (self.park(job_id, &pipeline, task.clone(), now), None)

@@ -22,6 +22,7 @@ mod state;
 mod steps;
 mod store;
 mod submit;
+mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -78,6 +79,9 @@ impl Memory {
         // A panic inside a visit is a bug of ours. Later callers still see whole collections,
         // since each is changed by calls that do not panic half-way.
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        act(&mut state, self.shared.clock.now())
+        let now = self.shared.clock.now();
+        let answer = act(&mut state, now);
+        state.move_up(now);
+        answer
     }
 }

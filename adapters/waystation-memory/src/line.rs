@@ -56,15 +56,16 @@ impl Line {
         }
     }
 
-    /// Makes what is due ready.
-    pub fn release_due(&mut self, now: Timestamp) {
-        while let Some(&(moment, priority, id)) = self.delayed.first() {
-            if moment > now {
-                break;
-            }
+    /// Takes out what is due.
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<i64> {
+        let mut due = Vec::new();
+        while let Some(&(moment, _, id)) = self.delayed.first()
+            && moment <= now
+        {
             self.delayed.pop_first();
-            self.insert_ready(priority, id);
+            due.push(id);
         }
+        due
     }
 
     /// Takes out up to this many ready messages, in the order of delivery.

@@ -24,6 +24,7 @@ impl Queue for Memory {
         Capabilities {
             delay: true,
             priority: true,
+            keys: true,
             atomic_settlement: true,
             durable: false,
             payload_bytes_max: self.payload_bytes_max,

@@ -60,6 +60,7 @@ impl State {
         };
         let ended = &settlement.ended;
         let since = self.since(ended);
+        let turn = self.kept_turn(&settlement);
         let is_dropped = settlement.next == Next::Drop;
         // The place and the failure from now on, where the settlement changes them.
         let change: Option<(Place, Option<Failure>)> = match settlement.next {
@@ -81,11 +82,11 @@ impl State {
             }
             Next::Enqueue(message) => {
                 self.close(ended);
-                Some((self.enqueue(job_id, message, now), None))
+                Some((self.enqueue(job_id, message, turn, now), None))
             }
             Next::Await(message, quorum) => {
                 self.close(ended);
-                Some((self.hold(job_id, message, quorum, now), None))
+                Some((self.hold(job_id, message, quorum, turn, now), None))
             }
             Next::Park(task) => {
                 self.close(ended);
@@ -142,6 +143,18 @@ impl State {
             body: body.to_vec(),
         };
         self.dead_letters.insert(dead_letter_id, letter);
+    }
+
+    /// The place in line of what ends, where what follows takes it over.
+    fn kept_turn(&self, settlement: &Settlement) -> Option<i64> {
+        let (Next::Enqueue(message) | Next::Await(message, _)) = &settlement.next else {
+            return None;
+        };
+        let Ended::Delivery(lease) = &settlement.ended else { return None };
+        let turn = message.turn.as_ref().filter(|turn| turn.keeps_place)?;
+        let ended = self.messages.get(&lease.delivery_id)?;
+        let is_same = ended.queue == message.queue && ended.key.as_ref() == Some(&turn.key);
+        ended.turn.filter(|_| is_same)
     }
 
     /// When that which ends came into its queue or into the inbox.

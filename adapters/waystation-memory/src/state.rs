@@ -9,6 +9,7 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind, LogLine};
 use waystation_core::failure::Failure;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
+use waystation_core::key::Key;
 use waystation_core::job::{DeadLetterRecord, JobRecord, TaskRecord};
 use waystation_core::progress::Progress;
 use waystation_core::projection::Shadow;
@@ -20,6 +21,7 @@ use crate::counting::Counting;
 use crate::family::Waiting;
 use crate::line::Line;
 use crate::records::Collections;
+use crate::turns::Turns;
 
 /// Everything.
 #[derive(Default)]
@@ -31,6 +33,7 @@ pub(crate) struct State {
     pub dedupe_keys: HashMap<(PipelineName, String), JobId>,
     pub messages: HashMap<i64, QueuedMessage>,
     pub lines: HashMap<QueueName, Line>,
+    pub turns: Turns,
     pub tasks: BTreeMap<i64, TaskRecord>,
     pub dead_letters: BTreeMap<i64, DeadLetterRecord>,
     /// The texts of each pipeline; version 1 comes first.
@@ -90,6 +93,10 @@ pub(crate) struct QueuedMessage {
     pub not_before: Option<Timestamp>,
     pub body: Vec<u8>,
     pub enqueued_at: Timestamp,
+    /// What it is told apart by from others of its queue.
+    pub key: Option<Key>,
+    /// Its place among those that have its key, while it stands in line with them.
+    pub turn: Option<i64>,
     pub deliveries: u32,
     /// Who may settle it: the last one that it was handed to, unless that one gave it back.
     pub token: Option<u64>,
@@ -130,24 +137,52 @@ impl State {
         self.lines.entry(queue.clone()).or_default()
     }
 
-    /// Puts a contract into a queue and wakes who waits there.
-    pub fn enqueue(&mut self, job_id: &JobId, message: Message, now: Timestamp) -> Place {
-        let id = self.keep(job_id, message, now);
+    /// Puts a contract into a queue and wakes who waits there. `turn` is the place in line that it
+    /// takes over.
+    pub fn enqueue(
+        &mut self,
+        job_id: &JobId,
+        message: Message,
+        turn: Option<i64>,
+        now: Timestamp,
+    ) -> Place {
+        let id = self.keep(job_id, message, turn, now);
         self.release(id, now);
         Place::Queue(id)
     }
 
-    /// Lets a message that is kept be received, and wakes who waits for it.
+    /// Lets a message that is kept be received, and wakes who waits for it. One that can be
+    /// received now takes its place in line first.
     pub fn release(&mut self, id: i64, now: Timestamp) {
-        let Some(message) = self.messages.remove(&id) else { return };
-        self.line(&message.queue).insert(id, &message, now);
+        let Some(mut message) = self.messages.remove(&id) else { return };
+        let is_held_back = message.not_before.is_some_and(|moment| moment > now);
+        if message.is_to_line_up() && !is_held_back {
+            self.stand_behind(id, &mut message);
+        } else {
+            self.line(&message.queue).insert(id, &message, now);
+        }
         self.messages.insert(id, message);
     }
 
-    /// Keeps a message for a queue, in no line yet.
-    pub fn keep(&mut self, job_id: &JobId, message: Message, now: Timestamp) -> i64 {
+    /// Makes ready what is due in a queue.
+    pub fn release_due(&mut self, queue: &QueueName, now: Timestamp) {
+        for id in self.line(queue).take_due(now) {
+            self.release(id, now);
+        }
+        self.move_up(now);
+    }
+
+    /// Keeps a message for a queue, in nobody's reach yet. `turn` is the place in line that it
+    /// takes over.
+    pub fn keep(
+        &mut self,
+        job_id: &JobId,
+        message: Message,
+        turn: Option<i64>,
+        now: Timestamp,
+    ) -> i64 {
         let id = self.next_id();
-        let queued = QueuedMessage {
+        let mut queued = QueuedMessage {
             job_id: job_id.clone(),
             queue: message.queue,
             stage: message.stage,
@@ -155,6 +190,8 @@ impl State {
             not_before: message.not_before,
             body: message.body,
             enqueued_at: now,
+            key: message.turn.map(|turn| turn.key),
+            turn: None,
             deliveries: 0,
             token: None,
             leased_until: None,
@@ -163,6 +200,9 @@ impl State {
             told_at: None,
             abort: None,
         };
+        if let Some(turn) = turn {
+            self.stand_at_head(id, &mut queued, turn);
+        }
         self.messages.insert(id, queued);
         id
     }
@@ -178,6 +218,8 @@ impl State {
             not_before: shadow.message.not_before,
             body: shadow.message.body,
             enqueued_at: now,
+            key: shadow.message.turn.map(|turn| turn.key),
+            turn: None,
             deliveries: 0,
             token: None,
             leased_until: None,
@@ -237,9 +279,16 @@ impl State {
 
     /// Takes a message out of its queue.
     pub fn remove_message(&mut self, id: i64) -> Option<QueuedMessage> {
+        let mut message = self.lift_message(id)?;
+        self.leave_line(id, &mut message);
+        self.forget_waiting(&message.job_id, id);
+        Some(message)
+    }
+
+    /// Takes a message up, to put it down elsewhere in its queue.
+    pub fn lift_message(&mut self, id: i64) -> Option<QueuedMessage> {
         let message = self.messages.remove(&id)?;
         self.line(&message.queue).remove(id, &message);
-        self.forget_waiting(&message.job_id, id);
         Some(message)
     }
 

@@ -148,12 +148,13 @@ impl Store for Memory {
                 let (here, depth) = (state.depth(&queue, now), depths.entry(queue).or_default());
                 depth.ready += here.ready;
                 depth.delayed += here.delayed;
+                depth.behind += here.behind;
                 depth.leased += here.leased;
                 depth.oldest = depth.oldest.into_iter().chain(here.oldest).min();
             }
             depths
         });
-        let held = |depth: &Depth| depth.ready + depth.delayed + depth.leased > 0;
+        let held = |depth: &Depth| depth.ready + depth.delayed + depth.behind + depth.leased > 0;
         Ok(depths.into_iter().filter(|(_, depth)| held(depth)).collect())
     }
 

@@ -34,7 +34,7 @@ impl State {
         let (entry, place) = match new.start {
             Start::Queue(message) => {
                 let entry = message.stage.clone();
-                (entry, self.enqueue(&new.job_id, message, now))
+                (entry, self.enqueue(&new.job_id, message, None, now))
             }
             Start::Inbox(task) => {
                 let entry = task.stage.clone();

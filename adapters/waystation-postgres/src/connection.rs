@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_steps.sql"),
     include_str!("migrations/0005_progress.sql"),
     include_str!("migrations/0006_looking_on.sql"),
+    include_str!("migrations/0007_turns.sql"),
 ];
 /// The version of the layout that this build makes.
 pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -21,6 +21,7 @@ impl Queue for Postgres {
         Capabilities {
             delay: true,
             priority: true,
+            keys: true,
             atomic_settlement: true,
             durable: true,
             payload_bytes_max: self.shared.options.payload_bytes_max,

@@ -12,6 +12,8 @@ pub const HELD: i16 = 2;
 pub const AWAY: i16 = 3;
 /// `message.state`.
 pub const AWAITING: i16 = 4;
+/// `message.state`.
+pub const BEHIND: i16 = 5;
 
 /// The place of a value among all of its kind.
 fn place<T: PartialEq>(known: &[T], value: &T) -> i16 {

@@ -1,22 +1,15 @@
-//! Conditions on routes: CEL expressions over a job's params.
+//! Conditions on routes and stages: expressions over a job's params that are true or false.
 
-use std::fmt;
-use std::sync::Arc;
-
-use cel::{Context, Program, Value};
+use cel::Value;
 
 use crate::Params;
+use crate::expression::{self, Expression};
 
-/// The longest condition, in bytes. The parser and the interpreter recurse: without a limit a
-/// chain of two thousand operators would overflow the stack of the thread that asks.
-pub const BYTES_MAX: usize = 1_000;
+pub use crate::expression::BYTES_MAX;
 
 /// A compiled condition.
-#[derive(Clone)]
-pub struct Condition {
-    source: Arc<str>,
-    program: Arc<Program>,
-}
+#[derive(Clone, Debug)]
+pub struct Condition(Expression);
 
 /// Why a text is not a condition, or why it cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -48,56 +41,34 @@ pub enum Error {
 impl Condition {
     /// Compiles a condition.
     pub fn parse(source: &str) -> Result<Self, Error> {
-        if source.len() > BYTES_MAX {
-            return Err(Error::TooLong { bytes: source.len() });
-        }
-        let program = Program::compile(source).map_err(|error| Error::Syntax {
-            source_text: source.to_owned(),
-            message: one_line(&error.to_string()),
-        })?;
-        Ok(Self { source: source.into(), program: Arc::new(program) })
+        Expression::parse(source).map(Self).map_err(|error| match error {
+            expression::Error::TooLong { bytes } => Error::TooLong { bytes },
+            expression::Error::Syntax { message } => {
+                Error::Syntax { source_text: source.to_owned(), message }
+            }
+        })
     }
 
     /// The text that it was compiled from.
     pub fn source(&self) -> &str {
-        &self.source
+        self.0.source()
     }
 
     /// The params that the condition reads, by their top-level names.
     pub fn variables(&self) -> Vec<String> {
-        let references = self.program.references();
-        references.variables().into_iter().map(str::to_owned).collect()
+        self.0.variables()
     }
 
     /// Whether it holds over these params. A param that is absent counts as null, so that
     /// `ok == true` can be asked before anybody answered.
     pub fn holds(&self, params: &Params) -> Result<bool, Error> {
-        let failed = |message: String| Error::Evaluation {
-            source_text: self.source.to_string(),
-            message: one_line(&message),
-        };
-        let mut context = Context::default();
-        for name in self.variables() {
-            let value = params.get(&name).unwrap_or(&serde_json::Value::Null);
-            context
-                .add_variable(name.as_str(), value)
-                .map_err(|error| failed(format!("param `{name}`: {error}")))?;
-        }
-        match self.program.execute(&context) {
+        let failed =
+            |message| Error::Evaluation { source_text: self.source().to_owned(), message };
+        match self.0.value(params) {
             Ok(Value::Bool(answer)) => Ok(answer),
             Ok(other) => Err(failed(format!("it gives {other:?}, not true or false"))),
-            Err(error) => Err(failed(error.to_string())),
+            Err(message) => Err(failed(message)),
         }
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-impl fmt::Debug for Condition {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Condition({:?})", self.source)
     }
 }
 

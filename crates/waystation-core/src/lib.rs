@@ -9,6 +9,7 @@ pub mod clock;
 pub mod condition;
 pub mod contract;
 pub mod event;
+pub mod expression;
 pub mod failure;
 pub mod form;
 pub mod handler;

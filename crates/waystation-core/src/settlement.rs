@@ -6,6 +6,7 @@
 mod family;
 pub mod priority;
 mod submitting;
+mod turn;
 
 use serde_json::json;
 
@@ -13,11 +14,13 @@ use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, LogLine};
 use crate::failure::{ErrorKind, Failure};
 use crate::id::{JobId, PipelineName, QueueName, StageId};
+use crate::key::Key;
 use crate::state::JobState;
 
 pub use family::{Parent, Quorum, Tally};
 pub use priority::Priority;
 pub use submitting::{Admission, Dedupe, OnDuplicate, Rejected, Submitted};
+pub use turn::Turn;
 
 /// A contract on its way into a stage's queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +33,8 @@ pub struct Message {
     pub priority: Priority,
     /// Not to be delivered before this moment.
     pub not_before: Option<Timestamp>,
+    /// Its turn among those of its key, where the stage tells jobs apart by one.
+    pub turn: Option<Turn>,
     /// The contract's wire form.
     pub body: Vec<u8>,
 }
@@ -63,6 +68,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// Higher runs first.
     pub priority: Priority,
+    /// What it is told apart by from others of its queue, where it is.
+    pub key: Option<Key>,
     /// How often it was handed out, this time included. Handing back does not count.
     pub deliveries: u32,
     /// When it came into the queue.

@@ -71,6 +71,7 @@ mod tests {
             stage: "a".into(),
             priority: 0,
             not_before: None,
+            turn: None,
             body: br#"{"job_id":"j"}"#.to_vec(),
         };
         let job_id: JobId = "j".into();

@@ -16,9 +16,10 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::job::{DeadLetterRecord, TaskRecord};
 use waystation_core::journal::{self, Change, Entry};
+use waystation_core::key::Key;
 use waystation_core::settlement::{
     Dedupe, Delivery, Ended, Lease, Message, NewJob, Next, OnDuplicate, Parent, Priority, Quorum,
-    Settlement, Start, Task,
+    Settlement, Start, Task, Turn,
 };
 use waystation_core::state::{JobState, Step, transition};
 
@@ -47,6 +48,7 @@ pub fn job(job_id: &str) -> Sample {
         manual: false,
         priority: 0,
         not_before: None,
+        key: None,
         dedupe: None,
     }
 }
@@ -60,6 +62,7 @@ pub struct Sample {
     manual: bool,
     priority: Priority,
     not_before: Option<Timestamp>,
+    key: Option<Key>,
     dedupe: Option<Dedupe>,
 }
 
@@ -108,7 +111,14 @@ impl Sample {
         self
     }
 
-    /// Jobs of its pipeline with the same key are one job.
+    /// Jobs of its stage with the same key are delivered one at a time.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        self.key = Some(Key::new(key).expect("a key"));
+        self
+    }
+
+    /// Jobs of its pipeline with the same dedupe key are one job.
     #[must_use]
     pub fn dedupe_key(mut self, key: &str) -> Self {
         self.dedupe = Some(Dedupe::new(key));
@@ -157,6 +167,7 @@ impl Sample {
                 stage: self.stage,
                 priority: self.priority,
                 not_before: self.not_before,
+                turn: self.key.map(Turn::last),
                 body,
             })
         };
@@ -190,6 +201,7 @@ pub fn end(delivery: &Delivery) -> Ending {
         .expect("the queue is that of a stage of the pipeline");
     Ending {
         priority: delivery.priority,
+        held: delivery.key.clone(),
         ..Ending::new(contract, Ended::Delivery(delivery.lease.clone()), JobState::Running, stage)
     }
 }
@@ -214,6 +226,7 @@ pub fn on_broker(stage: &str, body: &[u8]) -> Delivery {
         lease: Lease { queue: queue(stage), delivery_id: 0, token: 0 },
         body: body.to_vec(),
         priority: 0,
+        key: None,
         deliveries: 1,
         enqueued_at: FakeClock::START,
     }
@@ -258,13 +271,43 @@ pub struct Ending {
     from: JobState,
     stage: StageId,
     priority: Priority,
+    /// The key of what it ends.
+    held: Option<Key>,
+    steps_aside: bool,
+    /// The key of what is forwarded.
+    key: Option<Key>,
     at: Timestamp,
     log: Vec<LogLine>,
 }
 
 impl Ending {
     fn new(contract: Contract, ended: Ended, from: JobState, stage: StageId) -> Self {
-        Self { contract, ended, from, stage, priority: 0, at: FakeClock::START, log: Vec::new() }
+        Self {
+            contract,
+            ended,
+            from,
+            stage,
+            priority: 0,
+            held: None,
+            steps_aside: false,
+            key: None,
+            at: FakeClock::START,
+            log: Vec::new(),
+        }
+    }
+
+    /// What is forwarded has this key.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        self.key = Some(Key::new(key).expect("a key"));
+        self
+    }
+
+    /// What is tried again goes behind all that have its key.
+    #[must_use]
+    pub fn stepping_aside(mut self) -> Self {
+        self.steps_aside = true;
+        self
     }
 
     /// Its events happen at this moment, not at [`FakeClock::START`].
@@ -312,7 +355,7 @@ impl Ending {
         hop.contract.visit += 1;
         hop.contract.retry_count = 0;
         hop.stage = StageId::from(stage);
-        let next = hop.enqueue(None);
+        let next = hop.enqueue(None, hop.last());
         hop.settle(step, next, events)
     }
 
@@ -333,7 +376,7 @@ impl Ending {
         let events = vec![self.event(EventKind::Retried, None)];
         let mut again = self;
         again.contract.retry_count += 1;
-        let next = again.enqueue(Some(moment));
+        let next = again.enqueue(Some(moment), again.again());
         again.settle(Step::Retry, next, events)
     }
 
@@ -351,7 +394,7 @@ impl Ending {
     /// Something is not ready: the same attempt is due at this moment.
     pub fn postpone_to(self, moment: Timestamp) -> Settlement {
         let events = vec![self.event(EventKind::Retried, None)];
-        let next = self.enqueue(Some(moment));
+        let next = self.enqueue(Some(moment), self.again());
         self.settle(Step::Retry, next, events)
     }
 
@@ -389,7 +432,7 @@ impl Ending {
         let mut again = self;
         again.contract.retry_count = 0;
         again.contract.visit += 1;
-        let next = again.enqueue(None);
+        let next = again.enqueue(None, again.last());
         again.settle(Step::Requeue, next, events)
     }
 
@@ -411,7 +454,7 @@ impl Ending {
     }
 
     /// The stage completed and made a child for each of these names, all at this stage. Its job
-    /// waits at the other one.
+    /// waits at the other one: where that is the same stage, in its place.
     pub fn fan_out(
         self,
         names: &[&str],
@@ -423,12 +466,14 @@ impl Ending {
         let children = names.iter().zip(0..).map(|(name, at)| self.child(name, at, to));
         let children: Vec<_> = children.collect();
         let visit = self.contract.visit;
+        let stays = self.stage.as_str() == join && self.held.is_some();
+        let turn = if stays { self.again() } else { self.last() };
         let mut hop = self;
         hop.contract.visit += 1;
         hop.contract.retry_count = 0;
         hop.stage = StageId::from(join);
         events.push(hop.event(EventKind::Waiting, None));
-        let next = match hop.enqueue(None) {
+        let next = match hop.enqueue(None, turn) {
             Next::Enqueue(message) => Next::Await(message, quorum(visit)),
             next => next,
         };
@@ -444,13 +489,24 @@ impl Ending {
         NewJob { parent: Some(parent), ..child.build() }
     }
 
-    fn enqueue(&self, not_before: Option<Timestamp>) -> Next {
+    /// Behind all that have its key at the next stage.
+    fn last(&self) -> Option<Turn> {
+        self.key.clone().map(Turn::last)
+    }
+
+    /// In its place at the stage where it is, unless it steps aside.
+    fn again(&self) -> Option<Turn> {
+        self.held.clone().map(|key| Turn { key, keeps_place: !self.steps_aside })
+    }
+
+    fn enqueue(&self, not_before: Option<Timestamp>, turn: Option<Turn>) -> Next {
         let pipeline = self.contract.pipeline.as_ref().expect("samples have one");
         Next::Enqueue(Message {
             queue: QueueName::of_stage(pipeline, &self.stage),
             stage: self.stage.clone(),
             priority: self.priority,
             not_before,
+            turn,
             body: self.contract.to_bytes(),
         })
     }

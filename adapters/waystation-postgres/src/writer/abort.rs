@@ -69,8 +69,9 @@ impl Writer {
                 self.aborts.push((job_id.clone(), reason.to_owned()));
                 return Ok(Abort::Requested);
             }
-            let sql = "DELETE FROM message WHERE job = $1 RETURNING body";
+            let sql = "DELETE FROM message WHERE job = $1 RETURNING body, queue, key";
             rows = self.link.rows(sql, &[&job]).await?;
+            self.touched.note_rows(&rows, 1);
         }
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
         self.end_aborted(&doomed, reason, &body).await?;
@@ -84,8 +85,9 @@ impl Writer {
         job: i64,
         reason: &str,
     ) -> Result<()> {
-        let sql = "DELETE FROM message WHERE message_id = $1 RETURNING body";
+        let sql = "DELETE FROM message WHERE message_id = $1 RETURNING body, queue, key";
         let rows = self.link.rows(sql, &[&message]).await?;
+        self.touched.note_rows(&rows, 1);
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
         let sql = "SELECT job_number, pipeline, stage, created_at, parent, parent_visit \
              FROM job WHERE job_number = $1";

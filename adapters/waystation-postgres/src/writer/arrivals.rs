@@ -2,7 +2,7 @@
 
 use waystation_core::clock::Timestamp;
 use waystation_core::event::Event;
-use waystation_core::settlement::{Message, NewJob, Quorum, Start, Task};
+use waystation_core::settlement::{Message, NewJob, Quorum, Start, Task, Turn};
 
 use super::batch::{Result, Writer};
 use super::tallies::Run;
@@ -19,6 +19,8 @@ pub struct Arrival<'a> {
     pub created_at: Option<Timestamp>,
     /// Whether it waits there for children.
     pub awaits: bool,
+    /// Whether it takes the place of the message that its settlement ends, among those of its key.
+    pub keeps_place: bool,
 }
 
 /// What a message is told of its job, since it is asked more often than the job.
@@ -28,6 +30,8 @@ pub struct Origin<'a> {
     pub made_by: Option<&'a Run>,
     /// When the job was submitted, where that is known.
     pub created_at: Option<Timestamp>,
+    /// The queue that the job's last message was in, and its key.
+    pub line: Option<(&'a str, &'a str)>,
 }
 
 /// A job that is to wait for children.
@@ -55,8 +59,12 @@ pub struct Arrivals<'a> {
 
 impl<'a> Arrival<'a> {
     fn new(job: i64, message: &'a Message, origin: Origin<'_>) -> Self {
-        let Origin { made_by, created_at } = origin;
-        Self { job, message, made_by: made_by.cloned(), created_at, awaits: false }
+        let Origin { made_by, created_at, line } = origin;
+        let keeps = |turn: &Turn| {
+            turn.keeps_place && line == Some((message.queue.as_str(), turn.key.as_str()))
+        };
+        let keeps_place = message.turn.as_ref().is_some_and(keeps);
+        Self { job, message, made_by: made_by.cloned(), created_at, awaits: false, keeps_place }
     }
 }
 
@@ -77,7 +85,8 @@ impl<'a> Arrivals<'a> {
         match &new.start {
             Start::Queue(message) => {
                 let made_by = new.parent.as_ref().map(Run::of);
-                let origin = Origin { made_by: made_by.as_ref(), created_at: Some(now) };
+                let origin =
+                    Origin { made_by: made_by.as_ref(), created_at: Some(now), line: None };
                 self.messages.push(Arrival::new(job, message, origin));
             }
             Start::Inbox(task) => self.tasks.push((job, task)),

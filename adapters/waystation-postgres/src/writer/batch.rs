@@ -16,6 +16,7 @@ use super::link::Link;
 use super::listener::channel;
 use super::statistics::any_slot;
 use super::tallies::Tallies;
+use super::turns::Touched;
 use super::waiters::{Waiter, Waiters};
 use crate::error::{explain, is_conflict};
 use crate::options::Options;
@@ -50,6 +51,8 @@ pub struct Writer {
     pub(super) aborts: Vec<(JobId, String)>,
     /// What this batch changes of how many children have ended.
     pub(super) tallies: Tallies,
+    /// The lines of messages with one key that this batch changes.
+    pub(super) touched: Touched,
     /// What this batch counts.
     pub(super) sums: Sums,
     /// Which rows of the statistics this process adds to, if nobody else does at that moment.
@@ -98,6 +101,7 @@ impl Writer {
             filled: Vec::new(),
             aborts: Vec::new(),
             tallies: Tallies::default(),
+            touched: Touched::default(),
             sums: Sums::new(),
             slot: any_slot(),
             name: options.name(),
@@ -258,6 +262,7 @@ impl Writer {
         self.filled.clear();
         self.aborts.clear();
         self.tallies = Tallies::default();
+        self.touched.clear();
         self.sums.clear();
         self.link.begin().await?;
         let mut answers = Vec::with_capacity(batch.len());
@@ -270,6 +275,7 @@ impl Writer {
         }
         self.release_due().await?;
         self.count_children().await?;
+        self.move_lines_up().await?;
         for queue in &self.filled {
             self.waiters.promise(queue);
         }

@@ -11,6 +11,7 @@ use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::{Result, Writer};
 use super::floors::Place;
+use super::turns::key;
 use super::waiters::Waiter;
 use crate::parameter::{Parameter, Parameters};
 
@@ -21,7 +22,7 @@ const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
      UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
      token = nextval('lease_token'), leased_at = $4 \
      FROM taken WHERE message.message_id = taken.message_id \
-     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body";
+     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body, key";
 
 impl Writer {
     /// Leases messages to receivers, one a queue: highest priority first, then as they came. Gives
@@ -128,6 +129,7 @@ fn deliveries(queue: &QueueName, rows: &[Row]) -> Vec<Delivery> {
             priority: row.get::<_, i16>(2).saturating_neg(),
             deliveries: row.get::<_, i32>(3) as u32,
             enqueued_at: Timestamp(row.get(4)),
+            key: row.get::<_, Option<&str>>(6).and_then(key),
             body: row.get(5),
         })
         .collect();

@@ -14,11 +14,14 @@ use super::batch::{Result, Writer};
 
 // At most so many in one transaction; the rest is due in the next. The token stays: until
 // somebody else gets the delivery, its late holder may still settle it.
-const RECLAIM: &str = "UPDATE message SET state = 0, due = NULL WHERE message_id IN \
-     (SELECT message_id FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 \
-     FOR UPDATE SKIP LOCKED) \
-     RETURNING message_id, queue, job, deliveries, abort, body, \
-     token IS NOT NULL AND leased_at IS NOT NULL";
+// What was held back and has a key takes its place in line, unless it kept one.
+const RECLAIM: &str = "WITH over AS (SELECT message_id, due, \
+     state = 2 AND key IS NOT NULL AND turn IS NULL AS late \
+     FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 FOR UPDATE SKIP LOCKED) \
+     UPDATE message SET state = CASE WHEN late THEN 5 ELSE 0 END, due = NULL \
+     FROM over WHERE message.message_id = over.message_id \
+     RETURNING message.message_id, queue, job, deliveries, abort, body, \
+     token IS NOT NULL AND leased_at IS NOT NULL, late, over.due";
 
 impl Writer {
     /// Releases what is due, up to a limit, and finds out when the next is.
@@ -27,9 +30,17 @@ impl Writer {
             return Ok(());
         }
         let rows = self.link.rows(RECLAIM, &[&self.now.0]).await?;
+        let mut late = Vec::new();
         for row in &rows {
-            self.note_filled(&QueueName::from(row.get::<_, &str>(1)));
+            if row.get(7) {
+                late.push((row.get::<_, i64>(8), row.get::<_, i64>(0)));
+            } else {
+                self.note_filled(&QueueName::from(row.get::<_, &str>(1)));
+            }
         }
+        late.sort_unstable();
+        let late: Vec<i64> = late.into_iter().map(|(_, message)| message).collect();
+        self.line_up(&late).await?;
         // Only what was handed out has a token, and what was only carried no start.
         let lost: Vec<&Row> = rows.iter().filter(|row| row.get(6)).collect();
         self.note_abandoned(&lost).await?;

@@ -21,7 +21,7 @@ use super::submit::Created;
 use super::tallies::Run;
 use crate::family::{awaited, parent};
 use crate::parameter::Parameter;
-use crate::rows::state_number;
+use crate::rows::{BEHIND, state_number};
 
 // What is locked is counted in afterwards, since whoever was waited for may have counted.
 const LOCK: &str = "SELECT 1 FROM awaited WHERE job_id = ANY($1) ORDER BY job DESC FOR UPDATE";
@@ -33,9 +33,10 @@ const COUNT: &str = "UPDATE awaited \
      WHERE awaited.job_id = new.job_id AND awaited.visit = new.visit \
      RETURNING awaited.job_id, job, not_before, awaited.visit, awaited.completed, \
      awaited.failed, quorum_completed, quorum_failed, quorum_ended";
-const RELEASE: &str = "UPDATE message SET state = CASE WHEN until IS NULL THEN 0 ELSE 2 END, \
+const RELEASE: &str = "UPDATE message SET state = CASE WHEN until IS NOT NULL THEN 2 \
+     WHEN key IS NOT NULL AND turn IS NULL THEN 5 ELSE 0 END, \
      due = until FROM unnest($1::bigint[], $2::bigint[]) AS released (job, until) \
-     WHERE message.job = released.job AND state = 4 RETURNING queue, due";
+     WHERE message.job = released.job AND state = 4 RETURNING message_id, state, queue, due";
 
 impl Writer {
     /// Creates children, and gives the number of each. One that cannot be made, since its id is
@@ -142,12 +143,15 @@ impl Writer {
 
     /// Lets the messages of these jobs be received, from these moments on.
     async fn release(&mut self, jobs: Vec<i64>, moments: Vec<Option<i64>>) -> Result<()> {
+        let mut late = Vec::new();
         for row in self.link.rows(RELEASE, &[&jobs, &moments]).await? {
-            match row.get::<_, Option<i64>>(1) {
+            match row.get::<_, Option<i64>>(3) {
                 Some(due) => self.expect_due(Timestamp(due)),
-                None => self.note_filled(&QueueName::from(row.get::<_, &str>(0))),
+                None if row.get::<_, i16>(1) == BEHIND => late.push(row.get(0)),
+                None => self.note_filled(&QueueName::from(row.get::<_, &str>(2))),
             }
         }
+        self.line_up(&late).await?;
         // What waits can always go on.
         let state = transition(JobState::Waiting, Step::Enqueue).unwrap_or(JobState::Queued);
         let sql = "UPDATE job SET state = $1, updated_at = $2 WHERE job_number = ANY($3)";

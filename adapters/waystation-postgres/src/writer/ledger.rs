@@ -11,7 +11,7 @@ use waystation_core::id::{JobId, PipelineName, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Effect, Known, Place, Shadow};
-use waystation_core::settlement::{Message, NewJob};
+use waystation_core::settlement::{Message, NewJob, Turn};
 use waystation_core::state::JobState;
 use waystation_core::statistics::count_told;
 
@@ -19,6 +19,7 @@ use super::arrivals::{Arrivals, Origin};
 use super::batch::{Result, Writer};
 use super::sets::{End, Move};
 use super::tallies::Run;
+use super::turns::key;
 use crate::rows::{AWAITING, AWAY, state_number};
 
 // Messages first and in the order of their numbers, as the courier's settlement takes them: where
@@ -30,12 +31,12 @@ const LOCK_MESSAGES: &str = "SELECT message_id FROM message WHERE job IN \
 const LOCK_JOBS: &str = "SELECT job_id, job_number, state, stage, parent, parent_visit, pipeline, \
      created_at FROM job WHERE job_id = ANY($1) ORDER BY job_number FOR UPDATE";
 const MESSAGES: &str = "SELECT job, queue, rank, state, not_before, leased_at, told_at, abort, \
-     body FROM message WHERE job = ANY($1)";
+     body, key FROM message WHERE job = ANY($1)";
 const EVENTS: &str = "SELECT job, stage, visit, attempt, kind FROM event WHERE job = ANY($1)";
 const SEND_AWAY: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, deliveries = 0, \
-     not_before = NULL, leased_at = new.leased_at, told_at = new.told_at \
+     not_before = NULL, leased_at = new.leased_at, told_at = new.told_at, turn = NULL \
      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS new (job, leased_at, told_at) \
-     WHERE message.job = new.job";
+     WHERE message.job = new.job RETURNING queue, key";
 
 /// What is there of a batch's jobs before it.
 #[derive(Default)]
@@ -206,7 +207,7 @@ impl Writer {
                     let made_by = found.children.get(job).map(|(run, _)| run);
                     let born = effect.birth.as_ref().map(|birth| birth.at);
                     let known = found.origins.get(job).map(|(_, created_at)| *created_at);
-                    let origin = Origin { made_by, created_at: born.or(known) };
+                    let origin = Origin { made_by, created_at: born.or(known), line: None };
                     arrivals.hold(*job, message, *quorum, origin);
                 }
                 Some(Place::Inbox(task)) => arrivals.tasks.push((*job, task)),
@@ -232,7 +233,9 @@ impl Writer {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.link.run(SEND_AWAY, &[&jobs, &starts, &told]).await.map(drop)
+        let rows = self.link.rows(SEND_AWAY, &[&jobs, &starts, &told]).await?;
+        self.touched.note_rows(&rows, 0);
+        Ok(())
     }
 
     /// Puts jobs where they are from now on, with their states and stages.
@@ -263,7 +266,9 @@ impl Writer {
             }
         }
         if !gone.is_empty() {
-            self.link.run("DELETE FROM message WHERE job = ANY($1)", &[&gone]).await?;
+            let sql = "DELETE FROM message WHERE job = ANY($1) RETURNING queue, key";
+            let rows = self.link.rows(sql, &[&gone]).await?;
+            self.touched.note_rows(&rows, 0);
         }
         self.insert_shadows(&shadows).await?;
         self.insert_arrivals(arrivals).await?;
@@ -283,6 +288,7 @@ fn shadow(row: &Row, stage: &StageId) -> Shadow {
             stage: stage.clone(),
             priority: row.get::<_, i16>(2).saturating_neg(),
             not_before: moment(4),
+            turn: row.get::<_, Option<&str>>(9).and_then(key).map(Turn::last),
             body: row.get(8),
         },
         running_since: moment(5).filter(|_| away),

@@ -25,6 +25,7 @@ mod statistics;
 mod steps;
 mod submit;
 mod tallies;
+mod turns;
 mod waiters;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use waystation_core::state::JobState;
 use super::arrivals::Arrival;
 use super::batch::{Result, Writer};
 use crate::rows::{
-    AWAITING, AWAY, HELD, READY, failure_text, kind_number, level_number, state_number,
+    AWAITING, AWAY, BEHIND, HELD, READY, failure_text, kind_number, level_number, state_number,
 };
 
 /// A job that goes on.
@@ -48,11 +48,14 @@ impl Writer {
         let due = |one: &Arrival<'_>| {
             one.message.not_before.filter(|moment| !one.awaits && *moment > now)
         };
+        // What has a key is behind others, until its line has moved up.
         let state = |one: &Arrival<'_>| match due(one) {
             _ if one.awaits => AWAITING,
             Some(_) => HELD,
+            None if one.message.turn.is_some() && !one.keeps_place => BEHIND,
             None => READY,
         };
+        let key = |one: &Arrival<'_>| one.message.turn.as_ref().map(|turn| turn.key.to_string());
         let each = || arrivals.iter();
         let queues: Vec<&str> = each().map(|one| one.message.queue.as_str()).collect();
         let ranks: Vec<i16> = each().map(|one| one.message.priority.saturating_neg()).collect();
@@ -64,19 +67,26 @@ impl Writer {
         let parents: Vec<_> = runs().map(|run| run.map(|run| run.job_id.as_str())).collect();
         let visits: Vec<_> = runs().map(|run| run.map(|run| run.visit as i32)).collect();
         let moments: Vec<_> = each().map(|one| one.created_at.map(|moment| moment.0)).collect();
+        let keys: Vec<Option<String>> = each().map(key).collect();
+        let turns: Vec<Option<i64>> = each().map(|one| one.keeps_place.then_some(0)).collect();
         let sql = "INSERT INTO message (queue, rank, state, due, job, body, parent, parent_visit, \
-             created_at, enqueued_at) \
-             SELECT queue, rank, state, due, job, body, parent, visit, created_at, $10 \
+             created_at, enqueued_at, key, turn) \
+             SELECT queue, rank, state, due, job, body, parent, visit, created_at, $10, key, turn \
              FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], \
-             $6::bytea[], $7::text[], $8::integer[], $9::bigint[]) WITH ORDINALITY \
-             AS new (queue, rank, state, due, job, body, parent, visit, created_at, place) \
-             ORDER BY place";
-        let parameters: [&(dyn Parameter + Sync); 10] =
-            [&queues, &ranks, &states, &dues, &jobs, &bodies, &parents, &visits, &moments, &now.0];
+             $6::bytea[], $7::text[], $8::integer[], $9::bigint[], $11::text[], $12::bigint[]) \
+             WITH ORDINALITY AS new (queue, rank, state, due, job, body, parent, visit, \
+             created_at, key, turn, place) ORDER BY place";
+        let parameters: [&(dyn Parameter + Sync); 12] = [
+            &queues, &ranks, &states, &dues, &jobs, &bodies, &parents, &visits, &moments, &now.0,
+            &keys, &turns,
+        ];
         self.link.send(sql, &parameters).await?;
         for one in arrivals.iter().filter(|one| !one.awaits) {
             match due(one) {
                 Some(moment) => self.expect_due(moment),
+                None if state(one) == BEHIND => {
+                    self.touched.note(one.message.queue.as_str(), key(one).as_deref());
+                }
                 None => self.note_added(&one.message.queue, one.message.priority.saturating_neg()),
             }
         }
@@ -98,14 +108,18 @@ impl Writer {
         let starts: Vec<_> = each().map(|one| moment(one.running_since)).collect();
         let told: Vec<_> = each().map(|one| moment(one.told_at)).collect();
         let aborts: Vec<Option<&str>> = each().map(|one| one.abort.as_deref()).collect();
+        let key = |one: &Shadow| one.message.turn.as_ref().map(|turn| turn.key.to_string());
+        let keys: Vec<Option<String>> = each().map(key).collect();
         let sql = "INSERT INTO message (job, queue, rank, body, not_before, leased_at, told_at, \
-             abort, state, enqueued_at) \
-             SELECT job, queue, rank, body, not_before, leased_at, told_at, abort, $9, $10 \
+             abort, state, enqueued_at, key) \
+             SELECT job, queue, rank, body, not_before, leased_at, told_at, abort, $9, $10, key \
              FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::bytea[], $5::bigint[], \
-             $6::bigint[], $7::bigint[], $8::text[]) \
-             AS new (job, queue, rank, body, not_before, leased_at, told_at, abort)";
-        let parameters: [&(dyn Parameter + Sync); 10] =
-            [&jobs, &queues, &ranks, &bodies, &waits, &starts, &told, &aborts, &AWAY, &self.now.0];
+             $6::bigint[], $7::bigint[], $8::text[], $11::text[]) \
+             AS new (job, queue, rank, body, not_before, leased_at, told_at, abort, key)";
+        let parameters: [&(dyn Parameter + Sync); 11] = [
+            &jobs, &queues, &ranks, &bodies, &waits, &starts, &told, &aborts, &AWAY, &self.now.0,
+            &keys,
+        ];
         self.link.run(sql, &parameters).await.map(drop)
     }
 

@@ -27,6 +27,8 @@ struct Held {
     since: Option<Timestamp>,
     /// When the job was submitted.
     created_at: Option<Timestamp>,
+    /// The queue that it was in and its key, where it has left that and had one.
+    line: Option<(String, String)>,
 }
 
 /// A settlement that holds.
@@ -39,28 +41,28 @@ const END_DELIVERIES: &str = "DELETE FROM message USING \
      unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
      RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
-     enqueued_at, created_at";
+     enqueued_at, created_at, queue, key";
 const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL, \
      deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
      RETURNING message_id, ended.token, job, abort, body, parent, parent_visit, enqueued_at, \
-     created_at";
+     created_at, NULL::text, NULL::text";
 // Handing over is no delivery to a worker: those are the broker's to count.
 const HAND_OVER: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, \
-     leased_at = NULL, deliveries = 0 \
+     leased_at = NULL, deliveries = 0, turn = NULL \
      FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
      WHERE message_id = ended.id AND message.token = ended.token \
      RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
-     enqueued_at, created_at";
+     enqueued_at, created_at, queue, key";
 // Of these there are few: only the job tells whose child it is.
 const END_TASKS: &str = "DELETE FROM task USING job \
      WHERE task_id = ANY($1) AND job_number = task.job \
      RETURNING task_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, parent_visit, \
-     task.created_at, job.created_at";
+     task.created_at, job.created_at, NULL::text, NULL::text";
 const END_LETTERS: &str = "DELETE FROM dead_letter USING job \
      WHERE dead_letter_id = ANY($1) AND job_number = dead_letter.job \
      RETURNING dead_letter_id, 0::bigint, job_number, NULL::text, NULL::bytea, parent, \
-     parent_visit, NULL::bigint, job.created_at";
+     parent_visit, NULL::bigint, job.created_at, NULL::text, NULL::text";
 
 /// The first so many kinds of ends are ends of deliveries.
 const DELIVERIES: usize = 3;
@@ -88,8 +90,9 @@ impl Writer {
         }
         if !gone.is_empty() {
             // An aborted job does not come back to its queue, also when it was handed back.
-            let sql = "DELETE FROM message WHERE message_id = ANY($1)";
-            self.link.send(sql, &[&gone]).await?;
+            let sql = "DELETE FROM message WHERE message_id = ANY($1) RETURNING queue, key";
+            let rows = self.link.rows(sql, &[&gone]).await?;
+            self.touched.note_rows(&rows, 0);
         }
         let applied: Vec<Applied<'_>> = settlements
             .iter()
@@ -135,7 +138,10 @@ impl Writer {
             };
             for row in rows {
                 if let Some(place) = ends.places.get(&(row.get(0), row.get(1))) {
-                    held[*place] = Some(Held::read(&row));
+                    let held = held[*place].insert(Held::read(&row));
+                    if let Some((queue, key)) = &held.line {
+                        self.touched.note(queue, Some(key));
+                    }
                 }
             }
         }
@@ -265,7 +271,8 @@ impl Kind {
 
 impl Held {
     fn origin(&self) -> Origin<'_> {
-        Origin { made_by: self.made_by.as_ref(), created_at: self.created_at }
+        let line = self.line.as_ref().map(|(queue, key)| (queue.as_str(), key.as_str()));
+        Origin { made_by: self.made_by.as_ref(), created_at: self.created_at, line }
     }
 
     fn read(row: &Row) -> Self {
@@ -278,6 +285,7 @@ impl Held {
             made_by: Run::read(row, 5),
             since: moment(7),
             created_at: moment(8),
+            line: row.get::<_, Option<String>>(9).zip(row.get(10)),
         }
     }
 }

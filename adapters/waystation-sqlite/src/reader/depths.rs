@@ -33,7 +33,10 @@ pub fn depth(
              FROM message WHERE queue = ?1 AND due > ?2",
         )?
         .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Depth { ready: ready.0, delayed, leased, oldest: ready.1.map(Timestamp) })
+    let behind = connection
+        .prepare_cached("SELECT count(*) FROM message WHERE queue = ?1 AND state = 5")?
+        .query_row([queue], |row| row.get(0))?;
+    Ok(Depth { ready: ready.0, delayed, behind, leased, oldest: ready.1.map(Timestamp) })
 }
 
 /// Every queue in which something waits or is out, by name. What a broker has is counted as the
@@ -43,20 +46,23 @@ pub fn depths(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(QueueName, Depth)>> {
     let mut select = connection.prepare_cached(
-        "SELECT name.text, sum(ready), sum(delayed), sum(leased), min(oldest) FROM ( \
-         SELECT queue, count(*) AS ready, 0 AS delayed, 0 AS leased, min(enqueued_at) AS oldest \
+        "SELECT name.text, sum(ready), sum(delayed), sum(leased), min(oldest), sum(behind) FROM ( \
+         SELECT queue, count(*) AS ready, 0 AS delayed, 0 AS leased, min(enqueued_at) AS oldest, \
+         0 AS behind \
          FROM message WHERE state = 0 GROUP BY queue \
          UNION ALL SELECT queue, count(*) FILTER (WHERE due <= ?1), \
          count(*) FILTER (WHERE due > ?1 AND state = 2), \
          count(*) FILTER (WHERE due > ?1 AND state = 1), \
-         min(enqueued_at) FILTER (WHERE due <= ?1) \
+         min(enqueued_at) FILTER (WHERE due <= ?1), 0 \
          FROM message WHERE due IS NOT NULL GROUP BY queue \
          UNION ALL SELECT queue, \
          count(*) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1), \
          count(*) FILTER (WHERE leased_at IS NULL AND not_before > ?1), \
          count(*) FILTER (WHERE leased_at IS NOT NULL), \
-         min(enqueued_at) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1) \
-         FROM message WHERE state = 3 GROUP BY queue \
+         min(enqueued_at) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1), \
+         0 FROM message WHERE state = 3 GROUP BY queue \
+         UNION ALL SELECT queue, 0, 0, 0, NULL, count(*) \
+         FROM message WHERE state = 5 GROUP BY queue \
          ) AS counted JOIN name ON name.name_id = counted.queue GROUP BY 1 ORDER BY 1",
     )?;
     let rows = select.query_map([now.0], |row| {
@@ -64,6 +70,7 @@ pub fn depths(
         let depth = Depth {
             ready: row.get(1)?,
             delayed: row.get(2)?,
+            behind: row.get(5)?,
             leased: row.get(3)?,
             oldest: row.get::<_, Option<i64>>(4)?.map(Timestamp),
         };

@@ -62,7 +62,10 @@ impl Writer {
             .optional()
     }
 
-    fn take_message(&self, found: &Found) -> rusqlite::Result<Option<Vec<u8>>> {
+    fn take_message(&mut self, found: &Found) -> rusqlite::Result<Option<Vec<u8>>> {
+        if let Some(message) = found.live {
+            self.leave_line(message)?;
+        }
         self.connection
             .prepare_cached(
                 "DELETE FROM message WHERE message_id = ?1 AND job = ?2 RETURNING body",
@@ -85,6 +88,7 @@ impl Writer {
 
     /// Ends a marked job whose worker is gone.
     pub(super) fn abort_reclaimed(&mut self, message: i64) -> rusqlite::Result<()> {
+        self.leave_line(message)?;
         let (job, reason, body): (i64, String, Vec<u8>) = self
             .connection
             .prepare_cached("DELETE FROM message WHERE message_id = ?1 RETURNING job, abort, body")?

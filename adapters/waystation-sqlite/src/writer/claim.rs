@@ -10,6 +10,7 @@ use waystation_core::settlement::{Delivery, Lease};
 
 use super::batch::Writer;
 use super::rows::{LEASED, READY};
+use super::turns::key;
 use super::waiters::Waiter;
 
 // The token is random, so that a number which another row had before cannot be mistaken for it.
@@ -17,7 +18,7 @@ const CLAIM: &str = "UPDATE message SET state = 1, due = ?3, deliveries = delive
      token = random() & 0x7fffffffffffffff, leased_at = ?4 \
      WHERE message_id IN (SELECT message_id FROM message WHERE queue = ?1 AND state = 0 \
      ORDER BY rank, message_id LIMIT ?2) \
-     RETURNING message_id, token, rank, deliveries, enqueued_at, body";
+     RETURNING message_id, token, rank, deliveries, enqueued_at, body, key";
 
 impl Writer {
     /// Leases messages of a queue to a receiver: highest priority first, then as they came.
@@ -43,6 +44,7 @@ impl Writer {
                 priority: -rank as i16,
                 deliveries: row.get(3)?,
                 enqueued_at: Timestamp(row.get(4)?),
+                key: key(row, 6)?,
                 body: row.get(5)?,
             });
         }

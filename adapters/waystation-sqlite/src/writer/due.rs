@@ -36,10 +36,11 @@ impl Writer {
             .connection
             .prepare_cached(
                 "UPDATE message SET state = ?1, due = NULL WHERE message_id IN \
-                 (SELECT message_id FROM message \
-                 WHERE state = ?2 AND due <= ?3 ORDER BY due LIMIT ?4)",
+                 (SELECT message_id FROM message WHERE state = ?2 AND due <= ?3 \
+                 AND (key IS NULL OR turn IS NOT NULL) ORDER BY due LIMIT ?4)",
             )?
             .execute(params![READY, HELD, self.now.0, DUE_MAX])?;
+        let held = held + self.line_up_due()?;
         let abandoned = abandoned(&self.connection, self.now)?;
         self.reclaim(&abandoned)?;
         for lost in abandoned.iter().filter(|lost| lost.worked && lost.abort.is_some()) {
@@ -54,6 +55,22 @@ impl Writer {
             .query_row([], |row| row.get::<_, Option<i64>>(0))?
             .map(Timestamp);
         Ok(held > 0 || !abandoned.is_empty())
+    }
+
+    /// Those with a key that have no place in line yet take one.
+    fn line_up_due(&mut self) -> rusqlite::Result<usize> {
+        let due: Vec<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT message_id FROM message WHERE state = ?1 AND due <= ?2 \
+                 AND key IS NOT NULL AND turn IS NULL ORDER BY due, message_id LIMIT ?3",
+            )?
+            .query_map(params![HELD, self.now.0, DUE_MAX], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for message in &due {
+            self.line_up(*message)?;
+        }
+        Ok(due.len())
     }
 
     /// Makes abandoned deliveries ready again and writes down that they were abandoned. The token

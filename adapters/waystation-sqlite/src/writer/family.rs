@@ -7,6 +7,7 @@ use waystation_core::state::{JobState, Step, transition};
 
 use super::batch::Writer;
 use super::rows::{GATHERING, READY, state_number};
+use super::turns::Standing;
 
 /// The parent of a job, by its number, and the stage run of it that made the job.
 #[derive(Clone, Copy)]
@@ -25,14 +26,16 @@ impl ParentRow {
 
 impl Writer {
     /// Puts a message into its queue, out of everybody's reach until enough children have ended;
-    /// gives its number.
+    /// gives its number. `turn` is the one that it takes over.
     pub(super) fn hold_message(
         &mut self,
         job: i64,
         message: &Message,
         quorum: Quorum,
+        turn: Option<i64>,
     ) -> rusqlite::Result<i64> {
-        let number = self.insert_message_as(job, message, GATHERING, None)?;
+        let standing = Standing { state: GATHERING, turn };
+        let number = self.insert_message_as(job, message, standing, None)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO family \
@@ -130,14 +133,21 @@ impl Writer {
     /// Makes the message ready that a job waits with.
     fn let_go(&mut self, job: i64, message: i64) -> rusqlite::Result<()> {
         self.forget_family(job)?;
-        let queue: Option<i64> = self
+        // One with a key takes its place in line now, unless it kept one.
+        let released: Option<i64> = self
             .connection
-            .prepare_cached("UPDATE message SET state = ?2 WHERE message_id = ?1 RETURNING queue")?
+            .prepare_cached(
+                "UPDATE message SET state = ?2 WHERE message_id = ?1 \
+                 AND (key IS NULL OR turn IS NOT NULL) RETURNING queue",
+            )?
             .query_row(params![message, READY], |row| row.get(0))
             .optional()?;
-        if let Some(queue) = queue {
-            let queue = self.names.text(&self.connection, queue)?;
-            self.note_filled(&QueueName::new(queue));
+        match released {
+            None => self.line_up(message)?,
+            Some(queue) => {
+                let queue = self.names.text(&self.connection, queue)?;
+                self.note_filled(&QueueName::new(queue));
+            }
         }
         let queued = transition(JobState::Waiting, Step::Enqueue).unwrap_or(JobState::Queued);
         self.connection

@@ -11,18 +11,19 @@ use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
 use waystation_core::journal::Entry;
 use waystation_core::port::{Error, Projected};
 use waystation_core::projection::{self, Birth, Effect, EventKey, Known, Place, Shadow};
-use waystation_core::settlement::Message;
+use waystation_core::settlement::{Message, Turn};
 use waystation_core::state::JobState;
 use waystation_core::statistics::count_told;
 
 use super::batch::Writer;
 use super::rows::{AWAY, GATHERING, state_number};
+use super::turns::key;
 use crate::names::Names;
 
 /// A job has a message or a task, and their numbers are apart. The terminal states are 6 and above.
 const LOOK_UP: &str = "SELECT job.job_number, job.state, job.stage, message.message_id, \
      message.queue, message.rank, message.state, message.not_before, message.leased_at, \
-     message.told_at, message.abort, message.body, job.pipeline \
+     message.told_at, message.abort, message.body, job.pipeline, message.key \
      FROM job LEFT JOIN message ON message.message_id = job.live \
      AND message.job = job.job_number AND job.state < 6 WHERE job.job_id = ?1";
 
@@ -138,13 +139,16 @@ impl Writer {
             let live = self.put_shadow(job, message, shadow)?;
             return self.move_job(job, state, stage, live);
         }
+        if let Some(message) = message {
+            self.leave_line(message)?;
+        }
         self.connection
             .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
             .execute([message])?;
         match place {
             Place::Kept { .. } | Place::Away(_) => Ok(()),
             Place::Held(message, quorum) => {
-                let live = self.hold_message(job, message, *quorum)?;
+                let live = self.hold_message(job, message, *quorum, None)?;
                 self.move_job(job, state, stage, live)
             }
             Place::Inbox(task) => {
@@ -170,6 +174,7 @@ impl Writer {
         running_since: Option<Timestamp>,
         told_at: Option<Timestamp>,
     ) -> rusqlite::Result<()> {
+        self.leave_line(message)?;
         self.connection
             .prepare_cached(
                 "UPDATE message SET state = ?2, due = NULL, token = NULL, deliveries = 0, \
@@ -224,6 +229,7 @@ fn known(
                     stage: stage.clone(),
                     priority: -rank as i16,
                     not_before: moment(7)?,
+                    turn: key(row, 13)?.map(Turn::last),
                     body: row.get(11)?,
                 },
                 running_since: moment(8)?.filter(|_| away),

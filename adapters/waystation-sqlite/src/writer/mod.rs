@@ -21,6 +21,7 @@ mod statistics;
 mod steps;
 mod submit;
 mod tasks;
+mod turns;
 mod waiters;
 
 use std::sync::Arc;

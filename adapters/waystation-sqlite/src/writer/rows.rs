@@ -10,6 +10,7 @@ use waystation_core::state::JobState;
 
 use super::batch::Writer;
 use super::family::ParentRow;
+use super::turns::Standing;
 
 /// `message.state`.
 pub const READY: i64 = 0;
@@ -21,6 +22,8 @@ pub const HELD: i64 = 2;
 pub const AWAY: i64 = 3;
 /// `message.state`.
 pub const GATHERING: i64 = 4;
+/// `message.state`.
+pub const BEHIND: i64 = 5;
 
 /// The number that the file keeps for a state.
 pub fn state_number(state: JobState) -> i64 {
@@ -43,24 +46,34 @@ pub fn failure_text(failure: &Failure) -> String {
 }
 
 impl Writer {
-    /// Puts a message into its queue; gives its number.
-    pub(super) fn insert_message(&mut self, job: i64, message: &Message) -> rusqlite::Result<i64> {
+    /// Puts a message into its queue; gives its number. `turn` is the one that it takes over.
+    pub(super) fn insert_message(
+        &mut self,
+        job: i64,
+        message: &Message,
+        turn: Option<i64>,
+    ) -> rusqlite::Result<i64> {
         let held_until = message.not_before.filter(|moment| *moment > self.now);
-        let state = if held_until.is_some() { HELD } else { READY };
-        let number = self.insert_message_as(job, message, state, held_until)?;
+        let standing = match (held_until, turn) {
+            (Some(_), _) => Standing { state: HELD, turn },
+            (None, Some(_)) => Standing { state: READY, turn },
+            (None, None) => self.stand(message)?,
+        };
+        let number = self.insert_message_as(job, message, standing, held_until)?;
         match held_until {
             Some(moment) => self.expect_due(moment),
-            None => self.note_filled(&message.queue),
+            None if standing.state == READY => self.note_filled(&message.queue),
+            None => {}
         }
         Ok(number)
     }
 
-    /// Puts a message into its queue in this state; gives its number.
+    /// Puts a message into its queue where it stands; gives its number.
     pub(super) fn insert_message_as(
         &mut self,
         job: i64,
         message: &Message,
-        state: i64,
+        standing: Standing,
         due: Option<Timestamp>,
     ) -> rusqlite::Result<i64> {
         let queue = self.names.number(&self.connection, message.queue.as_str())?;
@@ -68,18 +81,20 @@ impl Writer {
         self.next_message += 1;
         self.connection
             .prepare_cached(
-                "INSERT INTO message (message_id, queue, rank, state, due, job, enqueued_at, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO message (message_id, queue, rank, state, due, job, enqueued_at, body, \
+                 key, turn) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 number,
                 queue,
                 -i64::from(message.priority),
-                state,
+                standing.state,
                 due.map(|moment| moment.0),
                 job,
                 self.now.0,
                 message.body,
+                message.turn.as_ref().map(|turn| turn.key.as_str()),
+                standing.turn,
             ])?;
         Ok(number)
     }
@@ -93,19 +108,23 @@ impl Writer {
         shadow: &Shadow,
     ) -> rusqlite::Result<i64> {
         let message = &shadow.message;
+        if let Some(row) = row {
+            self.leave_line(row)?;
+        }
         let queue = self.names.number(&self.connection, message.queue.as_str())?;
         let number = row.unwrap_or(self.next_message);
         self.next_message = self.next_message.max(number + 1);
         self.connection
             .prepare_cached(
                 "INSERT INTO message (message_id, queue, rank, state, job, enqueued_at, \
-                 not_before, leased_at, told_at, abort, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+                 not_before, leased_at, told_at, abort, body, key) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
                  ON CONFLICT (message_id) DO UPDATE SET queue = excluded.queue, \
                  rank = excluded.rank, state = excluded.state, due = NULL, token = NULL, \
                  deliveries = 0, enqueued_at = excluded.enqueued_at, \
                  not_before = excluded.not_before, leased_at = excluded.leased_at, \
-                 told_at = excluded.told_at, abort = excluded.abort, body = excluded.body",
+                 told_at = excluded.told_at, abort = excluded.abort, body = excluded.body, \
+                 key = excluded.key",
             )?
             .execute(params![
                 number,
@@ -119,6 +138,7 @@ impl Writer {
                 shadow.told_at.map(|moment| moment.0),
                 shadow.abort,
                 message.body,
+                message.turn.as_ref().map(|turn| turn.key.as_str()),
             ])?;
         Ok(number)
     }

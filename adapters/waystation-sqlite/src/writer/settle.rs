@@ -8,6 +8,7 @@ use waystation_core::statistics::count_settlement;
 
 use super::batch::Writer;
 use super::family::ParentRow;
+use super::turns::{KEPT, LineRow};
 
 /// What was there to be ended.
 struct Held {
@@ -17,6 +18,8 @@ struct Held {
     body: Vec<u8>,
     /// When it came into its queue or into the inbox.
     since: Option<Timestamp>,
+    /// The line at whose head it was, when it has left its queue.
+    line: Option<LineRow>,
 }
 
 impl Writer {
@@ -29,17 +32,17 @@ impl Writer {
     }
 
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
-        let Some(held) = self.end(settlement)? else { return Ok(Settled::Lost) };
-        match held.abort {
+        let Some(mut held) = self.end(settlement)? else { return Ok(Settled::Lost) };
+        match held.abort.take() {
             Some(reason) if settlement.yields_to_abort() => {
-                let settlement =
-                    settlement.clone().overruled_by_abort(&reason, self.now, held.body);
+                let body = std::mem::take(&mut held.body);
+                let settlement = settlement.clone().overruled_by_abort(&reason, self.now, body);
                 self.drop_handed_back(&settlement.ended)?;
-                self.apply(held.job, &settlement, held.since)?;
+                self.apply(&held, &settlement)?;
                 Ok(Settled::Aborted)
             }
             _ => {
-                self.apply(held.job, settlement, held.since)?;
+                self.apply(&held, settlement)?;
                 Ok(Settled::Applied)
             }
         }
@@ -51,23 +54,25 @@ impl Writer {
             (Ended::Delivery(_), Next::HandBack) => {
                 "UPDATE message SET state = 0, due = NULL, token = NULL, \
                  deliveries = deliveries - 1 WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, body, enqueued_at"
+                 RETURNING job, abort, body, enqueued_at, queue, NULL"
             }
             // Handing over is no delivery to a worker: those are the broker's to count.
             (Ended::Delivery(_), Next::HandOver) => {
                 "UPDATE message SET state = 3, due = NULL, token = NULL, leased_at = NULL, \
                  deliveries = 0 WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, NULL, enqueued_at"
+                 RETURNING job, abort, NULL, enqueued_at, queue, NULL"
             }
             (Ended::Delivery(_), _) => {
                 "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, NULL, enqueued_at"
+                 RETURNING job, abort, NULL, enqueued_at, queue, key"
             }
             (Ended::Task(_), _) => {
-                "DELETE FROM task WHERE task_id = ?1 RETURNING job, NULL, NULL, created_at"
+                "DELETE FROM task WHERE task_id = ?1 \
+                 RETURNING job, NULL, NULL, created_at, 0, NULL"
             }
             (Ended::DeadLetter(_), _) => {
-                "DELETE FROM dead_letter WHERE dead_letter_id = ?1 RETURNING job, NULL, NULL, NULL"
+                "DELETE FROM dead_letter WHERE dead_letter_id = ?1 \
+                 RETURNING job, NULL, NULL, NULL, 0, NULL"
             }
         };
         let mut statement = self.connection.prepare_cached(statement)?;
@@ -75,7 +80,8 @@ impl Writer {
             let body: Option<Vec<u8>> = row.get(2)?;
             let body = body.unwrap_or_default();
             let since = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-            Ok(Held { job: row.get(0)?, abort: row.get(1)?, body, since })
+            let line = LineRow::read(row, 4)?;
+            Ok(Held { job: row.get(0)?, abort: row.get(1)?, body, since, line })
         };
         match &settlement.ended {
             Ended::Delivery(lease) => {
@@ -89,6 +95,7 @@ impl Writer {
     /// An aborted job does not come back to its queue, also when it was handed back.
     fn drop_handed_back(&mut self, ended: &Ended) -> rusqlite::Result<()> {
         if let Ended::Delivery(lease) = ended {
+            self.leave_line(lease.delivery_id)?;
             self.connection
                 .prepare_cached("DELETE FROM message WHERE message_id = ?1")?
                 .execute([lease.delivery_id])?;
@@ -96,23 +103,34 @@ impl Writer {
         Ok(())
     }
 
-    fn apply(
-        &mut self,
-        job: i64,
-        settlement: &Settlement,
-        since: Option<Timestamp>,
-    ) -> rusqlite::Result<()> {
+    /// The turn that what follows takes over. Where it takes none, the line moves up.
+    fn turn_after(&mut self, held: &Held, settlement: &Settlement) -> rusqlite::Result<Option<i64>> {
+        let Some(line) = &held.line else { return Ok(None) };
+        if let Next::Enqueue(message) | Next::Await(message, _) = &settlement.next
+            && let Some(turn) = message.turn.as_ref().filter(|turn| turn.keeps_place)
+            && turn.key.as_str() == line.key
+            && self.names.number(&self.connection, message.queue.as_str())? == line.queue
+        {
+            return Ok(Some(KEPT));
+        }
+        self.move_up(line)?;
+        Ok(None)
+    }
+
+    fn apply(&mut self, held: &Held, settlement: &Settlement) -> rusqlite::Result<()> {
+        let job = held.job;
+        let turn = self.turn_after(held, settlement)?;
         let stage = self.names.number(&self.connection, settlement.stage.as_str())?;
         if matches!(settlement.ended, Ended::DeadLetter(_)) && settlement.next != Next::Drop {
             self.forget_failure(job)?;
         }
         match &settlement.next {
             Next::Enqueue(message) => {
-                let live = self.insert_message(job, message)?;
+                let live = self.insert_message(job, message, turn)?;
                 self.move_job(job, settlement.state, stage, live)?;
             }
             Next::Await(message, quorum) => {
-                let live = self.hold_message(job, message, *quorum)?;
+                let live = self.hold_message(job, message, *quorum, turn)?;
                 self.move_job(job, settlement.state, stage, live)?;
             }
             Next::Park(task) => {
@@ -133,12 +151,13 @@ impl Writer {
             }
             Next::HandOver => {
                 if let Ended::Delivery(lease) = &settlement.ended {
+                    self.leave_line(lease.delivery_id)?;
                     self.move_job(job, settlement.state, stage, lease.delivery_id)?;
                 }
             }
             Next::Drop => {}
         }
-        count_settlement(&mut self.sums, settlement, since);
+        count_settlement(&mut self.sums, settlement, held.since);
         self.insert_events(job, &settlement.events)?;
         self.insert_log(job, &settlement.log)?;
         self.bear(&settlement.children)

@@ -85,7 +85,7 @@ impl Writer {
         self.next_job += 1;
         match &job.start {
             Start::Queue(message) => {
-                self.insert_message(number, message)?;
+                self.insert_message(number, message, None)?;
             }
             Start::Inbox(task) => {
                 let task = self.insert_task(number, task)?;

@@ -59,7 +59,7 @@ async fn file_of_version_1_is_brought_up_to_date_and_goes_on() {
     let version: i64 = Connection::open(&path)
         .and_then(|raw| raw.pragma_query_value(None, "user_version", |row| row.get(0)))
         .expect("the version is read");
-    assert_eq!(version, 6);
+    assert_eq!(version, 7);
 
     let store = Sqlite::open(Options::new(&path), Arc::new(SystemClock)).expect("it opens");
     let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_secs(30));

@@ -177,6 +177,7 @@ mod tests {
             stage: "next".into(),
             priority: 0,
             not_before: None,
+            turn: None,
             body: Vec::new(),
         };
         let next = Next::Enqueue(message);

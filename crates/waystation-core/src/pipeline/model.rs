@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fan_out::FanOut;
 use super::join::Join;
+use super::keyed::Keyed;
 use crate::Params;
 use crate::condition::Condition;
 use crate::form::Form;
@@ -56,6 +57,8 @@ pub struct Stage {
     pub form: Form,
     /// How the stage waits for children, when they come together here.
     pub join: Option<Join>,
+    /// By what jobs are told apart here that run one at a time, in order.
+    pub key: Option<Keyed>,
     /// Whether values of its output that are too large to travel lie apart as blobs.
     pub offload: bool,
     /// When it looks, at a source stage that says so.
@@ -140,6 +143,7 @@ impl Stage {
             queue: None,
             form: Form::default(),
             join: None,
+            key: None,
             offload: false,
             schedule: None,
             when: None,

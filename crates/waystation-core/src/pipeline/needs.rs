@@ -19,6 +19,14 @@ impl Pipeline {
                 let hint = "`retry: { backoff: none }` retries at once";
                 problems.push(Problem::new(message).hint(hint));
             }
+            if stage.key.is_some() && !capabilities.keys {
+                let message = format!(
+                    "stage `{}` takes jobs by key in order, which this queue cannot do",
+                    stage.id
+                );
+                let hint = "a queue on SQLite or PostgreSQL can";
+                problems.push(Problem::new(message).hint(hint));
+            }
         }
         problems
     }
@@ -27,18 +35,35 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Stage;
+    use crate::expression::Expression;
+    use crate::pipeline::{Keyed, Stage};
     use crate::retry::RetryPolicy;
+
+    const CAN_ALL: Capabilities = Capabilities {
+        delay: true,
+        priority: true,
+        keys: true,
+        atomic_settlement: true,
+        durable: true,
+        payload_bytes_max: 1,
+    };
+
+    #[test]
+    fn keys_need_a_queue_that_keeps_order() {
+        let mut capabilities = CAN_ALL;
+        let by = Expression::parse("device").expect("CEL");
+        let keyed = Stage { key: Some(Keyed::by(by)), ..Stage::new("apply", "pass") };
+        let pipeline = Pipeline::chain("p", vec![keyed, Stage::new("after", "pass")]);
+        assert_eq!(pipeline.unmet(&capabilities), []);
+        capabilities.keys = false;
+        let problems = pipeline.unmet(&capabilities);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.starts_with("stage `apply` takes jobs by key in order"));
+    }
 
     #[test]
     fn delays_need_a_queue_that_can_delay() {
-        let mut capabilities = Capabilities {
-            delay: true,
-            priority: true,
-            atomic_settlement: true,
-            durable: true,
-            payload_bytes_max: 1,
-        };
+        let mut capabilities = CAN_ALL;
         let at_once = RetryPolicy { backoff: Backoff::None, ..RetryPolicy::default() };
         let quick = Stage { retry: at_once, ..Stage::new("quick", "pass") };
         let pipeline = Pipeline::chain("p", vec![quick, Stage::new("patient", "pass")]);

@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub delay: bool,
     /// Higher priorities are delivered first.
     pub priority: bool,
+    /// Messages of one key are delivered one at a time, in order.
+    pub keys: bool,
     /// A settlement is one transaction with the job's state and events.
     pub atomic_settlement: bool,
     /// What was acknowledged survives the end of the process.
@@ -82,6 +84,9 @@ pub struct Depth {
     pub ready: u64,
     /// Held back until a time.
     pub delayed: u64,
+    /// Behind another one of their key.
+    #[serde(default)]
+    pub behind: u64,
     /// Out under a lease.
     pub leased: u64,
     /// When the oldest deliverable one came.
@@ -117,6 +122,13 @@ pub trait Queue: Send + Sync {
     /// Takes up to `max` deliveries under leases: higher priority first, then in the order they
     /// came. Waits up to `wait` while there is none, and returns empty then. Each handing out is
     /// counted on the message before it is returned.
+    ///
+    /// Of messages with one key in one queue, one is out at a time: the next one can be received
+    /// once the first has left the queue. They follow each other as they came, those of a higher
+    /// priority before others that were not handed out yet. One that is held back takes its place
+    /// when it can be received, unless its [`Turn`](crate::settlement::Turn) keeps that of the
+    /// message whose settlement made it: then those behind it wait with it. So it is with one that
+    /// waits for children.
     ///
     /// A delivery whose lease ran out is handed out again with another token and a higher count.
     /// If the call is dropped, deliveries already leased for it return to the queue, at the

@@ -35,6 +35,7 @@ fn hop() -> Next {
         stage: "next".into(),
         priority: 0,
         not_before: None,
+        turn: None,
         body: body(),
     })
 }

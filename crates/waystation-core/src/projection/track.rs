@@ -92,6 +92,7 @@ impl Track {
             stage: step.stage.clone(),
             priority: 0,
             not_before: None,
+            turn: None,
             body: contract.to_bytes(),
         };
         let shadow = Shadow { message, running_since: None, told_at: None, abort: None };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, QueueName, StageId};
 use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive};
-use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settlement, Start};
+use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settlement, Start, Turn};
 use waystation_core::state::JobState;
 
 use super::Books;
@@ -116,6 +116,7 @@ impl Courier {
                 stage: self.stage.clone(),
                 priority: delivery.priority,
                 not_before: None,
+                turn: delivery.key.clone().map(Turn::last),
                 body: delivery.body.clone(),
             }),
             events: Vec::new(),

@@ -65,6 +65,7 @@ impl Told {
         Depth {
             ready,
             delayed: seen.delayed.max(told.delayed),
+            behind: seen.behind,
             leased,
             oldest: oldest.filter(|_| ready > 0),
         }

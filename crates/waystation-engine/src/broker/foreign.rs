@@ -177,7 +177,7 @@ fn land(
                 }
                 // Its next stage run has the same number: it forwarded the contract as it came.
                 Onward::To(next) => {
-                    let (step, place) = hand_to(graph, next, body, 0);
+                    let (step, place) = hand_to(graph, next, &contract, 0);
                     landed(step, next.clone(), place)
                 }
             })

@@ -124,6 +124,7 @@ impl Queue for Brokered {
         Ok(Depth {
             ready: broker.ready + ledger.ready + ledger.leased,
             delayed: broker.delayed + ledger.delayed,
+            behind: broker.behind + ledger.behind,
             leased: broker.leased,
             oldest: broker.oldest.into_iter().chain(ledger.oldest).min(),
         })

@@ -176,6 +176,7 @@ impl Submission {
         }
         if let Some(stage) = pipeline.stage(&entry) {
             decide::check_required(stage, &self.params).map_err(SubmitError::Params)?;
+            decide::check_key(stage, &self.params).map_err(SubmitError::Params)?;
         }
         // Where the code of the stages is at hand, it says what it takes.
         let ready = registry.known(&pipeline.name, graph.version);

@@ -11,10 +11,10 @@ use waystation_core::id::{JobId, StageId};
 use waystation_core::pipeline::{
     CHILDREN_BYTES_MAX, CHILDREN_MAX, DEPTH_MAX, FanOut, Gathering, Join, Over,
 };
-use waystation_core::settlement::{Message, NewJob, Next, Parent, Start, Tally};
+use waystation_core::settlement::{Message, NewJob, Next, Parent, Start, Tally, Turn};
 use waystation_core::state::Step;
 
-use super::hand_to;
+use super::{hand_to, key};
 use super::onward::{Gone, Leaving, NoWay};
 use crate::graph::Graph;
 
@@ -136,6 +136,10 @@ fn wait(
         stage: join.clone(),
         priority: leaving.priority,
         not_before: None,
+        turn: key::of(leaving.graph, join, &contract).map(|key| {
+            // Of a job that waits where it is, nobody else's turn comes meanwhile.
+            Turn { key, keeps_place: join == leaving.stage }
+        }),
         body: contract.to_bytes(),
     };
     let stage = join.clone();
@@ -289,7 +293,7 @@ impl<'a> Family<'a> {
             ..Contract::new(child_id.clone(), params)
         };
         contract.forget_epochs();
-        let (_, next) = hand_to(graph, &stage, contract.to_bytes(), self.leaving.priority);
+        let (_, next) = hand_to(graph, &stage, &contract, self.leaving.priority);
         let parent = Parent { job_id: job_id.clone(), visit: *visit, position };
         let created = Event {
             job_id: child_id.clone(),

@@ -50,7 +50,7 @@ pub fn new_job(graph: &Graph, plan: Plan, source: Option<&StageId>, now: Timesta
     if let Some(traceparent) = &plan.traceparent {
         contract.set_traceparent(traceparent);
     }
-    let (_, next) = hand_to(graph, &plan.entry, contract.to_bytes(), plan.priority);
+    let (_, next) = hand_to(graph, &plan.entry, &contract, plan.priority);
     let created = Event {
         job_id: plan.job_id.clone(),
         kind: EventKind::Created,

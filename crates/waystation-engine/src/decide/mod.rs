@@ -6,6 +6,7 @@ mod fan_out;
 mod gather;
 mod input;
 mod job;
+mod key;
 pub(crate) mod offload;
 mod onward;
 mod outcome;
@@ -13,9 +14,10 @@ mod poison;
 mod requeue;
 mod unready;
 
+use waystation_core::contract::Contract;
 use waystation_core::id::StageId;
 use waystation_core::pipeline::StageKind;
-use waystation_core::settlement::{Message, Next, Priority, Task};
+use waystation_core::settlement::{Message, Next, Priority, Task, Turn};
 use waystation_core::state::Step;
 
 use crate::graph::Graph;
@@ -26,6 +28,7 @@ pub use fan_out::Descent;
 pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};
+pub use key::{InLine, check_key, in_line};
 pub use onward::ends_at;
 pub use outcome::{
     Attempt, Outcome, check_required, is_wanted, passes_by, running, settle_outcome, told,
@@ -35,11 +38,23 @@ pub use requeue::{NoRequeue, Requeue, settle_drop, settle_requeue};
 pub use unready::{Unready, refused_as_too_large};
 
 /// Takes a contract to a stage: into its queue, or into the inbox when a person does it.
-pub fn hand_to(graph: &Graph, stage: &StageId, body: Vec<u8>, priority: Priority) -> (Step, Next) {
+pub fn hand_to(
+    graph: &Graph,
+    stage: &StageId,
+    contract: &Contract,
+    priority: Priority,
+) -> (Step, Next) {
     if graph.kind(stage) == Some(StageKind::Manual) {
-        return (Step::Park, Next::Park(Task { stage: stage.clone(), body }));
+        let task = Task { stage: stage.clone(), body: contract.to_bytes() };
+        return (Step::Park, Next::Park(task));
     }
-    let queue = graph.queue_of(stage);
-    let message = Message { queue, stage: stage.clone(), priority, not_before: None, body };
+    let message = Message {
+        queue: graph.queue_of(stage),
+        stage: stage.clone(),
+        priority,
+        not_before: None,
+        turn: key::of(graph, stage, contract).map(Turn::last),
+        body: contract.to_bytes(),
+    };
     (Step::Enqueue, Next::Enqueue(message))
 }

@@ -93,7 +93,7 @@ impl Leaving<'_> {
     /// To one stage.
     pub(super) fn to(self, next: &StageId, mut contract: Contract) -> Result<Gone, NoWay> {
         contract.visit = next_visit(&self.graph.pipeline, &contract, next);
-        let (step, place) = hand_to(self.graph, next, contract.to_bytes(), self.priority);
+        let (step, place) = hand_to(self.graph, next, &contract, self.priority);
         let waiting = (step == Step::Park).then(|| self.waiting(&contract, next, None));
         let gone = Gone { step, next: place, stage: next.clone(), waiting, children: Vec::new() };
         self.check_size(&gone)?;

@@ -12,8 +12,8 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::handler::Completion;
 use waystation_core::id::{Label, PipelineName, StageId};
 use waystation_core::journal::{self, Change, Entry};
-use waystation_core::pipeline::{OnStageFailure, ParamsMode, Pipeline, Stage};
-use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
+use waystation_core::pipeline::{OnKeyFailure, OnStageFailure, ParamsMode, Pipeline, Stage};
+use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement, Turn};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::deadline::no_time_left;
@@ -305,11 +305,17 @@ fn retry(
         stage: stage.clone(),
         priority: attempt.delivery.priority,
         not_before: Some(not_before),
+        turn: attempt.delivery.key.clone().map(|key| Turn { key, keeps_place: blocks(attempt.stage) }),
         body,
     });
     let detail = json!({ "failure": failure, "not_before": not_before.to_string() });
     let retried = attempt.event(EventKind::Retried, attempt.ended_at, Some(detail));
     attempt.settlement(Step::Retry, next, None, retried)
+}
+
+/// Whether what came behind a job waits while it is tried again.
+fn blocks(stage: &Stage) -> bool {
+    stage.key.as_ref().is_none_or(|keyed| keyed.on_failure == OnKeyFailure::Block)
 }
 
 fn fail(attempt: Attempt<'_>, failure: Failure) -> Settlement {

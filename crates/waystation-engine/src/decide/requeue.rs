@@ -12,7 +12,7 @@ use waystation_core::pipeline::StageKind;
 use waystation_core::settlement::{Ended, Next, Settlement};
 use waystation_core::state::{JobState, Step, transition};
 
-use super::{check_required, hand_to};
+use super::{check_key, check_required, hand_to};
 use crate::graph::Graph;
 
 /// How a failed job is tried again.
@@ -97,13 +97,14 @@ pub fn settle_requeue(
         // At a join the children may still give what is not there yet.
         if let Some(stage) = graph.pipeline.stage(&stage).filter(|_| contract.gathered.is_none()) {
             check_required(stage, &contract.params).map_err(NoRequeue::Params)?;
+            check_key(stage, &contract.params).map_err(NoRequeue::Params)?;
         }
     }
-    let body = contract.to_bytes();
-    if is_edited && body.len() > bytes_max {
-        return Err(NoRequeue::TooLarge { bytes: body.len(), bytes_max });
+    let bytes = contract.to_bytes().len();
+    if is_edited && bytes > bytes_max {
+        return Err(NoRequeue::TooLarge { bytes, bytes_max });
     }
-    let (step, next) = hand_to(graph, &stage, body, 0);
+    let (step, next) = hand_to(graph, &stage, &contract, 0);
     let queued = transition(JobState::Failed, Step::Requeue).unwrap_or(JobState::Queued);
     let state = if step == Step::Park { JobState::Waiting } else { queued };
     Ok(Settlement {

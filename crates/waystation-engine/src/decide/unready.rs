@@ -7,7 +7,8 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::{JobId, PipelineName, StageId};
-use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement};
+use waystation_core::key::Key;
+use waystation_core::settlement::{Delivery, Ended, Message, Next, Settlement, Turn};
 use waystation_core::state::{JobState, Step, transition};
 
 /// A delivery at a stage, with its contract where it could be read.
@@ -41,14 +42,26 @@ impl Unready<'_> {
     pub fn postpone(&self, why: &str, until: Timestamp) -> Settlement {
         let detail = json!({ "postponed": why, "not_before": until.to_string() });
         let postponed = self.event(EventKind::Retried, detail);
-        let next = Next::Enqueue(Message {
+        let turn = self.delivery.key.clone().map(Turn::kept);
+        let next = Next::Enqueue(self.again(Some(until), turn));
+        self.settlement(Step::Retry, next, vec![postponed])
+    }
+
+    /// It came past the order of its stage: it goes behind all that have its key.
+    pub fn line_up(&self, key: Key) -> Settlement {
+        let next = Next::Enqueue(self.again(None, Some(Turn::last(key))));
+        self.settlement(Step::Enqueue, next, Vec::new())
+    }
+
+    fn again(&self, not_before: Option<Timestamp>, turn: Option<Turn>) -> Message {
+        Message {
             queue: self.delivery.lease.queue.clone(),
             stage: self.stage.clone(),
             priority: self.delivery.priority,
-            not_before: Some(until),
+            not_before,
+            turn,
             body: self.delivery.body.clone(),
-        });
-        self.settlement(Step::Retry, next, vec![postponed])
+        }
     }
 
     /// The engine ends: it goes back as if it had never been handed out.

@@ -233,6 +233,7 @@ fn token_of(begun: &Begun, post: &Post, asked: &Asked) -> Token {
         fence: delivery.lease.token,
         deliveries: delivery.deliveries,
         priority: delivery.priority,
+        key: delivery.key.clone(),
         enqueued_at: delivery.enqueued_at,
         started_at: *started_at,
         over_at: limit.map(|limit| limit.until),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use waystation_core::clock::Timestamp;
 use waystation_core::id::{JobId, PipelineName, QueueName, StageId};
+use waystation_core::key::Key;
 use waystation_core::settlement::{Delivery, Lease, Priority};
 
 use super::{ClaimId, Error};
@@ -45,6 +46,9 @@ pub struct Token {
     /// Its priority.
     #[serde(rename = "y")]
     pub priority: Priority,
+    /// What it is told apart by at its stage, where it is.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// When it came into the queue.
     #[serde(rename = "e")]
     pub enqueued_at: Timestamp,
@@ -108,6 +112,7 @@ impl Token {
             lease: self.lease(),
             body,
             priority: self.priority,
+            key: self.key.clone(),
             deliveries: self.deliveries,
             enqueued_at: self.enqueued_at,
         }
@@ -131,6 +136,7 @@ mod tests {
             fence: u64::MAX,
             deliveries: 4,
             priority: 10,
+            key: Some(Key::new("ip:10.0.0.1").expect("a key")),
             enqueued_at: Timestamp(1),
             started_at: Timestamp(2),
             over_at: Some(Timestamp(9)),

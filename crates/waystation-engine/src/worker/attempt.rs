@@ -26,7 +26,7 @@ use super::reporter::{AttemptReporter, Said};
 use super::steps::RunSteps;
 use crate::backend::Backend;
 use crate::control::{Death, Gate, InHand, Roster, Witnessed, deaths};
-use crate::decide::{self, Limit, Outcome, Unready};
+use crate::decide::{self, InLine, Limit, Outcome, Unready};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
@@ -331,6 +331,13 @@ impl Attempter {
         }
         if decide::passes_by(&definition.pipeline, stage, contract) {
             return Err(Outcome::Skipped.into());
+        }
+        match decide::in_line(stage, delivery, &contract.params).map_err(Outcome::Failed)? {
+            InLine::Yes => {}
+            InLine::Past(key) => {
+                let behind = self.unready(delivery, Some(contract)).line_up(key);
+                return Err(Refused::Settled(Finished::settle(behind)));
+            }
         }
         decide::check_deadline(contract, &stage.id, self.backend.clock.now())
             .map_err(Outcome::Failed)?;

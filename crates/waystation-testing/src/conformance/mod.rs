@@ -29,6 +29,7 @@ pub mod family;
 pub mod feed;
 pub mod inbox;
 pub mod job_pages;
+pub mod keys;
 pub mod leases;
 pub mod ledger;
 pub mod letters;

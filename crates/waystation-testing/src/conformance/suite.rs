@@ -108,6 +108,20 @@ macro_rules! conformance_cases {
                     due_messages_stand_in_the_order_of_coming,
                     retry_comes_back_after_its_delay_with_the_new_body,
                 }
+                keys::{
+                    one_of_a_key_is_out_at_a_time,
+                    batch_keeps_its_order_within_each_key,
+                    keys_of_two_queues_are_apart,
+                    message_that_comes_again_is_the_last_of_its_key,
+                    retry_blocks_its_key,
+                    retry_that_steps_aside_lets_its_key_go_on,
+                    delayed_message_lines_up_when_it_is_due,
+                    priority_goes_first_within_a_key,
+                    abandoned_delivery_is_still_the_first_of_its_key,
+                    abort_of_the_first_lets_its_key_go_on,
+                    job_that_waits_for_children_keeps_its_key,
+                    concurrent_receivers_keep_the_order_of_each_key,
+                }
                 leases::{
                     abandoned_delivery_returns,
                     abandoned_delivery_keeps_its_place,
@@ -357,6 +371,7 @@ mod tests {
     const MODULES: &[&str] = &[
         include_str!("delivery.rs"),
         include_str!("order.rs"),
+        include_str!("keys.rs"),
         include_str!("leases.rs"),
         include_str!("settlements.rs"),
         include_str!("submission.rs"),

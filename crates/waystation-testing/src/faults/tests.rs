@@ -18,6 +18,7 @@ impl Queue for Hollow {
         Capabilities {
             delay: false,
             priority: false,
+            keys: false,
             atomic_settlement: false,
             durable: false,
             payload_bytes_max: 0,

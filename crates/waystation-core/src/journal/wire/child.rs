@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use super::Place;
 use crate::event::Event;
 use crate::id::{JobId, PipelineName, QueueName, StageId};
-use crate::settlement::{Message, NewJob, Parent, Priority, Start, Task};
+use crate::key::Key;
+use crate::settlement::{Message, NewJob, Parent, Priority, Start, Task, Turn};
 
 /// A new job: what is known of it, and where its contract goes.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(super) struct Child {
     queue: Option<QueueName>,
     #[serde(default)]
     priority: Priority,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
     contract: Box<RawValue>,
     events: Vec<Event>,
 }
@@ -29,13 +32,16 @@ pub(super) struct Child {
 impl Child {
     /// The wire form. `None` for a contract that is no JSON, which no settlement makes.
     pub fn of(job: &NewJob) -> Option<Self> {
-        let (stage, place, queue, priority, body) = match &job.start {
-            Start::Queue(message) => {
-                let Message { stage, queue, priority, body, .. } = message;
-                (stage, Place::Queue, Some(queue.clone()), *priority, body)
+        let (stage, body) = match &job.start {
+            Start::Queue(Message { stage, body, .. }) | Start::Inbox(Task { stage, body }) => {
+                (stage, body)
             }
-            Start::Inbox(Task { stage, body }) => (stage, Place::Inbox, None, 0, body),
         };
+        let message = match &job.start {
+            Start::Queue(message) => Some(message),
+            Start::Inbox(_) => None,
+        };
+        let turn = message.and_then(|message| message.turn.as_ref());
         let text = String::from_utf8(body.clone()).ok()?;
         Some(Self {
             job_id: job.job_id.clone(),
@@ -43,9 +49,10 @@ impl Child {
             pipeline_version: job.pipeline_version,
             parent: job.parent.clone(),
             stage: stage.clone(),
-            place,
-            queue,
-            priority,
+            place: if message.is_some() { Place::Queue } else { Place::Inbox },
+            queue: message.map(|message| message.queue.clone()),
+            priority: message.map_or(0, |message| message.priority),
+            key: turn.map(|turn| turn.key.clone()),
             contract: RawValue::from_string(text).ok()?,
             events: job.events.clone(),
         })
@@ -60,6 +67,7 @@ impl Child {
                 stage,
                 priority: self.priority,
                 not_before: None,
+                turn: self.key.map(Turn::last),
                 body,
             }),
         };

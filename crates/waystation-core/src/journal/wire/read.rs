@@ -14,7 +14,8 @@ use crate::event::{Event, EventKind, LogLine};
 use crate::failure::{ErrorKind, Failure};
 use crate::id::{PipelineName, StageId};
 use crate::journal::{Change, Entry, Step};
-use crate::settlement::{Message, NewJob, Next, Priority, Quorum, Task};
+use crate::key::Key;
+use crate::settlement::{Message, NewJob, Next, Priority, Quorum, Task, Turn};
 use crate::state::JobState;
 
 /// Why a post of the journal cannot be read.
@@ -84,6 +85,8 @@ struct WireJob {
     queue: Option<String>,
     #[serde(default)]
     priority: Priority,
+    #[serde(default)]
+    key: Option<Key>,
     #[serde(default)]
     not_before: Option<i64>,
     #[serde(default)]
@@ -287,6 +290,7 @@ impl WireJob {
             stage: stage.clone(),
             priority: self.priority,
             not_before: self.not_before.map(Timestamp),
+            turn: self.key.map(Turn::last),
             body,
         };
         let next = match self.place {

@@ -4,7 +4,8 @@ use super::super::{Change, Entry, Step, decode, encode};
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, Level, LogLine};
 use crate::failure::{ErrorKind, Failure};
-use crate::settlement::{Message, NewJob, Next, Parent, Quorum, Start, Task};
+use crate::key::Key;
+use crate::settlement::{Message, NewJob, Next, Parent, Quorum, Start, Task, Turn};
 use crate::state::JobState;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_123);
@@ -53,6 +54,7 @@ fn every_settlement_survives_the_wire_in_its_place() {
         stage: "next".into(),
         priority: 5,
         not_before: Some(Timestamp(99)),
+        turn: Some(Turn::last(Key::new("ip:10.0.0.1").expect("a key"))),
         body: body(),
     };
     let failed = Next::End { body: body(), failure: Some(failure.clone()) };
@@ -121,6 +123,7 @@ fn fanned_out() -> Entry {
         stage: "next".into(),
         priority,
         not_before: None,
+        turn: Some(Turn::last(Key::new("ip:10.0.0.2").expect("a key"))),
         body: body(),
     };
     let quorum = Quorum { visit: 2, completed: 2, failed: 1, ended: u32::MAX };

@@ -13,6 +13,7 @@ use crate::event::{Event, EventKind, LogLine};
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, QueueName, StageId};
 use crate::journal::{Change, Entry};
+use crate::key::Key;
 use crate::settlement::{NewJob, Next, Priority, Quorum, Settlement, Start};
 use crate::state::JobState;
 
@@ -36,6 +37,8 @@ struct Landing<'a> {
     queue: Option<&'a QueueName>,
     #[serde(skip_serializing_if = "is_plain")]
     priority: Priority,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a Key>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +220,7 @@ impl<'a> Landing<'a> {
             place: Place::Back,
             queue: None,
             priority: 0,
+            key: None,
             not_before: None,
             failure: None,
             contract: None,
@@ -234,6 +238,7 @@ impl<'a> Landing<'a> {
                 landing.place = if waits { Place::Join } else { Place::Queue };
                 landing.queue = Some(&message.queue);
                 landing.priority = message.priority;
+                landing.key = message.turn.as_ref().map(|turn| &turn.key);
                 landing.not_before = message.not_before.map(|moment| moment.0);
                 &message.body
             }

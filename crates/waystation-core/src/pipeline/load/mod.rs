@@ -8,6 +8,7 @@ mod condition;
 mod fields;
 mod graph;
 mod join;
+mod keyed;
 mod leaves;
 pub(super) mod node;
 pub(super) mod read;

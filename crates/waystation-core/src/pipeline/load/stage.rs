@@ -2,13 +2,13 @@
 
 use super::fields::Fields;
 use super::node::{Node, Value, to_params};
-use super::{COUNT_MAX, Place, condition, join, schedule};
+use super::{COUNT_MAX, Place, condition, join, keyed, schedule};
 use crate::form::{Field, Form};
 use crate::id::QueueName;
 use crate::pipeline::{OnStageFailure, ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "id",
     "type",
     "settings",
@@ -22,6 +22,7 @@ const KEYS: [&str; 18] = [
     "params",
     "form",
     "join",
+    "key",
     "offload",
     "schedule",
     "enabled",
@@ -80,6 +81,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     stage.queue = fields.text("queue", problems).map(QueueName::from);
     stage.form = read_form(&fields, problems);
     stage.join = join::read(&fields, problems);
+    stage.key = keyed::read(&fields, problems);
     stage.schedule = schedule::read(&fields, problems);
     if let Some(offload) = fields.boolean("offload", problems) {
         stage.offload = offload;

@@ -38,6 +38,12 @@ pub(super) fn check(
         }
         if !matches!(kind, StageKind::Worker | StageKind::Remote) {
             check_attempts(index, stage, findings);
+            if stage.key.is_some() {
+                let (id, kind) = (&stage.id, &stage.kind);
+                let message =
+                    format!("stage `{id}` has a `key`, but its type `{kind}` keeps no order");
+                findings.stage(index, "key", Problem::new(message));
+            }
         }
         if let Some(problem) = check_schedule(stage, kind, catalog) {
             findings.stage(index, "schedule", problem);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waystation_core::clock::Timestamp;
 use waystation_core::settlement::{Priority, Quorum, Settlement};
 
-use super::world::{STAGES, World};
+use super::world::{KEYS, STAGES, World};
 use crate::sample::Ending;
 
 /// What is waited for: both of two, one of them, whichever way they end, or too many.
@@ -23,6 +23,10 @@ pub(super) struct End {
     /// How large a param it adds.
     bytes: usize,
     priority: Priority,
+    /// The key that it goes on with.
+    key: Option<&'static str>,
+    /// Whether it loses its place among those of its key.
+    steps_aside: bool,
 }
 
 enum Way {
@@ -79,6 +83,8 @@ impl End {
             at: world.now(),
             bytes: if too_large { world.payload_bytes_max } else { world.random.usize(..9) },
             priority: world.pick(&[0, 0, 3]),
+            key: world.pick(&KEYS),
+            steps_aside: world.chance(30),
         }
     }
 }
@@ -90,6 +96,8 @@ pub(super) fn shape(ending: Ending, end: &End) -> Settlement {
         .priority(end.priority)
         .param("text", "x".repeat(end.bytes))
         .log("ended");
+    let ending = end.key.into_iter().fold(ending, Ending::key);
+    let ending = if end.steps_aside { ending.stepping_aside() } else { ending };
     match end.way {
         Way::Forward(stage) => ending.forward_to(stage),
         Way::Park => ending.park_at("review"),

@@ -8,7 +8,7 @@ use waystation_core::port::{Purpose, Receive, TaskChange, TaskChanged};
 use waystation_core::settlement::{Delivery, NewJob, OnDuplicate};
 
 use super::ends::{End, shape};
-use super::world::{STAGES, World, agree, agree_but_for, remember};
+use super::world::{KEYS, STAGES, World, agree, agree_but_for, remember};
 use crate::conformance::LEASE;
 use crate::sample;
 
@@ -62,6 +62,7 @@ impl World {
             0..2 => job.waiting_at("review"),
             _ => job.at(self.pick(&STAGES)).priority(self.pick(&[0, 0, 0, 5, -5])),
         };
+        job = self.pick(&KEYS).into_iter().fold(job, sample::Sample::key);
         if self.chance(20) {
             let wait = Duration::from_secs(self.random.u64(..60));
             job = job.not_before(self.now().plus(wait));

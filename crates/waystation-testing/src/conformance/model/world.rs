@@ -24,6 +24,9 @@ const STEPS_TOLD: usize = 30;
 /// Stages whose queues are used.
 pub(super) const STAGES: [&str; 3] = ["first", "second", "third"];
 
+/// Keys that jobs are told apart by, or not.
+pub(super) const KEYS: [Option<&str>; 5] = [None, None, None, Some("k"), Some("l")];
+
 pub(super) struct World {
     pub random: fastrand::Rng,
     pub subject: Backend,

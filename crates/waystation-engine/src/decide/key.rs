@@ -1,0 +1,45 @@
+//! By what a job is told apart at a stage.
+
+use waystation_core::Params;
+use waystation_core::contract::Contract;
+use waystation_core::failure::{ErrorKind, Failure};
+use waystation_core::id::StageId;
+use waystation_core::key::Key;
+use waystation_core::pipeline::Stage;
+use waystation_core::settlement::Delivery;
+
+use crate::graph::Graph;
+
+/// How a delivery stands to the order of its stage.
+pub enum InLine {
+    /// As it must.
+    Yes,
+    /// It came past the order: it has this key, and no turn.
+    Past(Key),
+}
+
+/// The key of a contract at a stage, where it can be told. Of one whose key cannot be told the
+/// attempt fails, with why: it has no place in any order.
+pub fn of(graph: &Graph, stage: &StageId, contract: &Contract) -> Option<Key> {
+    let keyed = graph.pipeline.stage(stage)?.key.as_ref()?;
+    keyed.key_of(&contract.params).ok()
+}
+
+/// Refuses params of which the stage cannot tell a key.
+pub fn check_key(stage: &Stage, params: &Params) -> Result<(), Failure> {
+    key_at(stage, params).map(drop)
+}
+
+/// Whether a delivery came in its turn. Programs that know nothing of keys may have put it there.
+pub fn in_line(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<InLine, Failure> {
+    if delivery.key.is_some() {
+        return Ok(InLine::Yes);
+    }
+    Ok(key_at(stage, params)?.map_or(InLine::Yes, InLine::Past))
+}
+
+fn key_at(stage: &Stage, params: &Params) -> Result<Option<Key>, Failure> {
+    let Some(keyed) = &stage.key else { return Ok(None) };
+    let failed = |error| Failure::new(ErrorKind::Contract, format!("stage `{}`: {error}", stage.id));
+    keyed.key_of(params).map(Some).map_err(failed)
+}
