@@ -29,6 +29,7 @@ impl Queue for RabbitMq {
         Capabilities {
             delay: makes_queues,
             priority: makes_queues,
+            keys: false,
             atomic_settlement: false,
             durable: true,
             payload_bytes_max: options.payload_bytes_max,
@@ -74,6 +75,7 @@ impl Queue for RabbitMq {
             },
             body: fetched.body,
             priority: fetched.priority,
+            key: None,
             deliveries: fetched.deliveries,
             enqueued_at: fetched.enqueued_at.unwrap_or_else(|| self.shared.clock.now()),
         };

@@ -25,6 +25,7 @@ impl Queue for Redis {
         Capabilities {
             delay: true,
             priority: true,
+            keys: false,
             atomic_settlement: false,
             durable: self.shared.durable,
             payload_bytes_max: self.shared.link.options().payload_bytes_max,
@@ -66,6 +67,7 @@ impl Queue for Redis {
             },
             body: claimed.body,
             priority: claimed.receipt.priority(),
+            key: None,
             deliveries: claimed.deliveries,
             enqueued_at: claimed.enqueued_at,
         };
@@ -110,6 +112,7 @@ impl Queue for Redis {
         Ok(Depth {
             ready: count(ready),
             delayed: count(delayed),
+            behind: 0,
             leased: count(leased),
             oldest: (oldest >= 0).then_some(Timestamp(oldest)),
         })

@@ -39,6 +39,7 @@ async fn plain_contract_comes_in_and_goes_on_as_plain_json() {
             stage: "classify".into(),
             priority: 0,
             not_before: None,
+            turn: None,
             body: contract.to_bytes(),
         }),
         state: JobState::Queued,

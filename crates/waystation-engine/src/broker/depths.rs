@@ -80,7 +80,7 @@ mod tests {
 
     /// Ready, delayed and leased.
     fn depth((ready, delayed, leased): (u64, u64, u64)) -> Depth {
-        Depth { ready, delayed, leased, oldest: None }
+        Depth { ready, delayed, leased, ..Depth::default() }
     }
 
     #[test]

@@ -163,7 +163,14 @@ impl World {
             pipeline_version: self.definition.version,
             dedupe: None,
             parent: None,
-            start: Start::Queue(Message { queue, stage, priority: 0, not_before: None, body }),
+            start: Start::Queue(Message {
+                queue,
+                stage,
+                priority: 0,
+                not_before: None,
+                turn: None,
+                body,
+            }),
             events: Vec::new(),
         };
         self.client.backend().queue.submit(vec![job], None).await.expect("submitted");

@@ -79,9 +79,12 @@ fn row(capabilities: &Capabilities) -> String {
 }
 
 fn row_with(capabilities: &Capabilities, durable: &str) -> String {
-    let Capabilities { delay, priority, atomic_settlement, payload_bytes_max, .. } = capabilities;
-    let (delay, priority, atomic) = (word(*delay), word(*priority), word(*atomic_settlement));
-    format!("{delay} | {priority} | {atomic} | {durable} | {} KiB", payload_bytes_max / 1_024)
+    let Capabilities { delay, priority, keys, atomic_settlement, payload_bytes_max, .. } =
+        capabilities;
+    let [delay, priority, keys, atomic] =
+        [delay, priority, keys, atomic_settlement].map(|can| word(*can));
+    let kib = payload_bytes_max / 1_024;
+    format!("{delay} | {priority} | {keys} | {atomic} | {durable} | {kib} KiB")
 }
 
 fn word(can: bool) -> &'static str {
