@@ -37,34 +37,52 @@ fn app(store: &str, stages: usize) -> App {
 pub fn drain(jobs: usize, stages: usize, store: &str) -> Result<Drain> {
     runtime()?.block_on(async {
         let app = app(store, stages).open().await?;
-        let processor = processor_seconds();
-        let started = Instant::now();
-        submit(&app, jobs).await?;
-        let submitted = started.elapsed();
-        let started = Instant::now();
-        app.run_until_idle().await?;
-        let drained = started.elapsed();
-        Ok(Drain {
-            jobs_per_second: jobs as f64 / drained.as_secs_f64(),
-            submits_per_second: jobs as f64 / submitted.as_secs_f64(),
-            processor_us: (processor_seconds() - processor) * 1e6 / jobs as f64,
-        })
+        drain_through(&app, jobs, plain).await
+    })
+}
+
+/// Submits these jobs, then starts the engine and takes them through the stages.
+pub async fn drain_through(
+    app: &OpenApp,
+    jobs: usize,
+    submission: impl Fn(usize) -> Submission,
+) -> Result<Drain> {
+    let processor = processor_seconds();
+    let started = Instant::now();
+    submit_each(app, jobs, submission).await?;
+    let submitted = started.elapsed();
+    let started = Instant::now();
+    app.run_until_idle().await?;
+    let drained = started.elapsed();
+    Ok(Drain {
+        jobs_per_second: jobs as f64 / drained.as_secs_f64(),
+        submits_per_second: jobs as f64 / submitted.as_secs_f64(),
+        processor_us: (processor_seconds() - processor) * 1e6 / jobs as f64,
     })
 }
 
 /// Submits jobs by batches.
 pub async fn submit(app: &OpenApp, jobs: usize) -> Result<()> {
+    submit_each(app, jobs, plain).await
+}
+
+fn plain(_: usize) -> Submission {
+    let params = json!({ "image_id": "img_123", "filling": "x".repeat(150) });
+    Submission { params: object(params), ..Submission::default() }
+}
+
+async fn submit_each(
+    app: &OpenApp,
+    jobs: usize,
+    submission: impl Fn(usize) -> Submission,
+) -> Result<()> {
     let client = app.client();
     let definition = client.registry().newest(&"bench".into()).await?;
-    let mut left = jobs;
-    while left > 0 {
-        let batch = left.min(SUBMIT_BATCH);
-        let params = || json!({ "image_id": "img_123", "filling": "x".repeat(150) });
-        let submissions = (0..batch)
-            .map(|_| Submission { params: object(params()), ..Submission::default() })
-            .collect();
-        client.submit(&definition, submissions).await?;
-        left -= batch;
+    let mut done = 0;
+    while done < jobs {
+        let next = (done + SUBMIT_BATCH).min(jobs);
+        client.submit(&definition, (done..next).map(&submission).collect()).await?;
+        done = next;
     }
     Ok(())
 }
@@ -107,7 +125,8 @@ pub fn latency(samples: usize, store: &str) -> Result<Figures> {
     })
 }
 
-fn object(value: Value) -> Params {
+/// The fields of an object.
+pub fn object(value: Value) -> Params {
     match value {
         Value::Object(map) => map,
         _ => Params::new(),

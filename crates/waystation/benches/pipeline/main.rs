@@ -6,11 +6,14 @@
 //!
 //! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
 //!
+//! One stage that takes jobs by key, beside the same without keys, on SQLite and PostgreSQL: only
+//! where `keyed` is named.
+//!
 //! The dashboard's pages over a long history on SQLite, while jobs run, and a browser's tab that is
 //! left open on some of them, MINUTES each: only where `dashboard` or `tab` is named. The latter
 //! takes Chromium and its driver.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|dashboard|tab [MINUTES]]`.
+//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|keyed|dashboard|tab [MINUTES]]`.
 //! Each round runs the bare statements and the engine one after the other on the same disk; medians
 //! and their ratio are printed.
 
@@ -22,6 +25,7 @@ mod dashboard;
 mod engine;
 mod families;
 mod figures;
+mod keyed;
 mod rabbitmq;
 
 use figures::{Figures, median};
@@ -32,7 +36,8 @@ const ROUNDS: usize = 5;
 const MINUTES: usize = 10;
 const LATENCY_SAMPLES: usize = 500;
 /// What an argument may limit the measuring to.
-const STORES: [&str; 6] = ["sqlite", "postgres", "rabbitmq", "families", "dashboard", "tab"];
+const STORES: [&str; 7] =
+    ["sqlite", "postgres", "rabbitmq", "families", "keyed", "dashboard", "tab"];
 /// The children of one job.
 const CHILDREN: usize = 10_000;
 /// Names the PostgreSQL server to measure on.
@@ -54,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if only("families") {
         families(rounds)?;
+    }
+    if is_named("keyed") {
+        keyed(jobs, rounds)?;
     }
     if is_named("dashboard") {
         dashboard::look_at_pages(jobs)?;
@@ -110,6 +118,22 @@ fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
+}
+
+fn keyed(jobs: usize, rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let store = |name: &str| format!("sqlite://{}.db", folder.path().join(name).display());
+    keyed::measure("sqlite synchronous=full", jobs, rounds, store, |_| Ok(()))?;
+    let Ok(server) = std::env::var(SERVER) else {
+        println!("postgres by key: left out, {SERVER} names no server");
+        return Ok(());
+    };
+    let runtime = engine::runtime()?;
+    let schema = |name: &str| format!("bench_{}_{name}", std::process::id());
+    let store = |name: &str| format!("{server}?schema={}", schema(name));
+    let forget =
+        |name: &str| Ok(runtime.block_on(bare_postgres::forget(&server, &schema(name)))?);
+    keyed::measure("postgres", jobs, rounds, store, forget)
 }
 
 fn postgres(jobs: usize, rounds: usize, server: &str) -> Result<(), Box<dyn std::error::Error>> {
