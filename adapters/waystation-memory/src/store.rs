@@ -9,8 +9,8 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
-    JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
+    Awaited, Behind, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter,
+    JobPage, JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
 };
 use waystation_core::needle::Needle;
 use waystation_core::port::{
@@ -89,6 +89,10 @@ impl Store for Memory {
 
     async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
         Ok(self.visit(|state, _| state.awaited(job_id)))
+    }
+
+    async fn behind(&self, job_id: &JobId) -> Result<Option<Behind>, Error> {
+        Ok(self.visit(|state, _| state.behind(job_id)))
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {

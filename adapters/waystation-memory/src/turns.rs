@@ -9,7 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use waystation_core::clock::Timestamp;
-use waystation_core::id::QueueName;
+use waystation_core::id::{JobId, QueueName};
+use waystation_core::job::Behind;
 use waystation_core::key::Key;
 use waystation_core::settlement::Priority;
 
@@ -87,6 +88,19 @@ impl State {
             line.head = None;
         }
         line.behind.remove(&(Reverse(message.priority), turn, id));
+    }
+
+    /// What a job waits for that is behind others.
+    pub fn behind(&self, job_id: &JobId) -> Option<Behind> {
+        let message = self.message_of(self.jobs.get(job_id)?)?;
+        let (name, turn) = (message.line()?, message.turn?);
+        let line = self.turns.lines.get(&name)?;
+        let mut before = line.behind.iter();
+        let place = before.position(|(Reverse(priority), other, _)| {
+            (*priority, *other) == (message.priority, turn)
+        })?;
+        let first = self.messages.get(&line.head?)?.job_id.clone();
+        Some(Behind { key: name.1, first, ahead: place as u64 + 1 })
     }
 
     /// Moves up the lines that were touched.

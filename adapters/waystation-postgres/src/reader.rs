@@ -12,6 +12,7 @@ mod records;
 mod statistics;
 mod steps;
 mod timeline;
+mod turns;
 
 use std::sync::Arc;
 

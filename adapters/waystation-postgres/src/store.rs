@@ -6,8 +6,8 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
-    JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
+    Awaited, Behind, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter,
+    JobPage, JobRecord, PAGE_MAX, PipelineRecord, TaskFilter, TaskRecord,
 };
 use waystation_core::port::{
     Abort, Bus, Depth, Error, Signal, Store, TaskChange, TaskChanged, check_task_change,
@@ -63,6 +63,10 @@ impl Store for Postgres {
 
     async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
         self.shared.reader.awaited(job_id).await
+    }
+
+    async fn behind(&self, job_id: &JobId) -> Result<Option<Behind>, Error> {
+        self.shared.reader.behind(job_id).await
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {

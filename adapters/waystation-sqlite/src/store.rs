@@ -6,8 +6,8 @@ use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, LogLine};
 use waystation_core::id::{JobId, PipelineName, QueueName};
 use waystation_core::job::{
-    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
-    JobRecord, PipelineRecord, TaskFilter, TaskRecord,
+    Awaited, Behind, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter,
+    JobPage, JobRecord, PipelineRecord, TaskFilter, TaskRecord,
 };
 use waystation_core::port::{
     Abort, Depth, Error, Store, TaskChange, TaskChanged, check_task_change,
@@ -70,6 +70,11 @@ impl Store for Sqlite {
     async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error> {
         let job_id = job_id.clone();
         self.read(move |connection| reader::awaited(connection, &job_id)).await
+    }
+
+    async fn behind(&self, job_id: &JobId) -> Result<Option<Behind>, Error> {
+        let job_id = job_id.clone();
+        self.read(move |connection| reader::behind(connection, &job_id)).await
     }
 
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error> {

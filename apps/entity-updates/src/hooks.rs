@@ -39,7 +39,8 @@ pub fn follow_ups(links: &[Link], update: &Update) -> Vec<Update> {
     }
     let mut followed = Vec::new();
     for point in &update.points {
-        for link in links.iter().filter(|link| link.from == (point.kind.clone(), point.attr.clone()))
+        for link in
+            links.iter().filter(|link| link.from == (point.kind.clone(), point.attr.clone()))
         {
             let id = match &point.v {
                 Value::String(text) => json!(text),

@@ -62,8 +62,7 @@ impl Condition {
     /// Whether it holds over these params. A param that is absent counts as null, so that
     /// `ok == true` can be asked before anybody answered.
     pub fn holds(&self, params: &Params) -> Result<bool, Error> {
-        let failed =
-            |message| Error::Evaluation { source_text: self.source().to_owned(), message };
+        let failed = |message| Error::Evaluation { source_text: self.source().to_owned(), message };
         match self.0.value(params) {
             Ok(Value::Bool(answer)) => Ok(answer),
             Ok(other) => Err(failed(format!("it gives {other:?}, not true or false"))),

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{JobId, PipelineName, StageId};
+use crate::key::Key;
 use crate::port::Held;
 use crate::progress::Progress;
 use crate::settlement::{Parent, Quorum, Tally};
@@ -222,6 +223,17 @@ pub struct Awaited {
     pub quorum: Quorum,
     /// How many have ended so far.
     pub tally: Tally,
+}
+
+/// What a job waits for that is behind others of its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// The key.
+    pub key: Key,
+    /// The job that goes first.
+    pub first: JobId,
+    /// How many go before it, that one among them.
+    pub ahead: u64,
 }
 
 /// How many jobs of a pipeline stand at a stage in a state.

@@ -215,6 +215,7 @@ mod tests {
             stages: vec![QueueReader { pipeline: "p".into(), stage: "s".into() }],
             ready,
             delayed: 0,
+            behind: 0,
             in_flight: 0,
             oldest_at: None,
             oldest_age_ms: Some(age_ms),

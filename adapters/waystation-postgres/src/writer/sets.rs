@@ -117,7 +117,16 @@ impl Writer {
              $6::bigint[], $7::bigint[], $8::text[], $11::text[]) \
              AS new (job, queue, rank, body, not_before, leased_at, told_at, abort, key)";
         let parameters: [&(dyn Parameter + Sync); 11] = [
-            &jobs, &queues, &ranks, &bodies, &waits, &starts, &told, &aborts, &AWAY, &self.now.0,
+            &jobs,
+            &queues,
+            &ranks,
+            &bodies,
+            &waits,
+            &starts,
+            &told,
+            &aborts,
+            &AWAY,
+            &self.now.0,
             &keys,
         ];
         self.link.run(sql, &parameters).await.map(drop)

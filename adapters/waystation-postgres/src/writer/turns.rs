@@ -20,8 +20,7 @@ const STRIPES: i32 = 128;
 const LOCKS: i32 = 0x4b45_5953;
 
 // Taken in one order by everybody, so that nobody waits in a circle.
-const LOCK: &str =
-    "SELECT pg_advisory_xact_lock($1, stripe) FROM unnest($2::integer[]) AS stripe";
+const LOCK: &str = "SELECT pg_advisory_xact_lock($1, stripe) FROM unnest($2::integer[]) AS stripe";
 /// The first behind each line's head, and the head where it must make room for that.
 const NEXT: &str = "SELECT first.message_id, head.message_id \
      FROM unnest($1::text[], $2::text[]) AS line (queue, key) \

@@ -11,6 +11,7 @@ mod records;
 mod statistics;
 mod steps;
 mod timeline;
+mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,6 +36,7 @@ pub use records::{record, records};
 pub use statistics::statistics;
 pub use steps::step_result;
 pub use timeline::{events, log};
+pub use turns::behind;
 
 /// The most connections that are kept open between reads.
 const IDLE_MAX: usize = 4;

@@ -104,7 +104,11 @@ impl Writer {
     }
 
     /// The turn that what follows takes over. Where it takes none, the line moves up.
-    fn turn_after(&mut self, held: &Held, settlement: &Settlement) -> rusqlite::Result<Option<i64>> {
+    fn turn_after(
+        &mut self,
+        held: &Held,
+        settlement: &Settlement,
+    ) -> rusqlite::Result<Option<i64>> {
         let Some(line) = &held.line else { return Ok(None) };
         if let Next::Enqueue(message) | Next::Await(message, _) = &settlement.next
             && let Some(turn) = message.turn.as_ref().filter(|turn| turn.keeps_place)

@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::event::{Event, LogLine};
 use crate::id::{JobId, PipelineName, QueueName};
 use crate::job::{
-    Awaited, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter, JobPage,
-    JobRecord, PipelineRecord, TaskFilter, TaskRecord,
+    Awaited, Behind, ChildRecord, Count, DeadLetterFilter, DeadLetterRecord, Feed, JobFilter,
+    JobPage, JobRecord, PipelineRecord, TaskFilter, TaskRecord,
 };
 use crate::port::Depth;
 use crate::progress::Progress;
@@ -147,6 +147,10 @@ pub trait Store: Send + Sync {
 
     /// What a job waits for, while it waits for children.
     async fn awaited(&self, job_id: &JobId) -> Result<Option<Awaited>, Error>;
+
+    /// What a job waits for that is in a queue behind others of its key; nothing while it is the
+    /// first of them.
+    async fn behind(&self, job_id: &JobId) -> Result<Option<Behind>, Error>;
 
     /// How many jobs stand at which stage in which state, of one pipeline or of all.
     async fn counts(&self, pipeline: Option<&PipelineName>) -> Result<Vec<Count>, Error>;

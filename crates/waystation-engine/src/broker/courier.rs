@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use waystation_core::contract::Contract;
 use waystation_core::id::{JobId, QueueName, StageId};
 use waystation_core::port::{Error, Purpose, RECEIVE_MAX, Receive};
-use waystation_core::settlement::{Delivery, Ended, Message, NewJob, Next, Settlement, Start, Turn};
+use waystation_core::settlement::{
+    Delivery, Ended, Message, NewJob, Next, Settlement, Start, Turn,
+};
 use waystation_core::state::JobState;
 
 use super::Books;

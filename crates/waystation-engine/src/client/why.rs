@@ -59,6 +59,7 @@ impl Client {
             pauses: pauses::Pauses::default(),
             task: None,
             awaited: None,
+            behind: None,
             depth: None,
             per_minute: None,
             is_brokered: backend.books.is_some(),
@@ -78,6 +79,9 @@ impl Client {
             let filter = TaskFilter { job_id: Some(job_id.clone()), ..TaskFilter::first(1) };
             facts.task = store.tasks(filter).await?.into_iter().next();
             facts.awaited = store.awaited(&job_id).await?;
+        }
+        if in_line {
+            facts.behind = store.behind(&job_id).await?;
         }
         if let Some(stage) = facts.stage.clone().filter(|_| in_line) {
             facts.depth = Some(self.depth(&stage.queue).await?);

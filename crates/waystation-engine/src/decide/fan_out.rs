@@ -14,8 +14,8 @@ use waystation_core::pipeline::{
 use waystation_core::settlement::{Message, NewJob, Next, Parent, Start, Tally, Turn};
 use waystation_core::state::Step;
 
-use super::{hand_to, key};
 use super::onward::{Gone, Leaving, NoWay};
+use super::{hand_to, key};
 use crate::graph::Graph;
 
 /// Why a job cannot be fanned out.

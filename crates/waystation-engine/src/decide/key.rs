@@ -40,6 +40,7 @@ pub fn in_line(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<In
 
 fn key_at(stage: &Stage, params: &Params) -> Result<Option<Key>, Failure> {
     let Some(keyed) = &stage.key else { return Ok(None) };
-    let failed = |error| Failure::new(ErrorKind::Contract, format!("stage `{}`: {error}", stage.id));
+    let failed =
+        |error| Failure::new(ErrorKind::Contract, format!("stage `{}`: {error}", stage.id));
     keyed.key_of(params).map(Some).map_err(failed)
 }

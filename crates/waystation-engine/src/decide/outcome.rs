@@ -305,7 +305,11 @@ fn retry(
         stage: stage.clone(),
         priority: attempt.delivery.priority,
         not_before: Some(not_before),
-        turn: attempt.delivery.key.clone().map(|key| Turn { key, keeps_place: blocks(attempt.stage) }),
+        turn: attempt
+            .delivery
+            .key
+            .clone()
+            .map(|key| Turn { key, keeps_place: blocks(attempt.stage) }),
         body,
     });
     let detail = json!({ "failure": failure, "not_before": not_before.to_string() });

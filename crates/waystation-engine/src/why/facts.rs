@@ -5,7 +5,7 @@ use waystation_core::contract::Contract;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::Failure;
 use waystation_core::id::QueueName;
-use waystation_core::job::{Awaited, JobRecord, TaskRecord};
+use waystation_core::job::{Awaited, Behind, JobRecord, TaskRecord};
 use waystation_core::pipeline::StageKind;
 use waystation_core::port::Depth;
 use waystation_core::state::JobState;
@@ -32,6 +32,8 @@ pub struct Facts {
     pub task: Option<TaskRecord>,
     /// What it waits for, while it waits for children.
     pub awaited: Option<Awaited>,
+    /// What it waits for, while others of its key go before it.
+    pub behind: Option<Behind>,
     /// How much waits in its stage's queue, where that was asked.
     pub depth: Option<Depth>,
     /// How many attempts began at its stage in a minute, of late.
@@ -97,6 +99,9 @@ impl Facts {
             (JobState::Retrying, Some(due)) => self.retry(due),
             (_, Some(until)) => Why::Delayed { until },
             (_, None) => {
+                if let Some(Behind { key, first, ahead }) = self.behind.clone() {
+                    return Why::Behind { key, first, ahead };
+                }
                 let (queue, per_minute) = (self.queue(), self.per_minute);
                 // What is told of the queue may be older than that the job is in it.
                 let ready = self.depth.map(|depth| depth.ready.max(1));

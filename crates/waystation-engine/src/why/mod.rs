@@ -9,7 +9,8 @@ mod words;
 use serde::{Deserialize, Serialize};
 use waystation_core::clock::Timestamp;
 use waystation_core::failure::Failure;
-use waystation_core::id::{QueueName, StageId};
+use waystation_core::id::{JobId, QueueName, StageId};
+use waystation_core::key::Key;
 use waystation_core::state::JobState;
 
 use crate::control::Target;
@@ -128,6 +129,15 @@ pub enum Why {
         /// How many begin there a minute, of late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         per_minute: Option<f64>,
+    },
+    /// Others of its key go before it.
+    Behind {
+        /// The key.
+        key: Key,
+        /// The job that goes first.
+        first: JobId,
+        /// How many go before it, that one among them.
+        ahead: u64,
     },
     /// A broker has it, or will in a moment.
     Away {

@@ -7,7 +7,8 @@ use waystation_core::Params;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::{Event, EventKind};
 use waystation_core::failure::{ErrorKind, Failure};
-use waystation_core::job::{Awaited, JobRecord, TaskRecord};
+use waystation_core::job::{Awaited, Behind, JobRecord, TaskRecord};
+use waystation_core::key::Key;
 use waystation_core::pipeline::StageKind;
 use waystation_core::port::Depth;
 use waystation_core::settlement::{Quorum, Tally};
@@ -57,6 +58,7 @@ fn facts(state: JobState) -> Facts {
         pauses: Pauses::default(),
         task: None,
         awaited: None,
+        behind: None,
         depth: Some(Depth { ready: 90, ..Depth::default() }),
         per_minute: None,
         is_brokered: false,
@@ -194,6 +196,16 @@ fn jobs_in_line_tell_what_is_before_them() {
         &["waits its turn at the broker, in queue `p.work` with 90 ready; of late 30.0 begin a \
            minute, at which all of them take 3 min"],
     );
+    let behind = |ahead| {
+        move |facts: &mut Facts| {
+            let key = Key::new("ip:10.0.0.1").expect("a key");
+            facts.behind = Some(Behind { key, first: "a".into(), ahead });
+        }
+    };
+    let expected = "waits for job `a` before it with the same key `ip:10.0.0.1`";
+    check(JobState::Queued, behind(1), &[expected]);
+    let expected = "waits for job `a` and 2 more before it with the same key `ip:10.0.0.1`";
+    check(JobState::Queued, behind(3), &[expected]);
     check(
         JobState::Queued,
         |facts| facts.abort_wanted = Some("not wanted".into()),

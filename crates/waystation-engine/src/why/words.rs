@@ -23,6 +23,13 @@ impl Why {
             ),
             Self::Paused { .. } | Self::Unserved { .. } => self.obstacle_words(now),
             Self::InQueue { .. } | Self::Away { .. } => self.queue_words(),
+            Self::Behind { key, first, ahead } => {
+                let others = match ahead - 1 {
+                    0 => String::new(),
+                    others => format!(" and {others} more"),
+                };
+                format!("waits for job `{first}`{others}, before it with the same key `{key}`")
+            }
             Self::Failed { stage, at, failure, can_retry } => {
                 let what = failure.as_ref().map_or_else(String::new, |one| format!(": {one}"));
                 let next = if *can_retry {

@@ -76,6 +76,7 @@ pub async fn all(context: &Context) -> Result<Vec<Queue>, Problem> {
             stages,
             ready: 0,
             delayed: 0,
+            behind: 0,
             in_flight: 0,
             oldest_at: None,
             oldest_age_ms: None,
@@ -103,6 +104,7 @@ fn filled(queue: Queue, depth: Depth, now: Timestamp) -> Queue {
     Queue {
         ready: depth.ready,
         delayed: depth.delayed,
+        behind: depth.behind,
         in_flight: depth.leased,
         oldest_at: depth.oldest.map(Moment),
         oldest_age_ms: age.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),

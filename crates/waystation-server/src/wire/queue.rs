@@ -16,6 +16,9 @@ pub struct Queue {
     pub ready: u64,
     /// Held back until a time.
     pub delayed: u64,
+    /// Behind another one of their key.
+    #[serde(default)]
+    pub behind: u64,
     /// In hand: out under a lease.
     pub in_flight: u64,
     /// When the oldest deliverable one came.

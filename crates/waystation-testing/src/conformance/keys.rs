@@ -26,6 +26,12 @@ async fn submit(backend: &Backend, ids: &[&str]) {
     }
 }
 
+/// What a job is behind of: its key, the first job of that, and how many go before it.
+async fn behind(backend: &Backend, job_id: &str) -> Option<(String, String, u64)> {
+    let behind = bounded(backend.store.behind(&job_id.into())).await.expect("it is told");
+    behind.map(|one| (one.key.to_string(), one.first.to_string(), one.ahead))
+}
+
 /// Of each key one is out at a time; other keys go on, and what has no key does.
 pub async fn one_of_a_key_is_out_at_a_time(harness: &mut dyn Harness) {
     let backend = harness.open().await;
@@ -34,8 +40,13 @@ pub async fn one_of_a_key_is_out_at_a_time(harness: &mut dyn Harness) {
     let depth = backend.depth(sample::STAGE).await;
     assert_eq!((depth.ready, depth.behind, depth.leased), (3, 3, 0));
 
+    assert_eq!(behind(&backend, "a3").await, Some(("a".to_owned(), "a1".to_owned(), 2)));
+    assert_eq!(behind(&backend, "a1").await, None);
+    assert_eq!(behind(&backend, "free").await, None);
+
     let first = backend.take(sample::STAGE, 10).await;
     assert_eq!(first.iter().map(job_id_of).collect::<Vec<_>>(), ["a1", "b1", "free"]);
+    assert_eq!(behind(&backend, "a2").await, Some(("a".to_owned(), "a1".to_owned(), 1)));
     assert_eq!(first[0].key, Some(Key::new("a").expect("a key")));
     assert_eq!(first[2].key, None);
     assert!(backend.take(sample::STAGE, 10).await.is_empty());

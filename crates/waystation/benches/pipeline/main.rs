@@ -131,8 +131,7 @@ fn keyed(jobs: usize, rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = engine::runtime()?;
     let schema = |name: &str| format!("bench_{}_{name}", std::process::id());
     let store = |name: &str| format!("{server}?schema={}", schema(name));
-    let forget =
-        |name: &str| Ok(runtime.block_on(bare_postgres::forget(&server, &schema(name)))?);
+    let forget = |name: &str| Ok(runtime.block_on(bare_postgres::forget(&server, &schema(name)))?);
     keyed::measure("postgres", jobs, rounds, store, forget)
 }
 

@@ -43,7 +43,8 @@ fn table(queues: &[Queue], pauses: &[Pause], now: Timestamp, may_act: bool) -> M
             div.scroll { table {
                 thead { tr {
                     th { "Queue" } th { "Read by" } th.number { "Ready" } th.number { "Oldest" }
-                    th.number { "Delayed" } th.number { "In hand" } th.number { "Workers" }
+                    th.number { "Delayed" } th.number { "Behind" }
+                    th.number { "In hand" } th.number { "Workers" }
                     @if may_act { th { span.hidden { "Pause" } } }
                 } }
                 tbody { @for queue in queues { (row(queue, pauses, now, may_act)) } }
@@ -72,6 +73,9 @@ fn row(queue: &Queue, pauses: &[Pause], now: Timestamp, may_act: bool) -> Markup
                 None => span.faint { "–" },
             } }
             td.number data-label="Delayed" { (badge::count(queue.delayed)) }
+            td.number data-label="Behind" title="behind another one of their key" {
+                (badge::count(queue.behind))
+            }
             td.number data-label="In hand" { (badge::count(queue.in_flight)) }
             td.number data-label="Workers" { span.text-failed[unserved] { (queue.workers) } }
             @if may_act { td.act { @if !is_paused {

@@ -42,6 +42,7 @@ impl World {
         agree(subject.events(job_id), reference.events(job_id)).await;
         agree(subject.log(job_id), reference.log(job_id)).await;
         agree(subject.awaited(job_id), reference.awaited(job_id)).await;
+        agree(subject.behind(job_id), reference.behind(job_id)).await;
         for visit in 1..=3 {
             let theirs = reference.children(job_id, visit, 0, ALL);
             agree(subject.children(job_id, visit, 0, ALL), theirs).await;

@@ -73,10 +73,11 @@ pub const WORKERS: [Column; 8] = [
 ];
 
 /// Of queues.
-pub const QUEUES: [Column; 7] = [
+pub const QUEUES: [Column; 8] = [
     column("queue", 20, 255),
     column("ready", 7, 100),
     column("delayed", 7, 70),
+    column("behind", 6, 40),
     column("running", 7, 90),
     column("oldest", 6, 80),
     column("workers", 7, 60),
@@ -199,6 +200,7 @@ pub fn queues(snapshot: &Snapshot) -> Vec<Row> {
             plain(&queue.queue),
             count(queue.ready, Color::Reset),
             count(queue.delayed, Color::Yellow),
+            count(queue.behind, Color::Reset),
             count(queue.in_flight, Color::Cyan),
             plain(&age(queue.oldest_at, now)),
             count(queue.workers, Color::Reset),
