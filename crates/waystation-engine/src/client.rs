@@ -8,6 +8,9 @@ mod sources;
 mod submission;
 mod why;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use waystation_core::Params;
 use waystation_core::contract;
 use waystation_core::failure::Failure;
@@ -23,6 +26,7 @@ use crate::control::{Pause, View};
 use crate::decide::{self, Answer, Plan, Refusal};
 use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
+use crate::lanes;
 use crate::worker::offload;
 
 pub use depths::Depths;
@@ -31,6 +35,10 @@ pub use letters::{JobError, RetryWith};
 pub use sources::{SourceError, SourceStanding};
 pub use submission::{Submission, SubmitError};
 pub use why::Explained;
+
+/// How often is looked whether a lane has room, and how long at most.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const PATIENCE_MAX: Duration = Duration::from_hours(1);
 
 /// Asks things of a backend.
 #[derive(Clone)]
@@ -86,6 +94,9 @@ impl Client {
     /// Each job stands alone where another one has its dedupe key: the answers, in the order of
     /// the submissions, tell what was created and what was not. The children of a job that was
     /// replaced are aborted after it.
+    ///
+    /// Where a stage has a `lane_limit` and as many wait there, nothing is written:
+    /// [`SubmitError::Full`]. [`Self::submit_within`] waits for room.
     pub async fn submit(
         &self,
         graph: &Graph,
@@ -104,6 +115,9 @@ impl Client {
         }
         let mut jobs: Vec<_> =
             plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();
+        if let Some(full) = lanes::look(&self.backend, graph, &jobs).await? {
+            return Err(full.into());
+        }
         let mut submitted = Vec::with_capacity(jobs.len());
         while !jobs.is_empty() {
             let rest = jobs.split_off(jobs.len().min(SETTLE_MAX));
@@ -115,6 +129,24 @@ impl Client {
             submitted.extend(answers);
         }
         Ok(submitted)
+    }
+
+    /// The same, and where a lane is full it waits so long for room before it says so.
+    pub async fn submit_within(
+        &self,
+        graph: &Graph,
+        submissions: Vec<Submission>,
+        patience: Duration,
+    ) -> Result<Vec<Submitted>, SubmitError> {
+        let until = Instant::now() + patience.min(PATIENCE_MAX);
+        loop {
+            match self.submit(graph, submissions.clone()).await {
+                Err(SubmitError::Full(_)) if Instant::now() < until => {
+                    tokio::time::sleep_until(until.min(Instant::now() + LOOK_AGAIN)).await;
+                }
+                answered => return answered,
+            }
+        }
     }
 
     /// Refuses what is for a pipeline that is drained, as far as that is known: at most a second

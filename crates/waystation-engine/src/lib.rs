@@ -16,6 +16,7 @@ mod definition;
 mod engine;
 mod graph;
 mod janitor;
+mod lanes;
 mod lease_keeper;
 mod pipelines;
 mod progress_keeper;
@@ -36,4 +37,5 @@ pub use client::{
 pub use definition::{Definition, DefinitionError, Environment, Registry};
 pub use engine::{Engine, EngineError, Handle, Options, Sources};
 pub use graph::Graph;
+pub use lanes::Full;
 pub use pipelines::{Pipelines, Role};

@@ -38,6 +38,8 @@ pub enum Code {
     LeaseLost,
     /// The pipeline takes no new jobs for now.
     Draining,
+    /// As many jobs wait as may.
+    Full,
     /// Somebody paused what was asked.
     Paused,
     /// More is asked for at a time than is served.
@@ -52,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::CrossOrigin,
@@ -66,6 +68,7 @@ impl Code {
         Self::Conflict,
         Self::LeaseLost,
         Self::Draining,
+        Self::Full,
         Self::Paused,
         Self::TooMany,
         Self::TimedOut,
@@ -86,12 +89,15 @@ impl Code {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Conflict | Self::LeaseLost | Self::Draining => StatusCode::CONFLICT,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::Full => StatusCode::TOO_MANY_REQUESTS,
             Self::Paused | Self::TimedOut | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
+
+/// After so many seconds a full lane may have room.
+const FULL_RETRY: u64 = 1;
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -140,6 +146,9 @@ impl IntoResponse for Problem {
         if self.code == Code::Unauthenticated {
             let bearer = HeaderValue::from_static("Bearer realm=\"waystation\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if self.code == Code::Full {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(FULL_RETRY));
         }
         // For the layers around, which may have another form for it.
         response.extensions_mut().insert(self);

@@ -57,6 +57,8 @@ pub struct Stage {
     pub form: Form,
     /// How the stage waits for children, when they come together here.
     pub join: Option<Join>,
+    /// How many may wait in its queue before what is submitted from outside is held back.
+    pub lane_limit: Option<u32>,
     /// By what jobs are told apart here that run one at a time, in order.
     pub key: Option<Keyed>,
     /// Whether values of its output that are too large to travel lie apart as blobs.
@@ -144,6 +146,7 @@ impl Stage {
             form: Form::default(),
             join: None,
             key: None,
+            lane_limit: None,
             offload: false,
             schedule: None,
             when: None,

@@ -13,6 +13,7 @@ use super::{Client, SourceError};
 use crate::control::Pause;
 use crate::definition::{DefinitionError, Registry};
 use crate::graph::Graph;
+use crate::lanes::{self, Full};
 use crate::sources::{self, SourceId};
 
 /// A hook of the newest version of its pipeline.
@@ -44,6 +45,9 @@ pub enum HookError {
         /// Why.
         reason: String,
     },
+    /// As many jobs wait where its items begin as may.
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The pipeline cannot be read here, or its stage is not ready.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -97,6 +101,9 @@ impl Client {
             return Err(Refusal::TooLarge(why).into());
         }
         let jobs = self.plan_all(graph, stage, items)?;
+        if let Some(full) = lanes::look(&self.backend, graph, &jobs).await? {
+            return Err(full.into());
+        }
         Ok(self.backend.queue.submit(jobs, None).await?)
     }
 

@@ -12,6 +12,7 @@ use waystation_core::trace::Traceparent;
 use crate::decide::{self, Plan};
 use crate::definition::Registry;
 use crate::graph::Graph;
+use crate::lanes::Full;
 
 /// The longest job id that is taken from outside.
 const JOB_ID_BYTES_MAX: usize = 200;
@@ -129,6 +130,9 @@ pub enum SubmitError {
     /// The params are more than the queue takes.
     #[error("{0} (hint: put large values into files or blobs, and where they are into the params)")]
     TooLarge(port::Error),
+    /// As many wait where it begins as may.
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The store did not take it.
     #[error(transparent)]
     Store(port::Error),

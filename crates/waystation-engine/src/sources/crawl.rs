@@ -17,9 +17,12 @@ use super::worker::Ended;
 use crate::backend::Backend;
 use crate::control::locks::Lock;
 use crate::definition::Definition;
+use crate::lanes;
 
 /// The wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often is looked whether there is room for what was found.
+const ROOM_PAUSE: Duration = Duration::from_millis(200);
 /// How often what a crawl has found is written down while it looks.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -137,6 +140,7 @@ impl Crawling<'_> {
         checkpoint: Option<Value>,
         tally: &mut Tally,
     ) -> Result<Vec<String>, Ended> {
+        self.await_room(key, &planned).await?;
         loop {
             let held = self.lock.held().await;
             let checkpoint = checkpoint
@@ -169,6 +173,27 @@ impl Crawling<'_> {
                 Err(error) => return Err(Ended::Store(error)),
             }
         }
+    }
+
+    /// Waits for room where these jobs start. Whoever is to end has what was found become jobs
+    /// without.
+    async fn await_room(&self, key: &str, planned: &[Planned]) -> Result<(), Ended> {
+        let jobs: Vec<_> = planned.iter().map(|one| one.job.clone()).collect();
+        let mut is_told = false;
+        while !self.drain.is_cancelled() {
+            match lanes::look(self.backend, self.definition.graph(), &jobs).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(full)) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::info!(source = key, %full, "found items wait");
+                    }
+                    let _ = self.drain.run_until_cancelled(tokio::time::sleep(ROOM_PAUSE)).await;
+                }
+                Err(error) if error.retryable() => self.wait_for_store(key, &error).await,
+                Err(error) => return Err(Ended::Store(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Lays letters with the dead letters, for as long as the store is away.

@@ -28,7 +28,7 @@ impl Why {
                     0 => String::new(),
                     others => format!(" and {others} more"),
                 };
-                format!("waits for job `{first}`{others}, before it with the same key `{key}`")
+                format!("waits for job `{first}`{others} before it with the same key `{key}`")
             }
             Self::Failed { stage, at, failure, can_retry } => {
                 let what = failure.as_ref().map_or_else(String::new, |one| format!(": {one}"));

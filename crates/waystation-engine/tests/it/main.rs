@@ -10,6 +10,8 @@ mod deadlines;
 mod explaining;
 mod families;
 mod flow;
+mod keys;
+mod lanes;
 mod operations;
 mod passing;
 mod pauses;

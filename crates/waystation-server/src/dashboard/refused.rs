@@ -101,7 +101,7 @@ fn title(problem: &Problem) -> &'static str {
         Code::Conflict | Code::LeaseLost | Code::Draining | Code::Paused => {
             "This cannot be done now"
         }
-        Code::TooMany => "Too much at a time",
+        Code::TooMany | Code::Full => "Too much at a time",
         Code::TimedOut => "It took too long",
         Code::Unavailable => "The store cannot be reached",
         Code::Internal => "Something went wrong here",

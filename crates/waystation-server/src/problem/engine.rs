@@ -47,6 +47,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Store(error) | SubmitError::TooLarge(error) => error.into(),
+            SubmitError::Full(full) => Self::new(Code::Full, full.to_string()),
             SubmitError::Draining { .. } => Self::new(Code::Draining, error.to_string()),
             other => Self::new(Code::Invalid, other.to_string()),
         }
@@ -106,6 +107,7 @@ impl From<HookError> for Problem {
             }
             HookError::Unknown(_) => Code::NotFound,
             HookError::Paused { .. } => Code::Paused,
+            HookError::Full(_) => Code::Full,
             HookError::Refused(Unheard::Unproven(_)) => Code::Unauthenticated,
             HookError::Refused(Unheard::Unreadable(_)) => Code::BadRequest,
             HookError::Refused(Unheard::Misfit(_)) => Code::Invalid,

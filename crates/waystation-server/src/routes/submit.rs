@@ -51,6 +51,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
             content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "The dedupe key is another job's, or the pipeline is drained"),
+        (status = 429, body = Problem, content_type = "application/problem+json",
+            description = "As many jobs wait at the stage as may: nothing is written",
+            headers(("Retry-After" = String, description = "Seconds"))),
         Problem
     )
 )]

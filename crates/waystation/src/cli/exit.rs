@@ -145,6 +145,7 @@ impl From<Submit> for Error {
     fn from(error: Submit) -> Self {
         match error {
             Submit::Store(error) => error.into(),
+            Submit::Full(full) => Self::failed(full.to_string()),
             other => Self::usage(other.to_string()),
         }
     }

@@ -1,13 +1,14 @@
 //! `waystation submit`: new jobs for a pipeline.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use waystation::Rejected;
 use waystation::core::clock::Timestamp;
 use waystation::core::pipeline::Pipeline;
 use waystation::core::port::SETTLE_MAX;
 use waystation::core::settlement::{Priority as Number, priority};
+use waystation::server::Code;
 use waystation::server::wire::{
     ManyJobs, Moment, NewJob, PipelineText, PipelineVersion, Priority, SubmitOutcome, SubmittedJob,
     SubmittedJobs, WhenDuplicate,
@@ -24,6 +25,10 @@ use super::{out, timing, watch};
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A year.
 const DELAY_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
+
+/// An hour, and how often is looked whether there is room.
+const ROOM_SECONDS_MAX: u64 = 3_600;
+const ROOM_PAUSE: Duration = Duration::from_millis(200);
 
 /// What `submit` is told.
 #[derive(clap::Args)]
@@ -60,6 +65,10 @@ pub struct Arguments {
     /// The job's id, instead of a new one
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     job_id: Option<String>,
+    /// Where as many jobs wait at their stage as may, wait so long for room
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=ROOM_SECONDS_MAX))]
+    wait_for_room: u64,
     /// Follow the jobs to their end
     #[arg(long)]
     watch: bool,
@@ -91,7 +100,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
             break;
         }
         let sent = jobs.len();
-        let answers = site.post::<SubmittedJobs>(&["jobs"], &ManyJobs { jobs }).await;
+        let answers = send(&site, jobs, arguments.wait_for_room).await;
         let answers = answers.map_err(|refusal| unanswered(refusal, sent, submitted))?.jobs;
         submitted += answers.len();
         for answer in answers {
@@ -110,6 +119,21 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
         return Ok(outcome.and(watch::follow(&site, &job_ids, global).await?));
     }
     Ok(outcome)
+}
+
+/// Submits a batch, again while its lane is full and there is time left.
+async fn send(site: &Site, jobs: Vec<NewJob>, seconds: u64) -> Result<SubmittedJobs, Refusal> {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let batch = ManyJobs { jobs };
+    loop {
+        match site.post::<SubmittedJobs>(&["jobs"], &batch).await {
+            // Nothing of it was written.
+            Err(refusal) if refusal.code() == Some(Code::Full) && Instant::now() < until => {
+                tokio::time::sleep(ROOM_PAUSE).await;
+            }
+            answered => return answered,
+        }
+    }
 }
 
 /// The pipeline that jobs are for, and its version where that is known.

@@ -8,7 +8,7 @@ use crate::id::QueueName;
 use crate::pipeline::{OnStageFailure, ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "id",
     "type",
     "settings",
@@ -23,6 +23,7 @@ const KEYS: [&str; 19] = [
     "form",
     "join",
     "key",
+    "lane_limit",
     "offload",
     "schedule",
     "enabled",
@@ -82,6 +83,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     stage.form = read_form(&fields, problems);
     stage.join = join::read(&fields, problems);
     stage.key = keyed::read(&fields, problems);
+    stage.lane_limit = fields.whole("lane_limit", 1..=COUNT_MAX, problems);
     stage.schedule = schedule::read(&fields, problems);
     if let Some(offload) = fields.boolean("offload", problems) {
         stage.offload = offload;

@@ -36,13 +36,19 @@ pub(super) fn check(
             );
             findings.stage(index, "offload", Problem::new(message));
         }
+        let kind_has_no_queue = matches!(kind, StageKind::Manual | StageKind::Source);
         if !matches!(kind, StageKind::Worker | StageKind::Remote) {
             check_attempts(index, stage, findings);
+            let (id, kind) = (&stage.id, &stage.kind);
             if stage.key.is_some() {
-                let (id, kind) = (&stage.id, &stage.kind);
                 let message =
                     format!("stage `{id}` has a `key`, but its type `{kind}` keeps no order");
                 findings.stage(index, "key", Problem::new(message));
+            }
+            if stage.lane_limit.is_some() && kind_has_no_queue {
+                let message =
+                    format!("stage `{id}` has a `lane_limit`, but its type `{kind}` has no queue");
+                findings.stage(index, "lane_limit", Problem::new(message));
             }
         }
         if let Some(problem) = check_schedule(stage, kind, catalog) {

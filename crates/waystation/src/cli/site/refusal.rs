@@ -108,6 +108,7 @@ impl From<Refusal> for Error {
             Code::Conflict
             | Code::LeaseLost
             | Code::Paused
+            | Code::Full
             | Code::TooMany
             | Code::TimedOut
             | Code::Unavailable
