@@ -121,9 +121,8 @@ mod tests {
         ];
         for (text, hash, partitions) in vectors {
             assert_eq!(super::hash(text), hash, "{text}");
-            let numbers = [2, 3, 4, 7, 16].map(|number| {
-                key(text).partition(NonZeroU32::new(number).expect("above zero"))
-            });
+            let numbers = [2, 3, 4, 7, 16]
+                .map(|number| key(text).partition(NonZeroU32::new(number).expect("above zero")));
             assert_eq!(numbers, partitions, "{text}");
         }
     }
