@@ -144,7 +144,10 @@ impl Shared {
             lapin::Result::Ok(())
         };
         let _ = tokio::time::timeout(CLOSE_MAX, cancelling).await;
-        let _ = tokio::time::timeout(self.options.drain, self.until_nobody_has_any()).await;
+        // With its last handle gone nobody can acknowledge; only dead letters are under way.
+        let drain = self.options.drain;
+        let drain = if self.handles.strong_count() > 0 { drain } else { drain.min(CLOSE_MAX) };
+        let _ = tokio::time::timeout(drain, self.until_nobody_has_any()).await;
     }
 
     async fn until_nobody_has_any(&self) {

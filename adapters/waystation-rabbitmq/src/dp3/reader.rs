@@ -5,7 +5,7 @@
 //! still be acknowledged); *quiet*, for good.
 
 use std::num::NonZeroU16;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use lapin::options::{BasicAckOptions, BasicNackOptions};
@@ -102,6 +102,8 @@ pub(super) struct Shared {
     /// Something was ended.
     pub ended: Notify,
     pub stopping: CancellationToken,
+    /// Those who may acknowledge.
+    pub handles: Weak<DropGuard>,
     /// True once nothing is consumed any more.
     pub quiet: watch::Sender<bool>,
 }
@@ -120,6 +122,7 @@ impl TaskQueueReader {
             arrived: Notify::new(),
             ended: Notify::new(),
             stopping,
+            handles: Arc::downgrade(&guard),
             quiet: watch::Sender::new(false),
         });
         tokio::spawn(Arc::clone(&shared).keep_consuming());

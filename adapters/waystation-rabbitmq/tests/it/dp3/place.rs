@@ -65,9 +65,13 @@ impl Place {
     }
 
     pub async fn declare(&self, lane_limit: u32) {
+        self.declare_for(self.workers, lane_limit).await;
+    }
+
+    pub async fn declare_for(&self, workers: NonZeroU16, lane_limit: u32) {
         let lane_limit = NonZeroU32::new(lane_limit).expect("above zero");
         let options = topology::Options { lane_limit };
-        self.topology().declare(self.workers, &options).await.expect("declared");
+        self.topology().declare(workers, &options).await.expect("declared");
     }
 
     pub fn topology(&self) -> Topology {

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use waystation_rabbitmq::dp3::reader::{Ack, Options};
-use waystation_rabbitmq::dp3::{Action, Control, Feed, Lane, Message};
+use waystation_rabbitmq::dp3::{Action, Control, Feed, Lane, Message, TaskQueueReader};
 
 use super::place::{Place, eid, nothing, take, task};
 use crate::broker::WAIT_MAX;
@@ -58,6 +58,17 @@ async fn what_is_not_acknowledged_comes_again_and_its_tag_is_stale() {
     assert!(second.acknowledge(again.tag).await);
     drop(second);
     place.until_count("worker-0", 0).await;
+}
+
+#[tokio::test]
+async fn reader_that_is_dropped_keeps_nothing_to_itself() {
+    let place = Place::new(1).await;
+    place.writer(WAIT_MAX).put(&task(1), Lane::Normal).await.expect("put");
+    // One that would wait longer than this test does for whoever has something of it.
+    let reader = TaskQueueReader::start(&place.broker, place.app.clone(), 0, Options::default());
+    take(&reader).await;
+    drop(reader);
+    assert!(take(&place.reader(0)).await.redelivered);
 }
 
 #[tokio::test]

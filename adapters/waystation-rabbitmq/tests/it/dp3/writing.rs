@@ -81,15 +81,26 @@ async fn missing_exchange_and_missing_queue_heal_when_they_appear() {
     let (put, ()) = tokio::join!(waiting, declaring);
     put.expect("the exchange is there by now");
     // Two workers more than was declared for.
-    let options = Options { patience: SHORT, ..Options::default() };
-    let three = NonZeroU16::new(3).expect("above zero");
-    let three = TaskQueueWriter::new(&place.broker, place.app.clone(), three, options);
+    let number = NonZeroU16::new(3).expect("above zero");
+    let writer_of_three = |patience| {
+        let options = Options { patience, ..Options::default() };
+        TaskQueueWriter::new(&place.broker, place.app.clone(), number, options)
+    };
+    let three = writer_of_three(SHORT);
     let missed = three.broadcast(&task(1), Lane::Normal).await.expect_err("two are not there");
     assert_eq!(missed.reached, [0]);
     let missing: Vec<u16> = missed.missed.iter().map(|(worker, _)| *worker).collect();
     assert_eq!(missing, [1, 2]);
     assert!(matches!(missed.missed[0].1, Error::Unroutable { worker: 1, .. }), "{missed}");
     assert!(missed.to_string().starts_with("2 of 3 workers did not get it; worker 1:"));
+    let patient = writer_of_three(WAIT_MAX);
+    let waiting = patient.broadcast(&message, Lane::Normal);
+    let declaring = async {
+        tokio::time::sleep(SHORT).await;
+        place.declare_for(number, 10).await;
+    };
+    let (reached, ()) = tokio::join!(waiting, declaring);
+    reached.expect("their queues are there by now");
 }
 
 #[tokio::test]
