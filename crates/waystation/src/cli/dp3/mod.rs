@@ -36,8 +36,7 @@ struct Target {
     /// The name of the DP3 application
     #[arg(value_name = "APP", value_parser = |text: &str| App::new(text))]
     app: App,
-    /// The broker: amqp://USER:PASSWORD@HOST/VHOST [default: that of --queue]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = BROKER_HELP)]
     broker: Option<String>,
 }
 
@@ -60,6 +59,7 @@ pub struct Sending {
     lines: Lines,
 }
 
+const BROKER_HELP: &str = "The broker: amqp://USER:PASSWORD@HOST/VHOST [default: that of --queue]";
 /// A day.
 const TIMEOUT_SECONDS_MAX: u64 = 24 * 60 * 60;
 

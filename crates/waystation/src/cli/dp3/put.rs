@@ -68,8 +68,8 @@ async fn send(writer: TaskQueueWriter, worker: u16, lines: Vec<Line>, lane: Lane
 
 fn tell(sent: &[Sent], origin: &str, global: &Global) {
     for Sent { worker, put, failed } in sent {
-        if global.json {
-            put.iter().for_each(|line| out::json(&json!({ "line": line, "worker": worker })));
+        for line in put.iter().filter(|_| global.json) {
+            out::json(&json!({ "line": line, "worker": worker }));
         }
         let Some((line, error, untried)) = failed else { continue };
         if global.json {
