@@ -166,6 +166,9 @@ impl TaskQueueReader {
 
     /// Acknowledges a message whose work is done. False when it is not ours any more: its channel
     /// broke, it was ended before, or the reader is quiet. Then it comes again, here or elsewhere.
+    /// True says that it is sent: a broker confirms no acknowledgement, and one that is lost with
+    /// its connection has the message come again as well. Given up half-way, either may hold.
+    ///
     /// With [`Ack::Early`] there is nothing left to do, and it is true.
     pub async fn acknowledge(&self, tag: Tag) -> bool {
         if self.shared.options.ack == Ack::Early {

@@ -23,7 +23,10 @@ pub struct Busy {
 impl fmt::Display for Busy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { queue, messages, consumers } = self;
-        write!(formatter, "queue `{queue}` has {messages} messages and {consumers} consumers")
+        write!(
+            formatter,
+            "queue `{queue}` is in use (messages: {messages}, consumers: {consumers})"
+        )
     }
 }
 

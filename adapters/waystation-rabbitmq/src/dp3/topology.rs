@@ -44,6 +44,8 @@ pub enum Error {
         app: App,
         /// For how many workers it was looked.
         workers: NonZeroU16,
+        /// How much was looked for.
+        wanted: usize,
         /// What is not there.
         missing: Vec<Missing>,
     },
@@ -191,7 +193,9 @@ impl Topology {
                 return Ok(());
             }
             let Some(delay) = delays.next() else {
-                return Err(Error::NotDeclared { app: self.app.clone(), workers, missing });
+                let (app, wanted) =
+                    (self.app.clone(), wanted.exchanges.len() + wanted.queues.len());
+                return Err(Error::NotDeclared { app, workers, wanted, missing });
             };
             tracing::warn!(app = %self.app, ?delay, missing = join(&missing), "not declared yet");
             tokio::time::sleep(*delay).await;

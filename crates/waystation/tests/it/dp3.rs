@@ -86,7 +86,7 @@ fn dp3_queues_are_declared_checked_and_deleted() {
     let seen = place.run(&check).exits(1);
     seen.says(&format!("exchange `{name}-control-exchange` is not declared"))
         .says(&format!("queue `{name}-worker-1-pri` is not declared"))
-        .says("12 of what it needs is not declared (hint:");
+        .says("12 of 12 exchanges and queues are not declared (hint:");
     for _ in 0..2 {
         let seen = place.run(&["dp3", "declare", name, "--workers", "2"]).exits(0);
         assert_eq!(seen.stdout, format!("{name}: 4 exchanges and 9 queues are declared\n"));
@@ -100,11 +100,11 @@ fn dp3_queues_are_declared_checked_and_deleted() {
     let task = r#"{"etype":"A","eid":1,"delete":true}"#;
     place.run_with(&["dp3", "put", name, "--workers", "2", "-"], task).exits(0);
     let delete = ["dp3", "declare", name, "--delete"];
-    place.run(&delete).exits(1).says("has 1 messages and 0 consumers").says("--force");
+    place.run(&delete).exits(1).says("is in use (messages: 1, consumers: 0)").says("--force");
     let seen = place.run(&[&delete[..], &["--force", "--json"]].concat()).exits(0);
     let told = &objects(&seen.stdout)[0];
     assert_eq!((told["deleted"].as_array().map(Vec::len), &told["messages"]), (Some(9), &json!(1)));
-    place.run(&check).exits(1).says("12 of what it needs is not declared");
+    place.run(&check).exits(1).says("12 of 12 exchanges and queues are not declared");
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn nothing_that_somebody_wants_is_taken_away_unless_it_is_forced() {
     let error = place.topology().delete(0, false).await.expect_err("there are tasks");
     let Error::Busy { busy } = &error else { panic!("{error:?}") };
     assert_eq!((busy.len(), busy[0].messages), (3, 1));
-    assert!(error.to_string().contains("has 1 messages and 0 consumers"), "{error}");
+    assert!(error.to_string().contains("is in use (messages: 1, consumers: 0)"), "{error}");
     assert_eq!(place.count("worker-2").await, 1);
     let removed = place.topology().delete(0, true).await.expect("forced");
     assert_eq!((removed.queues.len(), removed.messages), (13, 3));

@@ -32,9 +32,9 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let delays: &[Duration] = if wait { &CHECK_DELAYS } else { &[] };
     let app = target.app.as_str();
     let checked = Topology::new(&broker, target.app.clone()).check(workers, delays).await;
-    let missing = match checked {
-        Ok(()) => Vec::new(),
-        Err(Wrong::NotDeclared { missing, .. }) => missing,
+    let (missing, all) = match checked {
+        Ok(()) => (Vec::new(), 0),
+        Err(Wrong::NotDeclared { missing, wanted, .. }) => (missing, wanted),
         Err(Wrong::Broker(error)) => return Err(error.into()),
         Err(other) => return Err(Error::failed(other.to_string())),
     };
@@ -50,6 +50,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<Outcome, Error
     let lines: Vec<_> = missing.iter().map(ToString::to_string).collect();
     let hint = global.command(&format!("dp3 declare {app} --workers {workers}"));
     let count = missing.len();
-    let message = format!("{app}: {count} of what it needs is not declared (hint: `{hint}`)");
+    let message =
+        format!("{app}: {count} of {all} exchanges and queues are not declared (hint: `{hint}`)");
     Err(Error::failed(message).after_lines(&lines))
 }
