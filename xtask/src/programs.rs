@@ -15,7 +15,10 @@ use crate::services;
 
 /// A program that tests need.
 struct Program {
+    /// Stands in the names of the tests that need it, and in the variable that tells where it is.
     name: &'static str,
+    /// What it is called on the disk.
+    file: &'static str,
     from: Origin,
     /// With these arguments it does what tests need it for: being there is not enough.
     trial: &'static [&'static str],
@@ -33,12 +36,14 @@ enum Origin {
 
 impl Program {
     const fn new(name: &'static str, from: Origin) -> Self {
-        Self { name, from, trial: &[] }
+        Self { name, file: name, from, trial: &[] }
     }
 }
 
 const ALL: &[Program] = &[
     Program::new("chromedriver", Origin::Debian(&["chromium", "chromium-driver"])),
+    // The library of DP3. Tests want the Python beside its program; `dp3` alone is in many names.
+    Program { file: "dp3", ..Program::new("dp_cubed", Origin::PyPi("dp-cubed==0.10.0")) },
     Program::new("pgbouncer", Origin::Debian(&["pgbouncer"])),
     Program::new("promtool", Origin::Debian(&["prometheus"])),
     Program::new("schemathesis", Origin::PyPi("schemathesis==4.32.5")),
@@ -52,9 +57,8 @@ const ALL: &[Program] = &[
     ),
     // Namespaces may be forbidden.
     Program {
-        name: "unshare",
-        from: Origin::Debian(&["util-linux"]),
         trial: &["--uts", "--net", "--pid", "--fork", "--mount-proc", "true"],
+        ..Program::new("unshare", Origin::Debian(&["util-linux"]))
     },
     Program::new("weed", Origin::Elsewhere),
 ];
@@ -127,7 +131,7 @@ impl Program {
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let places = env::split_paths(&path).chain(SYSTEM_PLACES.iter().map(PathBuf::from));
-        places.map(|place| place.join(self.name)).any(|path| path.is_file())
+        places.map(|place| place.join(self.file)).any(|path| path.is_file())
     }
 
     /// Whether the caller says where it is.
@@ -146,11 +150,11 @@ impl Program {
 
     /// Where it is when it was installed for this checkout alone.
     fn own_place(&self, root: &Path) -> PathBuf {
-        self.environment(root).join("bin").join(self.name)
+        self.environment(root).join("bin").join(self.file)
     }
 
     fn passes_its_trial(&self) -> bool {
-        let mut trial = Command::new(self.name);
+        let mut trial = Command::new(self.file);
         trial.args(self.trial).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         trial.status().is_ok_and(|status| status.success())
     }

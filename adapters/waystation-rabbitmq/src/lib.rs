@@ -5,8 +5,11 @@
 //! acknowledged. A crash in between repeats the hop, which the ledger that reads the journal
 //! recognises. What travels is the contract as plain JSON in durable queues, persistent, through
 //! the default exchange, so that any program can stand between two of our stages.
+//!
+//! [`dp3`] speaks with the task queues of DP3 instead, as DP3 does.
 
 mod bus;
+pub mod dp3;
 mod error;
 mod inspection;
 mod journal;

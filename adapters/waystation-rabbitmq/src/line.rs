@@ -23,6 +23,7 @@ use crate::link::Link;
 use crate::publisher::{DELIVERIES, NOT_BEFORE, Outgoing};
 use crate::topology::{QueueKey, Role};
 
+pub use consuming::patience;
 pub use fetched::Fetched;
 use tags::Tags;
 

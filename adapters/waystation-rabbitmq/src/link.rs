@@ -104,7 +104,8 @@ impl Link {
         explain(&self.name, error)
     }
 
-    fn down(&self) -> Error {
+    /// That there is no session.
+    pub fn down(&self) -> Error {
         Error::Unavailable { name: self.name.clone(), message: "not connected".to_owned() }
     }
 

@@ -32,7 +32,7 @@ const JOURNAL_PREFETCH: u16 = 100;
 
 /// Brokers that know it let a delivery stay unacknowledged as long as it must: an attempt may take
 /// days. Older ones have the limit in their configuration only.
-fn patience() -> FieldTable {
+pub fn patience() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-consumer-timeout".into(), AMQPValue::LongLongInt(i64::from(i32::MAX)));
     arguments

@@ -4,6 +4,7 @@
 
 mod broker;
 mod deliveries;
+mod dp3;
 mod journal;
 mod settlements;
 mod signals;

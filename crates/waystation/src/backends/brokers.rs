@@ -70,8 +70,9 @@ async fn inspect_rabbitmq(url: &str) -> Result<Vec<Finding>, OpenError> {
     found.map_err(|source| OpenError::Port { url: shown(url), source })
 }
 
+/// Reads the URL of a broker.
 #[cfg(feature = "rabbitmq")]
-fn rabbitmq_options(url: &str) -> Result<waystation_rabbitmq::Options, OpenError> {
+pub fn rabbitmq_options(url: &str) -> Result<waystation_rabbitmq::Options, OpenError> {
     let refused = |message| OpenError::Url(format!("queue URL `{}`: {message}", shown(url)));
     waystation_rabbitmq::Options::parse(url).map_err(refused)
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod blobs;
 mod brokers;
+#[cfg(feature = "rabbitmq")]
+pub mod dp3;
 mod stores;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,8 @@ mod dead;
 #[cfg(feature = "images")]
 mod demo;
 mod doctor;
+#[cfg(feature = "rabbitmq")]
+mod dp3;
 mod engine;
 mod engines;
 mod executors;
@@ -114,6 +116,10 @@ enum Verb {
     Audit(audit::Arguments),
     /// Look whether stores can be relied on: settings, rights, room, clocks.
     Doctor(doctor::Arguments),
+    /// Declare, check and feed the task queues of DP3.
+    #[cfg(feature = "rabbitmq")]
+    #[command(subcommand)]
+    Dp3(dp3::Verb),
     /// See what a stage's `type:` may be, and its settings.
     #[command(subcommand)]
     Executors(executors::Verb),
@@ -140,6 +146,8 @@ impl Verb {
             Self::Doctor(_) => {
                 Some(("doctor", "it looks at stores and brokers (hint: --store URL)"))
             }
+            #[cfg(feature = "rabbitmq")]
+            Self::Dp3(_) => Some(("dp3", "it speaks with a broker (hint: --broker URL)")),
             _ => None,
         }
     }
@@ -214,6 +222,8 @@ async fn dispatch(verb: Verb, global: &Global) -> Result<Outcome, Error> {
         Verb::Operations(verb) => operations::run(verb, global).await,
         Verb::Tokens(verb) => tokens::run(verb, global).await,
         Verb::Doctor(arguments) => doctor::run(arguments, global).await,
+        #[cfg(feature = "rabbitmq")]
+        Verb::Dp3(verb) => dp3::run(verb, global).await,
         Verb::Executors(verb) => executors::run(&verb, global),
         Verb::Health(arguments) => health::run(&arguments, global).await,
         Verb::Config(verb) => Ok(config::run(&verb, global)),

@@ -12,6 +12,8 @@ mod contentflow;
 mod crash;
 mod dashboard;
 mod doctor;
+#[cfg(feature = "rabbitmq")]
+mod dp3;
 mod engines;
 mod faults;
 mod full_disk;
