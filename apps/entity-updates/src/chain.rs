@@ -6,9 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use waystation::core::settlement::priority;
-use waystation::{
-    App, AppError, Client, Context, ErrorKind, Failure, JobId, OpenApp, Submission, Submitted,
-};
+use waystation::{App, AppError, Client, Context, Failure, JobId, OpenApp, Submission, Submitted};
 
 use crate::entities::Entities;
 use crate::hooks::{Link, follow_ups};
@@ -89,13 +87,9 @@ async fn apply(
     // What follows of it follows also when it was applied before: the worker may have died between
     // the two. Each follow-up has an id of its own, under which it is submitted once.
     let followed = follow_ups(links, &update);
-    let applied = {
-        let job_id = job_id.clone();
-        let work = move || entities.apply(job_id.as_str(), &update);
-        let done = tokio::task::spawn_blocking(work).await;
-        let done = done.map_err(|error| Failure::from_error(ErrorKind::Panic, &error))?;
-        done.map_err(|error| Failure::transient(format!("the entities are not there: {error}")))?
-    };
+    let applied = entities.apply(job_id.as_str(), update).await;
+    let applied = applied
+        .map_err(|error| Failure::transient(format!("the entities are not there: {error}")))?;
     if let (Some(own), false) = (own, followed.is_empty()) {
         follow(own, &job_id, &followed).await?;
     }

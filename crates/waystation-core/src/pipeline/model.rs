@@ -125,6 +125,8 @@ impl Stage {
     pub const CONCURRENCY: usize = 4;
     /// The most that a stage may ask for.
     pub const CONCURRENCY_MAX: usize = 10_000;
+    /// The most that a stage may let wait in its queue.
+    pub const LANE_LIMIT_MAX: u32 = 100_000_000;
     /// Deliveries without an end before a job is taken for poison, unless the stage says
     /// otherwise.
     pub const MAX_DELIVERIES: u32 = 5;

@@ -83,7 +83,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     stage.form = read_form(&fields, problems);
     stage.join = join::read(&fields, problems);
     stage.key = keyed::read(&fields, problems);
-    stage.lane_limit = fields.whole("lane_limit", 1..=COUNT_MAX, problems);
+    stage.lane_limit = fields.whole("lane_limit", 1..=Stage::LANE_LIMIT_MAX, problems);
     stage.schedule = schedule::read(&fields, problems);
     if let Some(offload) = fields.boolean("offload", problems) {
         stage.offload = offload;

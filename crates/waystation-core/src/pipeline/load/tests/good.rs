@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::load;
-use crate::pipeline::{FanOut, Join, OnFailure, Over, ParamsMode, Pipeline, Rest, Target, Wait};
+use crate::pipeline::{
+    FanOut, Join, OnFailure, OnKeyFailure, Over, ParamsMode, Pipeline, Rest, Target, Wait,
+};
 use crate::retry::{Backoff, RetryPolicy};
 
 pub(in crate::pipeline) const SCANS: &str = r#"
@@ -109,6 +111,33 @@ stages:
     assert_eq!(stage.required_params, ["image_id", "page"]);
     assert_eq!(stage.output_params, Some(Vec::new()));
     assert_eq!(stage.params, ParamsMode::Replace);
+}
+
+#[test]
+fn keys_and_lanes_are_read_in_both_forms() {
+    let pipeline = good(
+        "
+name: p
+stages:
+  - { id: a, type: exec, key: \"kind + ':' + id\", lane_limit: 10000 }
+  - { id: b, type: exec, key: { by: device, on_failure: skip } }
+  - { id: c, type: exec, key: { by: device } }
+",
+    );
+    let read: Vec<_> = pipeline
+        .stages
+        .iter()
+        .map(|stage| {
+            let key = stage.key.as_ref().expect("a key");
+            (key.by.source().to_owned(), key.on_failure, stage.lane_limit)
+        })
+        .collect();
+    let expected = [
+        ("kind + ':' + id".to_owned(), OnKeyFailure::Block, Some(10_000)),
+        ("device".to_owned(), OnKeyFailure::Skip, None),
+        ("device".to_owned(), OnKeyFailure::Block, None),
+    ];
+    assert_eq!(read, expected);
 }
 
 #[test]

@@ -353,3 +353,30 @@ fn problems_are_told_in_lines_with_the_file_in_front() {
         ]
     );
 }
+
+#[test]
+fn bad_keys_and_lanes_are_told_where_they_stand() {
+    check_stage(
+        "{ id: a, type: exec, key: { on_failure: skip } }",
+        &["3:29: `key` of stage `a` has no `by`"],
+    );
+    check_stage(
+        "{ id: a, type: exec, key: 'kind +' }",
+        &["3:29: `key` of stage `a` is no expression: "],
+    );
+    check_stage(
+        "{ id: a, type: exec, key: { by: x, on_failure: wait } }",
+        &["3:50: `on_failure` of `key` of stage `a` must be block or skip"],
+    );
+    check_stage(
+        "{ id: a, type: exec, lane_limit: 0 }",
+        &["3:36: `lane_limit` of stage `a` must be a whole number from 1 to 100000000, not 0"],
+    );
+    check_stage(
+        "{ id: a, type: manual, key: x, lane_limit: 5 }",
+        &[
+            "3:31: stage `a` has a `key`, but its type `manual` keeps no order",
+            "3:46: stage `a` has a `lane_limit`, but its type `manual` has no queue",
+        ],
+    );
+}
