@@ -16,6 +16,8 @@ pub const BYTES_MAX: usize = 1_000;
 pub struct Expression {
     source: Arc<str>,
     program: Arc<Program>,
+    /// The names on the way to a value, where it is nothing but that.
+    path: Option<Arc<[String]>>,
 }
 
 /// Why a text is not an expression.
@@ -43,7 +45,8 @@ impl Expression {
         }
         let program = Program::compile(source)
             .map_err(|error| Error::Syntax { message: one_line(&error.to_string()) })?;
-        Ok(Self { source: source.into(), program: Arc::new(program) })
+        let path = path(source, &program);
+        Ok(Self { source: source.into(), program: Arc::new(program), path })
     }
 
     /// The text that it was compiled from.
@@ -55,6 +58,14 @@ impl Expression {
     pub fn variables(&self) -> Vec<String> {
         let references = self.program.references();
         references.variables().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The value that it names, where it is the name of a param, or a path into one, and there is
+    /// such a value: the same as [`Self::value`] gives, without the tens of microseconds that an
+    /// interpreter takes to be set up.
+    pub(crate) fn named<'a>(&self, params: &'a Params) -> Option<&'a serde_json::Value> {
+        let (first, rest) = self.path.as_deref()?.split_first()?;
+        rest.iter().try_fold(params.get(first)?, |value, name| value.as_object()?.get(name))
     }
 
     /// What it gives over these params, or why it gives nothing. A param that is absent counts as
@@ -69,6 +80,19 @@ impl Expression {
         }
         self.program.execute(&context).map_err(|error| one_line(&error.to_string()))
     }
+}
+
+/// The names of a dotted path, of which the first is a variable.
+fn path(source: &str, program: &Program) -> Option<Arc<[String]>> {
+    let names: Vec<String> = source.trim().split('.').map(str::to_owned).collect();
+    let is_name = |name: &String| {
+        let mut letters = name.chars();
+        letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    let references = program.references();
+    let is_variable = references.has_variable(names.first()?);
+    (is_variable && names.iter().all(is_name)).then(|| names.into())
 }
 
 fn one_line(text: &str) -> String {

@@ -25,18 +25,30 @@ pub struct Key(Arc<str>);
 
 /// Why a text is no key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key of {bytes} bytes is longer than the {BYTES_MAX} allowed")]
-pub struct TooLong {
-    /// Its length.
-    pub bytes: usize,
+pub enum Error {
+    /// It is too long.
+    #[error("a key of {bytes} bytes is longer than the {BYTES_MAX} allowed")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// It holds what no database takes, or nobody could read.
+    #[error("a key holds no control characters, as `{}` does", .text.escape_debug())]
+    Control {
+        /// The text.
+        text: String,
+    },
 }
 
 impl Key {
     /// The key of this text.
-    pub fn new(text: &str) -> Result<Self, TooLong> {
+    pub fn new(text: &str) -> Result<Self, Error> {
         let text = normalised(text);
         if text.len() > BYTES_MAX {
-            return Err(TooLong { bytes: text.len() });
+            return Err(Error::TooLong { bytes: text.len() });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Error::Control { text: text.into_owned() });
         }
         Ok(Self(text.into()))
     }
@@ -79,9 +91,9 @@ impl fmt::Display for Key {
 }
 
 impl TryFrom<String> for Key {
-    type Error = TooLong;
+    type Error = Error;
 
-    fn try_from(text: String) -> Result<Self, TooLong> {
+    fn try_from(text: String) -> Result<Self, Error> {
         Self::new(&text)
     }
 }
@@ -144,6 +156,9 @@ mod tests {
     #[test]
     fn keys_have_a_limit() {
         assert!(Key::new(&"k".repeat(BYTES_MAX)).is_ok());
-        assert_eq!(Key::new(&"k".repeat(BYTES_MAX + 1)), Err(TooLong { bytes: BYTES_MAX + 1 }));
+        let long = Key::new(&"k".repeat(BYTES_MAX + 1));
+        assert_eq!(long, Err(Error::TooLong { bytes: BYTES_MAX + 1 }));
+        let error = Key::new("a\0b").expect_err("a control character").to_string();
+        assert_eq!(error, "a key holds no control characters, as `a\\0b` does");
     }
 }

@@ -33,7 +33,7 @@ pub struct Full {
 }
 
 /// Whether there is room for these jobs where they start: the first stage that has none. What is
-/// more than a whole lane takes comes in where nothing waits.
+/// more than a whole lane takes comes in while the lane is not full.
 pub async fn look(
     backend: &Backend,
     graph: &Graph,
@@ -44,8 +44,9 @@ pub async fn look(
             continue;
         };
         let (limit, depth) = (u64::from(limit), backend.queue.depth(&graph.queue_of(stage)).await?);
-        let waiting = depth.ready + depth.behind + depth.delayed;
-        if waiting > 0 && waiting + new > limit {
+        // What is held back until a time is no work yet.
+        let waiting = depth.ready + depth.behind;
+        if waiting >= limit || (new <= limit && waiting + new > limit) {
             return Ok(Some(Full { stage: stage.clone(), waiting, new, limit }));
         }
     }

@@ -24,7 +24,11 @@ const AWAY_COUNTS: &str = "\
 impl Reader {
     /// How much waits in a queue.
     pub async fn depth(&self, queue: &QueueName, now: Timestamp) -> Result<Depth, Error> {
-        let sql = format!("SELECT {COUNTS} FROM message WHERE queue = $2");
+        // The three parts are those of the indexes.
+        let sql = format!(
+            "SELECT {COUNTS} FROM message \
+             WHERE queue = $2 AND (state = 0 OR state = 5 OR due IS NOT NULL)"
+        );
         let rows = self.rows(&sql, &[&now.0, &queue.as_str()]).await?;
         Ok(rows.first().map_or_else(Depth::default, |row| depth(row, 0)))
     }

@@ -69,9 +69,15 @@ impl Writer {
                 self.aborts.push((job_id.clone(), reason.to_owned()));
                 return Ok(Abort::Requested);
             }
-            let sql = "DELETE FROM message WHERE job = $1 RETURNING body, queue, key";
-            rows = self.link.rows(sql, &[&job]).await?;
+            // Somebody may have received it since, and may still work on it.
+            let sql = "DELETE FROM message WHERE job = $1 \
+                 AND NOT (state = 1 AND due > $2 OR state = 3) RETURNING body, queue, key";
+            rows = self.link.rows(sql, &[&job, &self.now.0]).await?;
             self.touched.note_rows(&rows, 1);
+            if rows.is_empty() && self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {
+                self.aborts.push((job_id.clone(), reason.to_owned()));
+                return Ok(Abort::Requested);
+            }
         }
         let body: Vec<u8> = rows.first().map(|row| row.get(0)).unwrap_or_default();
         self.end_aborted(&doomed, reason, &body).await?;

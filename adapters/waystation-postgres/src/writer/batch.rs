@@ -1,5 +1,6 @@
 //! One commit after another: gather, carry out, serve, commit, answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,8 @@ pub struct Writer {
     pub(super) next_due: Option<Timestamp>,
     /// Queues that got something in this batch.
     pub(super) filled: Vec<QueueName>,
+    /// Those of them where something moved up in its line.
+    pub(super) moved: HashSet<QueueName>,
     /// Running jobs that somebody wants aborted, with why, noted in this batch.
     pub(super) aborts: Vec<(JobId, String)>,
     /// What this batch changes of how many children have ended.
@@ -99,6 +102,7 @@ impl Writer {
             // Looked up in the first batch.
             next_due: Some(Timestamp(0)),
             filled: Vec::new(),
+            moved: HashSet::new(),
             aborts: Vec::new(),
             tallies: Tallies::default(),
             touched: Touched::default(),
@@ -188,11 +192,17 @@ impl Writer {
         self.next_due = Some(Timestamp(0));
     }
 
-    /// A notice is `q:QUEUE`, or `a:JOB` and the reason on a line of its own.
+    /// A notice is `q:QUEUE`, `m:QUEUE`, or `a:JOB` and the reason on a line of its own.
     fn hear(&mut self, notice: &str) {
         let _ = self.signals.send(Signal::Changed);
         match notice.split_once(':') {
             Some(("q", queue)) => self.waiters.promise(&QueueName::from(queue)),
+            // What moved up in its line is older than what was seen of the queue.
+            Some(("m", queue)) => {
+                let queue = QueueName::from(queue);
+                self.floors.lower(&queue);
+                self.waiters.promise(&queue);
+            }
             Some(("a", rest)) => {
                 let (job_id, reason) = rest.split_once('\n').unwrap_or((rest, ""));
                 let (job_id, reason) = (JobId::from(job_id), reason.to_owned());
@@ -260,6 +270,7 @@ impl Writer {
 
     async fn transact(&mut self, batch: &[Command]) -> Result<Vec<Answer>> {
         self.filled.clear();
+        self.moved.clear();
         self.aborts.clear();
         self.tallies = Tallies::default();
         self.touched.clear();
@@ -376,7 +387,8 @@ impl Writer {
 
     /// Tells the other processes what is theirs to know, at the commit.
     async fn notify(&mut self) -> Result<()> {
-        let queues = self.filled.iter().map(|queue| format!("q:{queue}"));
+        let kind = |queue| if self.moved.contains(queue) { "m" } else { "q" };
+        let queues = self.filled.iter().map(|queue| format!("{}:{queue}", kind(queue)));
         let aborts = self.aborts.iter().map(|(job_id, reason)| format!("a:{job_id}\n{reason}"));
         let notices: Vec<String> = queues.chain(aborts).collect();
         if notices.is_empty() {

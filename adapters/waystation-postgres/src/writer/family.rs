@@ -151,6 +151,7 @@ impl Writer {
                 None => self.note_filled(&QueueName::from(row.get::<_, &str>(2))),
             }
         }
+        late.sort_unstable();
         self.line_up(&late).await?;
         // What waits can always go on.
         let state = transition(JobState::Waiting, Step::Enqueue).unwrap_or(JobState::Queued);

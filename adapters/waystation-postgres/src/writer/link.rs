@@ -102,7 +102,8 @@ impl Link {
 
     /// Sends the beginning of a transaction whose statements see our schema.
     pub async fn begin(&mut self) -> Result<()> {
-        self.send("BEGIN", &[]).await?;
+        // Whoever waited for a lock must see what the other one did, whatever is the server's default.
+        self.send("BEGIN ISOLATION LEVEL READ COMMITTED", &[]).await?;
         if self.options.pooled {
             let sql = "SELECT set_config('search_path', $1, true)";
             let schema = self.options.schema.clone();

@@ -90,7 +90,9 @@ impl Writer {
         let rows = self.link.rows(MOVE_UP, &[&first]).await?;
         let filled: BTreeSet<&str> = rows.iter().map(|row| row.get(0)).collect();
         for queue in filled {
-            self.note_filled(&QueueName::from(queue));
+            let queue = QueueName::from(queue);
+            self.note_filled(&queue);
+            self.moved.insert(queue);
         }
         Ok(())
     }

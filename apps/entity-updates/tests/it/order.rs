@@ -101,6 +101,7 @@ async fn prove(name: &str, place: &Place, mut crash: impl FnMut() -> bool) {
     println!("  crashes of the store     {crashes:>9}");
     println!("  workers gone by themselves {gone:>7}");
     println!("  entities out of order    {:>9}", wrong.len());
+    assert_eq!(gone, 0, "workers end when they are told to, also where their store was away");
     assert!(wrong.is_empty(), "out of order, with gaps or doubles: {wrong:?}");
     assert_eq!(store.count().expect("counted"), updates as u64);
 }

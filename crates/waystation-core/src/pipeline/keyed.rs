@@ -44,13 +44,13 @@ pub enum NoKey {
         /// What it gives.
         value: String,
     },
-    /// It gives a text that is too long.
+    /// It gives a text that is none.
     #[error("key `{by}`: {error}")]
-    TooLong {
+    Text {
         /// The expression.
         by: String,
-        /// How long.
-        error: key::TooLong,
+        /// Why.
+        error: key::Error,
     },
 }
 
@@ -66,7 +66,17 @@ impl Keyed {
     /// The key of a job with these params. Null is none: what has no key has no order, and a param
     /// that is missing must not be taken for that.
     pub fn key_of(&self, params: &Params) -> Result<Key, NoKey> {
+        use serde_json::Value as Json;
         let by = || self.by.source().to_owned();
+        let plain = match self.by.named(params) {
+            Some(Json::String(text)) => Some(Key::new(text)),
+            Some(Json::Number(number)) if !number.is_f64() => Some(Key::new(&number.to_string())),
+            Some(Json::Bool(value)) => Some(Key::new(if *value { "true" } else { "false" })),
+            _ => None,
+        };
+        if let Some(key) = plain {
+            return key.map_err(|error| NoKey::Text { by: by(), error });
+        }
         let value = self.by.value(params);
         let text = match value.map_err(|message| NoKey::Evaluation { by: by(), message })? {
             Value::String(text) => text.to_string(),
@@ -78,7 +88,7 @@ impl Keyed {
                 return Err(NoKey::Kind { by: by(), value });
             }
         };
-        Key::new(&text).map_err(|error| NoKey::TooLong { by: by(), error })
+        Key::new(&text).map_err(|error| NoKey::Text { by: by(), error })
     }
 }
 

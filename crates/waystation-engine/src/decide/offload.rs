@@ -164,7 +164,7 @@ fn reference(apart: &Apart) -> Value {
     json!({ "$blob": apart.key, "bytes": apart.bytes.len(), "offloaded": true })
 }
 
-/// What conditions, types and fan-outs look at.
+/// What conditions, types, fan-outs and keys look at.
 fn read_by_routes(pipeline: &Pipeline) -> HashSet<String> {
     let mut read = HashSet::from([pipeline.type_param.clone()]);
     for route in &pipeline.routes {
@@ -173,6 +173,8 @@ fn read_by_routes(pipeline: &Pipeline) -> HashSet<String> {
             read.insert(list.clone());
         }
     }
+    let keys = pipeline.stages.iter().filter_map(|stage| stage.key.as_ref());
+    read.extend(keys.flat_map(|key| key.by.variables()));
     read
 }
 

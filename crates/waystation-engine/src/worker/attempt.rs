@@ -332,13 +332,6 @@ impl Attempter {
         if decide::passes_by(&definition.pipeline, stage, contract) {
             return Err(Outcome::Skipped.into());
         }
-        match decide::in_line(stage, delivery, &contract.params).map_err(Outcome::Failed)? {
-            InLine::Yes => {}
-            InLine::Past(key) => {
-                let behind = self.unready(delivery, Some(contract)).line_up(key);
-                return Err(Refused::Settled(Finished::settle(behind)));
-            }
-        }
         decide::check_deadline(contract, &stage.id, self.backend.clock.now())
             .map_err(Outcome::Failed)?;
         if delivery.deliveries > stage.max_deliveries {
@@ -362,6 +355,14 @@ impl Attempter {
                     None => Refused::Settled(Finished::LeaseLost(delivery.lease.clone())),
                 },
             })?;
+        }
+        // At a join the key may be of what the children gave.
+        match decide::in_line(stage, delivery, &contract.params).map_err(Outcome::Failed)? {
+            InLine::Yes => {}
+            InLine::Past(key) => {
+                let behind = self.unready(delivery, Some(contract)).line_up(key);
+                return Err(Refused::Settled(Finished::settle(behind)));
+            }
         }
         let input = offload::read_back(&self.backend, contract, &delivery.body).await;
         let input = input.map_err(Outcome::Failed)?;

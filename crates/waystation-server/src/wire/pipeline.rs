@@ -71,6 +71,12 @@ pub struct PipelineStage {
     /// The queue that it reads, where it reads one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// What jobs are told apart by that run here one at a time, in order: CEL over the params.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How many may wait here before what is submitted is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane_limit: Option<u32>,
     /// The params that must be there before an attempt.
     pub required_params: Vec<String>,
     /// What a person's answer must hold, at a manual stage.

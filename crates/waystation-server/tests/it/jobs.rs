@@ -271,3 +271,27 @@ async fn jobs_belong_to_the_trace_of_their_request() {
     }
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_lane_is_told_with_when_to_come_again() {
+    let world = World::open().await;
+    let source = "{ name: narrow, stages: [{ id: a, type: away, queue: n }] }";
+    let source = source.replace("queue: n", "queue: n, lane_limit: 1, key: n");
+    let source = source.replace("type: away", "type: remote");
+    let put = world.request(Method::PUT, "/api/v1/pipelines/narrow");
+    send(put.json(&json!({ "source": source }))).await.is(201);
+    let job = json!({ "pipeline": "narrow", "params": { "n": 1 } });
+    world.post("/api/v1/jobs", job.clone()).await.is(201);
+    let full = world.post("/api/v1/jobs", job.clone()).await;
+    assert_eq!(full.headers["retry-after"], "1");
+    full.problem(429, "full");
+    let mut high = job;
+    high["priority"] = json!("high");
+    world.post("/api/v1/jobs", high).await.is(201);
+    let told = world.get("/api/v1/pipelines/narrow").await.is(200).body;
+    let stage = &told["stages"][0];
+    assert_eq!((&stage["key"], &stage["lane_limit"]), (&json!("n"), &json!(1)));
+    let queue = world.get("/api/v1/queues/n").await.is(200).body;
+    assert_eq!((&queue["ready"], &queue["behind"]), (&json!(1), &json!(1)));
+    world.end().await;
+}

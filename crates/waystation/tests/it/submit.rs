@@ -121,3 +121,26 @@ fn deadline_is_kept_and_one_in_the_past_is_refused() {
     submit("2020-01-31T12:00:00Z").exits(2).says("deadline 2020-01-31T12:00:00.000Z is not after");
     submit("tomorrow").exits(2).says("`tomorrow` is no moment (hint: 2026-01-31T12:00:00Z");
 }
+
+#[test]
+fn full_lane_is_said_and_waited_for() {
+    let place = Place::with_pipeline(
+        "{ name: narrow, stages: [{ id: first, type: pass, lane_limit: 2, key: id }] }",
+    );
+    let submit = ["submit", "pipeline.yaml", "--params", r#"{"id": 1} {"id": 1}"#];
+    place.run(&submit).exits(0);
+    let full = place.run(&submit).exits(1).says("the lane of stage `first` is full");
+    full.says("2 jobs wait there, 2 more would be above its limit of 2");
+    let queues = place.run(&["queues", "--json"]).exits(0).objects();
+    assert_eq!((&queues[0]["ready"], &queues[0]["behind"]), (&json!(1), &json!(1)));
+    place.run(&["submit", "narrow", "--params", "{}"]).exits(2).says("key `id` gives Null");
+    let high = ["submit", "narrow", "--params", r#"{"id": 2}"#, "--priority", "high"];
+    place.run(&high).exits(0);
+
+    let waiting =
+        place.start(&["submit", "narrow", "--params", r#"{"id": 1}"#, "--wait-for-room", "60"]);
+    let run = place.start(&["run", "pipeline.yaml"]);
+    assert_eq!(waiting.end(), Some(0));
+    run.signal("TERM");
+    assert_eq!(run.end(), Some(0));
+}

@@ -210,7 +210,7 @@ fn row(shown: &Shown, graph: &Graph, stage: &Stage, may_act: bool) -> Markup {
                 @if is_paused { " " span.badge.retrying { "paused" } } }
             td data-label="Type" { (stage.kind) }
             td.name data-label="Queue" title=(graph.queue_of(&stage.id)) {
-                @if has_queue { code { (graph.queue_of(&stage.id)) } }
+                @if has_queue { code { (graph.queue_of(&stage.id)) } (order(stage)) }
                 @else if kind == Some(StageKind::Manual) {
                     a href={ "/inbox" (href::query(pairs)) } { "inbox" }
                 }
@@ -229,6 +229,22 @@ fn row(shown: &Shown, graph: &Graph, stage: &Stage, may_act: bool) -> Markup {
                     (pausing::button(&target, "pause", "Pause", &href::pipeline(&shown.name)))
                 }
             } }
+        }
+    }
+}
+
+/// In which order a stage takes its jobs, and how many may wait, where it says so.
+fn order(stage: &Stage) -> Markup {
+    html! {
+        @if let Some(key) = &stage.key {
+            " " span.faint title="jobs of one key run one at a time, in order" {
+                "by " code { (key.by.source()) }
+            }
+        }
+        @if let Some(limit) = stage.lane_limit {
+            " " span.faint title="so many may wait before what is submitted is held back" {
+                "at most " (limit)
+            }
         }
     }
 }
