@@ -102,7 +102,7 @@ impl Link {
 
     /// Sends the beginning of a transaction whose statements see our schema.
     pub async fn begin(&mut self) -> Result<()> {
-        // Whoever waited for a lock must see what the other one did, whatever is the server's default.
+        // Whoever waited for a lock must see what the other one did, whatever the default is.
         self.send("BEGIN ISOLATION LEVEL READ COMMITTED", &[]).await?;
         if self.options.pooled {
             let sql = "SELECT set_config('search_path', $1, true)";

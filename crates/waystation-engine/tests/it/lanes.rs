@@ -81,7 +81,8 @@ async fn what_workers_make_and_pass_on_comes_in_over_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn source_waits_for_room_with_what_it_found() {
-    let chain = "name: test\nstages: [{ id: find, type: finds, schedule: { every_seconds: 3600 } }, \
+    let chain = "name: test\nstages: [{ id: find, type: finds, \
+                 schedule: { every_seconds: 3600 } }, \
                  { id: a, type: x, lane_limit: 1 }]";
     let world = World::new(chain, [("x", fine())]).await;
     world.submit_at("a", json!({})).await;

@@ -10,8 +10,8 @@ use super::family::Family;
 
 /// How much waits in each queue, and how long.
 pub fn queues(depths: &[(QueueName, Depth)], now: Timestamp) -> Vec<MetricFamily> {
-    let help = "Messages in a queue: deliverable now, held back until a time, behind another one of \
-                their key, or out under a lease.";
+    let help = "Messages in a queue: deliverable now, held back until a time, behind another one \
+                of their key, or out under a lease.";
     let mut messages = Family::gauge("waystation_queue_messages", help);
     let help = "Age of the oldest deliverable message of a queue; 0 where there is none.";
     let mut oldest = Family::gauge("waystation_queue_oldest_seconds", help);

@@ -13,7 +13,8 @@
 //! left open on some of them, MINUTES each: only where `dashboard` or `tab` is named. The latter
 //! takes Chromium and its driver.
 //!
-//! `cargo xtask bench [JOBS] [ROUNDS] [sqlite|postgres|rabbitmq|families|keyed|dashboard|tab [MINUTES]]`.
+//! `cargo xtask bench [JOBS] [ROUNDS] [CASE [MINUTES]]`, where CASE is `sqlite`, `postgres`,
+//! `rabbitmq`, `families`, `keyed`, `dashboard` or `tab`.
 //! Each round runs the bare statements and the engine one after the other on the same disk; medians
 //! and their ratio are printed.
 
