@@ -42,11 +42,11 @@ pub fn router(api: Api) -> Router {
 async fn put(State(api): State<Api>, body: Result<Json<Vec<Value>>, JsonRejection>) -> Answer {
     let values = match body {
         Ok(Json(values)) => values,
-        Err(rejection) => return refuse(rejection.status(), json!([rejection.body_text()])),
+        Err(rejection) => return refuse(rejection.status(), &json!([rejection.body_text()])),
     };
     if values.len() > POINTS_MAX {
         let message = format!("{} points are more than the {POINTS_MAX} allowed", values.len());
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, json!([message]));
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, &json!([message]));
     }
     let (mut points, mut problems) = (Vec::with_capacity(values.len()), Vec::new());
     for (place, value) in values.into_iter().enumerate() {
@@ -57,11 +57,11 @@ async fn put(State(api): State<Api>, body: Result<Json<Vec<Value>>, JsonRejectio
     }
     if !problems.is_empty() {
         problems.truncate(PROBLEMS_MAX);
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, json!(problems));
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, &json!(problems));
     }
     match api.updates.put(points).await {
         Ok(taken) => (StatusCode::OK, Json(json!({ "detail": "OK", "updates": taken.len() }))),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, json!([error.to_string()])),
+        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, &json!([error.to_string()])),
     }
 }
 
@@ -80,17 +80,17 @@ async fn show(State(api): State<Api>, Path((kind, id)): Path<(String, String)>) 
     });
     match told.await {
         Ok(Ok((entity, attributes, _))) if attributes.is_empty() => {
-            refuse(StatusCode::NOT_FOUND, json!([format!("nothing is known of {entity}")]))
+            refuse(StatusCode::NOT_FOUND, &json!([format!("nothing is known of {entity}")]))
         }
         Ok(Ok((entity, attributes, history))) => {
             let told = json!({ "entity": entity, "attributes": attributes, "history": history });
             (StatusCode::OK, Json(told))
         }
-        Ok(Err(error)) => refuse(StatusCode::SERVICE_UNAVAILABLE, json!([error.to_string()])),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, json!([error.to_string()])),
+        Ok(Err(error)) => refuse(StatusCode::SERVICE_UNAVAILABLE, &json!([error.to_string()])),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &json!([error.to_string()])),
     }
 }
 
-fn refuse(status: StatusCode, detail: Value) -> Answer {
+fn refuse(status: StatusCode, detail: &Value) -> Answer {
     (status, Json(json!({ "detail": detail })))
 }

@@ -2,11 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapin::Channel;
 
 use super::message::Message;
 use super::names::Lane;
+
+/// The next channel's number: of all readers of the process, so that none takes another's tag for
+/// its own.
+static EPOCHS: AtomicU64 = AtomicU64::new(1);
 
 /// Names a message that was taken: by the channel it came on, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +61,7 @@ impl Held {
 
     /// The channel is gone: whatever came on it comes again.
     pub fn cut_off(&mut self) {
-        self.epoch += 1;
+        self.epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
         self.channel = None;
         self.priority.clear();
         self.normal.clear();

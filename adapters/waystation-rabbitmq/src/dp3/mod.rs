@@ -51,7 +51,7 @@ pub use names::{App, BadName, Lane};
 pub use reader::TaskQueueReader;
 pub use task::{DataPoint, DataPointTask};
 pub use topology::Topology;
-pub use writer::TaskQueueWriter;
+pub use writer::{MESSAGE_BYTES_MAX, TaskQueueWriter};
 
 /// A broker that DP3 applications share. Clones share its connections, which are made again when
 /// they break, and end with the last clone.

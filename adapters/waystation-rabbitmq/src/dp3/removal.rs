@@ -44,8 +44,10 @@ impl Topology {
     /// many as there are in a row, and of `workers` in any case; the queue of dead letters; and all
     /// four exchanges, of which DP3's own script leaves two.
     ///
-    /// Unless it is forced, nothing is taken while a queue has messages or readers. Idempotent; the
-    /// exchanges go last, so that what was given up half-way can be done again.
+    /// Unless it is forced, nothing is taken while a queue has messages or readers. Idempotent: the
+    /// last worker's queues go first and the exchanges last, so that what was given up half-way can
+    /// be done again. Where somebody took a worker's queues from between, `workers` says how far to
+    /// look.
     pub async fn delete(&self, workers: u16, force: bool) -> Result<Removed, Error> {
         let queues = self.present(workers).await?;
         let busy: Vec<Busy> =
@@ -62,7 +64,11 @@ impl Topology {
             if_unused: !force,
             ..QueueDeleteOptions::default()
         };
-        for busy in queues {
+        // From the last worker down: what is given up half-way is found again from the first on.
+        let dead = self.app.dead_letters();
+        let (dead, workers): (Vec<_>, Vec<_>) =
+            queues.into_iter().partition(|one| one.queue == dead.as_str());
+        for busy in workers.into_iter().rev().chain(dead) {
             let name = ShortString::from(busy.queue.as_str());
             match channel.queue_delete(name.clone(), options).await {
                 Ok(messages) => removed.messages += u64::from(messages),

@@ -21,7 +21,7 @@ const WORKERS: usize = 4;
 /// How many updates are submitted at a time.
 const BATCH: usize = 500;
 /// Nothing at all is applied for so long only where something is broken.
-const STALL_MAX: Duration = Duration::from_secs(60);
+const STALL_MAX: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What happened while the updates were applied.
@@ -78,7 +78,9 @@ async fn prove(name: &str, place: &Place, mut crash: impl FnMut() -> bool) {
     let took = begun.elapsed();
 
     let mut counts = vec![0_u64; entities];
-    planned.iter().for_each(|entity| counts[*entity] += 1);
+    for entity in &planned {
+        counts[*entity] += 1;
+    }
     let mut wrong = Vec::new();
     for (entity, count) in counts.iter().enumerate() {
         let history = store.history(&format!("e:{entity}")).expect("it can be read");

@@ -62,8 +62,7 @@ async fn run(stage: &str, fails: Option<u64>) -> HashMap<String, Vec<u64>> {
     engine.until_idle().await.expect("idle");
     end(engine).await;
     assert!(!ledger.overlapped.load(Ordering::Relaxed), "one of a key at a time");
-    let came = ledger.came.lock().expect("whole").clone();
-    came
+    ledger.came.lock().expect("whole").clone()
 }
 
 fn in_order(first: u64) -> Vec<u64> {

@@ -53,6 +53,7 @@ async fn what_is_not_acknowledged_comes_again_and_its_tag_is_stale() {
     let second = place.reader(0);
     let again = take(&second).await;
     assert_eq!((eid(&again.message), again.redelivered), ("1".to_owned(), true));
+    assert!(!second.acknowledge(first.tag).await, "a tag is of one reader's channel");
     assert!(second.give_back(again.tag).await);
     let again = take(&second).await;
     assert!(second.acknowledge(again.tag).await);

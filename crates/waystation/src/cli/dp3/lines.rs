@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use waystation::backends::dp3::{EidKind, Feed, Kinds, Message};
+use waystation::backends::dp3::{EidKind, Feed, Kinds, MESSAGE_BYTES_MAX, Message};
 
 use super::parse_feed;
 use crate::cli::exit::Error;
@@ -100,6 +100,12 @@ impl Lines {
                      is decides whose it is (hint: --eid {etype}={kind} or --eid {etype}=string)"
                 ));
             }
+        }
+        let bytes = message.to_bytes().map_err(|wrong| wrong.to_string())?.len();
+        if bytes > MESSAGE_BYTES_MAX {
+            return Err(format!(
+                "{bytes} bytes are more than the {MESSAGE_BYTES_MAX} of a message"
+            ));
         }
         Ok(message)
     }
