@@ -19,8 +19,8 @@ const ROWS: [&str; 6] = [
     "`amqp://`, `declare=passive`",
     "`redis://`",
 ];
-const HEAD: &str = "| URL | delay | priority | atomic settlement | durable | largest contract |\n\
-                    |---|---|---|---|---|---|\n";
+const HEAD: &str = "| URL | delay | priority | keys | atomic settlement | durable | largest contract |\n\
+     |---|---|---|---|---|---|---|\n";
 const BEGIN: &str = "<!-- capabilities: tests/it/capabilities.rs -->\n";
 const END: &str = "<!-- end of capabilities -->\n";
 
@@ -122,7 +122,7 @@ fn with_rows(table: &str, rows: &[(&str, String)]) -> String {
         let known = table.lines().find_map(|line| line.strip_prefix(&start)?.strip_suffix(" |"));
         let given = rows.iter().find(|(row, _)| *row == name).map(|(_, cells)| cells.as_str());
         // One that is not there and not known here is asked for, lest it be forgotten.
-        let cells = given.or(known).unwrap_or("? | ? | ? | ? | ?");
+        let cells = given.or(known).unwrap_or("? | ? | ? | ? | ? | ?");
         let _ = writeln!(right, "{start}{cells} |");
     }
     right
