@@ -19,8 +19,8 @@ const ROWS: [&str; 6] = [
     "`amqp://`, `declare=passive`",
     "`redis://`",
 ];
-const HEAD: &str = "| URL | delay | priority | keys | atomic settlement | durable | largest contract |\n\
-     |---|---|---|---|---|---|---|\n";
+const HEAD: &str = "| URL | delay | priority | keys | atomic settlement | durable \
+                    | largest contract |\n|---|---|---|---|---|---|---|\n";
 const BEGIN: &str = "<!-- capabilities: tests/it/capabilities.rs -->\n";
 const END: &str = "<!-- end of capabilities -->\n";
 
