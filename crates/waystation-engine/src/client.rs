@@ -115,7 +115,7 @@ impl Client {
         }
         let mut jobs: Vec<_> =
             plans.into_iter().map(|plan| decide::new_job(graph, plan, None, now)).collect();
-        if let Some(full) = lanes::look(&self.backend, graph, &jobs).await? {
+        if let Some(full) = lanes::look(&self.backend, graph, jobs.iter()).await? {
             return Err(full.into());
         }
         let mut submitted = Vec::with_capacity(jobs.len());

@@ -34,10 +34,10 @@ pub struct Full {
 
 /// Whether there is room for these jobs where they start: the first stage that has none. What is
 /// more than a whole lane takes comes in while the lane is not full.
-pub async fn look(
+pub async fn look<'a>(
     backend: &Backend,
     graph: &Graph,
-    jobs: &[NewJob],
+    jobs: impl Iterator<Item = &'a NewJob>,
 ) -> Result<Option<Full>, port::Error> {
     for (stage, new) in outsiders(graph, jobs) {
         let Some(limit) = graph.pipeline.stage(stage).and_then(|stage| stage.lane_limit) else {
@@ -54,7 +54,10 @@ pub async fn look(
 }
 
 /// How many of these jobs come into the normal lane of which bounded stage.
-fn outsiders<'a>(graph: &Graph, jobs: &'a [NewJob]) -> BTreeMap<&'a StageId, u64> {
+fn outsiders<'a>(
+    graph: &Graph,
+    jobs: impl Iterator<Item = &'a NewJob>,
+) -> BTreeMap<&'a StageId, u64> {
     let mut counts = BTreeMap::new();
     let is_bounded = |stage: &StageId| {
         graph.pipeline.stage(stage).is_some_and(|stage| stage.lane_limit.is_some())

@@ -59,8 +59,8 @@ impl Writer {
             // Handing over is no delivery to a worker: those are the broker's to count.
             (Ended::Delivery(_), Next::HandOver) => {
                 "UPDATE message SET state = 3, due = NULL, token = NULL, leased_at = NULL, \
-                 deliveries = 0 WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, NULL, enqueued_at, queue, NULL"
+                 deliveries = 0, turn = NULL WHERE message_id = ?1 AND token = ?2 \
+                 RETURNING job, abort, NULL, enqueued_at, queue, key"
             }
             (Ended::Delivery(_), _) => {
                 "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
@@ -155,7 +155,6 @@ impl Writer {
             }
             Next::HandOver => {
                 if let Ended::Delivery(lease) = &settlement.ended {
-                    self.leave_line(lease.delivery_id)?;
                     self.move_job(job, settlement.state, stage, lease.delivery_id)?;
                 }
             }

@@ -101,7 +101,7 @@ impl Client {
             return Err(Refusal::TooLarge(why).into());
         }
         let jobs = self.plan_all(graph, stage, items)?;
-        if let Some(full) = lanes::look(&self.backend, graph, &jobs).await? {
+        if let Some(full) = lanes::look(&self.backend, graph, jobs.iter()).await? {
             return Err(full.into());
         }
         Ok(self.backend.queue.submit(jobs, None).await?)

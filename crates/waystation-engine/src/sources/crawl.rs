@@ -178,10 +178,10 @@ impl Crawling<'_> {
     /// Waits for room where these jobs start. Whoever is to end has what was found become jobs
     /// without.
     async fn await_room(&self, key: &str, planned: &[Planned]) -> Result<(), Ended> {
-        let jobs: Vec<_> = planned.iter().map(|one| one.job.clone()).collect();
         let mut is_told = false;
         while !self.drain.is_cancelled() {
-            match lanes::look(self.backend, self.definition.graph(), &jobs).await {
+            let jobs = planned.iter().map(|one| &one.job);
+            match lanes::look(self.backend, self.definition.graph(), jobs).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(full)) => {
                     if !std::mem::replace(&mut is_told, true) {
