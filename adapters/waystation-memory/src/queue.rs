@@ -25,6 +25,7 @@ impl Queue for Memory {
             delay: true,
             priority: true,
             keys: true,
+            partitions: false,
             atomic_settlement: true,
             durable: false,
             payload_bytes_max: self.payload_bytes_max,

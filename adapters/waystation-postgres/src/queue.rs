@@ -22,6 +22,7 @@ impl Queue for Postgres {
             delay: true,
             priority: true,
             keys: true,
+            partitions: false,
             atomic_settlement: true,
             durable: true,
             payload_bytes_max: self.shared.options.payload_bytes_max,

@@ -14,8 +14,10 @@ mod error;
 mod inspection;
 mod journal;
 mod line;
+mod lines;
 mod link;
 mod options;
+mod parting;
 mod publisher;
 mod queue;
 mod settle;
@@ -30,7 +32,8 @@ use waystation_core::clock::Clock;
 use waystation_core::id::QueueName;
 use waystation_core::port::Error;
 
-use line::{Kind, Line};
+use line::{Kind, Line, Receipt};
+use lines::{Lines, Maker};
 use link::Link;
 use topology::QueueKey;
 
@@ -47,7 +50,7 @@ pub struct RabbitMq {
 struct Shared {
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
-    lines: Mutex<HashMap<QueueName, Arc<Line>>>,
+    lines: Mutex<HashMap<QueueName, Arc<Lines>>>,
     /// Queues that were looked for and not there, and when.
     absent: Mutex<HashMap<QueueKey, Instant>>,
     journal: OnceLock<Arc<Line>>,
@@ -83,31 +86,47 @@ impl RabbitMq {
         self.shared.link.close().await;
     }
 
-    /// The line of a queue, made when it is first asked for.
-    fn line(&self, queue: &QueueName) -> Arc<Line> {
-        let mut lines = self.lines();
-        let open = || self.shared.open_line(queue.as_str().to_owned(), Kind::Work);
-        Arc::clone(lines.entry(queue.clone()).or_insert_with(open))
+    /// The lines of a queue, made when they are first asked for.
+    fn lines(&self, queue: &QueueName) -> Arc<Lines> {
+        let mut all = self.all_lines();
+        let shared = &self.shared;
+        let open = || {
+            Lines::open(Maker {
+                link: Arc::clone(&shared.link),
+                clock: Arc::clone(&shared.clock),
+                base: queue.as_str().to_owned(),
+                closed: shared.closed.clone(),
+            })
+        };
+        Arc::clone(all.entry(queue.clone()).or_insert_with(open))
     }
 
-    /// The line of a queue that was received from.
-    fn known_line(&self, queue: &QueueName) -> Option<Arc<Line>> {
-        self.lines().get(queue).cloned()
+    /// The lines of a queue that was received from.
+    fn known_lines(&self, queue: &QueueName) -> Option<Arc<Lines>> {
+        self.all_lines().get(queue).cloned()
     }
 
-    fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Arc<Line>>> {
+    /// The line that something was received from.
+    fn line_of(&self, queue: &QueueName, receipt: Receipt) -> Option<Arc<Line>> {
+        self.known_lines(queue)?.of(receipt)
+    }
+
+    fn all_lines(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Arc<Lines>>> {
         self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    fn open_line(&self, base: String, kind: Kind) -> Arc<Line> {
-        let (link, clock) = (Arc::clone(&self.link), Arc::clone(&self.clock));
-        Line::open(link, clock, base, kind, self.closed.clone())
-    }
-
     fn journal_line(&self) -> Arc<Line> {
-        let journal = self.link.options().journal.clone();
-        Arc::clone(self.journal.get_or_init(|| self.open_line(journal, Kind::Journal)))
+        let open = || {
+            let maker = Maker {
+                link: Arc::clone(&self.link),
+                clock: Arc::clone(&self.clock),
+                base: self.link.options().journal.clone(),
+                closed: self.closed.clone(),
+            };
+            maker.line(Kind::Journal, 0, &Arc::default())
+        };
+        Arc::clone(self.journal.get_or_init(open))
     }
 }

@@ -7,6 +7,7 @@
 mod consuming;
 mod fetched;
 mod tags;
+mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,11 +18,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
+use waystation_core::key::Key;
 use waystation_core::settlement::Lease;
 
 use crate::link::Link;
 use crate::publisher::{DELIVERIES, NOT_BEFORE, Outgoing};
-use crate::topology::{QueueKey, Role};
+use crate::topology::{Part, PartLane, QueueKey, Role};
 
 pub use consuming::patience;
 pub use fetched::Fetched;
@@ -39,8 +41,8 @@ pub struct Line {
     base: String,
     kind: Kind,
     state: Mutex<State>,
-    /// Something came to be taken.
-    arrived: Notify,
+    /// Something came to be taken, from this line or another one of its queue.
+    arrived: Arc<Notify>,
     /// Somebody wants more than before, or nothing any more.
     asked: Notify,
     /// One at a time acknowledges or puts back: what is joined must not cover what another one is
@@ -55,6 +57,13 @@ pub struct Line {
 pub enum Kind {
     /// A stage's queue and its priority lane.
     Work,
+    /// A partition's queues, which one consumer at a time has for itself.
+    Part {
+        /// Of which generation.
+        generation: u32,
+        /// Which partition of it.
+        number: u32,
+    },
     /// The journal, which one consumer at a time has for itself.
     Journal,
 }
@@ -64,22 +73,73 @@ struct State {
     epoch: u64,
     channel: Option<Channel>,
     tags: Tags,
+    /// Whether the broker lets nobody else consume.
+    owns: bool,
     /// The most that somebody asked for at a time. Nothing is wanted while it is zero.
     capacity: usize,
     /// Told once nothing is fetched ahead any more.
     leaving: Vec<oneshot::Sender<()>>,
 }
 
+/// What somebody wants to take.
+pub struct Want {
+    /// At most so many, those aside that come together.
+    pub max: usize,
+    /// Of each key so many together at most.
+    pub together: usize,
+    /// How long to wait for the first.
+    pub wait: Duration,
+}
+
+/// Takes from lines in turn; waits for the first. Cancel-safe. The lines may change meanwhile.
+pub async fn take_of(
+    lines: impl Fn() -> Vec<Arc<Line>>,
+    arrived: &Notify,
+    closed: &CancellationToken,
+    want: &Want,
+) -> Vec<(Receipt, Fetched)> {
+    let until = Instant::now() + want.wait.min(WAIT_MAX);
+    loop {
+        // Listens before it looks, so that nothing comes unheard in between.
+        let arrived = arrived.notified();
+        tokio::pin!(arrived);
+        arrived.as_mut().enable();
+        let lines = lines();
+        let mut taken = Vec::new();
+        for line in &lines {
+            line.ask(want.max);
+            taken.extend(line.take_now(want.max.saturating_sub(taken.len()), want.together));
+        }
+        if !taken.is_empty() {
+            return taken;
+        }
+        if Instant::now() >= until || closed.is_cancelled() {
+            return Vec::new();
+        }
+        let due = lines.iter().filter_map(|line| line.due_in()).min();
+        let look_again = due.map_or(until, |due| until.min(Instant::now() + due));
+        let _ = tokio::time::timeout_at(look_again, arrived).await;
+    }
+}
+
 /// Names what was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Of which channel.
+    /// Of which channel: its line's number, and its own.
     pub epoch: u64,
     /// Its number there.
     pub tag: u64,
 }
 
+/// How many channels a line may have after one another.
+const EPOCHS: u64 = 1 << 40;
+
 impl Receipt {
+    /// The number of the line that it is of.
+    pub fn line(self) -> u64 {
+        self.epoch / EPOCHS
+    }
+
     /// What a lease stands for.
     pub fn of(lease: &Lease) -> Self {
         Self { epoch: lease.token, tag: lease.delivery_id as u64 }
@@ -87,12 +147,15 @@ impl Receipt {
 }
 
 impl Line {
-    /// A line that nobody asks of yet.
+    /// A line that nobody asks of yet. Its number tells its receipts from those of other lines of
+    /// its queue.
     pub fn open(
         link: Arc<Link>,
         clock: Arc<dyn Clock>,
         base: String,
         kind: Kind,
+        number: u64,
+        arrived: Arc<Notify>,
         closed: CancellationToken,
     ) -> Arc<Self> {
         let line = Arc::new(Self {
@@ -100,8 +163,8 @@ impl Line {
             clock,
             base,
             kind,
-            state: Mutex::default(),
-            arrived: Notify::new(),
+            state: Mutex::new(State { epoch: number * EPOCHS, ..State::default() }),
+            arrived,
             asked: Notify::new(),
             acknowledging: tokio::sync::Mutex::default(),
             closed: closed.clone(),
@@ -112,31 +175,26 @@ impl Line {
     }
 
     /// Takes up to this many; waits for the first. Cancel-safe.
-    pub async fn take(&self, max: usize, wait: Duration) -> Vec<(Receipt, Fetched)> {
-        let until = Instant::now() + wait.min(WAIT_MAX);
-        self.ask(max);
-        loop {
-            // Listens before it looks, so that nothing comes unheard in between.
-            let arrived = self.arrived.notified();
-            tokio::pin!(arrived);
-            arrived.as_mut().enable();
-            let now = self.clock.now();
-            let due = {
-                let mut state = self.state();
-                let epoch = state.epoch;
-                let taken = state.tags.take(max, now);
-                if !taken.is_empty() {
-                    let receipt = |(tag, fetched)| (Receipt { epoch, tag }, fetched);
-                    return taken.into_iter().map(receipt).collect();
-                }
-                state.tags.next_due().map(|due| Instant::now() + due.since(now))
-            };
-            if Instant::now() >= until || self.closed.is_cancelled() {
-                return Vec::new();
-            }
-            let look_again = due.map_or(until, |due| due.min(until));
-            let _ = tokio::time::timeout_at(look_again, arrived).await;
+    pub async fn take(self: &Arc<Self>, max: usize, wait: Duration) -> Vec<(Receipt, Fetched)> {
+        let of = || vec![Arc::clone(self)];
+        take_of(of, &self.arrived, &self.closed, &Want { max, together: 1, wait }).await
+    }
+
+    /// Takes what is there.
+    fn take_now(&self, max: usize, together: usize) -> Vec<(Receipt, Fetched)> {
+        let mut state = self.state();
+        if max == 0 || (state.capacity == 0 && self.is_part()) {
+            // What is to be given up begins no more.
+            return Vec::new();
         }
+        let epoch = state.epoch;
+        let taken = state.tags.take(max, together, self.clock.now());
+        taken.into_iter().map(|(tag, fetched)| (Receipt { epoch, tag }, fetched)).collect()
+    }
+
+    /// In how long something that is held back can be taken.
+    fn due_in(&self) -> Option<Duration> {
+        self.state().tags.next_due().map(|due| due.since(self.clock.now()))
     }
 
     /// Whether what was fetched is still ours.
@@ -171,9 +229,10 @@ impl Line {
             let mut state = self.state();
             let epoch = state.epoch;
             let tags = receipts.iter().filter(|one| one.epoch == epoch).map(|one| one.tag);
-            let acks = state.tags.acknowledge(tags.collect());
+            let acks = state.tags.acknowledge(tags.collect(), self.clock.now());
             (state.channel.clone(), acks)
         };
+        self.moved_on();
         let Some(channel) = channel else { return };
         for (tag, multiple) in acks {
             if let Err(error) = channel.basic_ack(tag, BasicAckOptions { multiple }).await {
@@ -181,6 +240,62 @@ impl Line {
                 return;
             }
         }
+    }
+
+    /// The place of a key is kept for what is about to be published again.
+    pub fn expect(&self, key: &Key) {
+        self.state().tags.expect(key);
+    }
+
+    /// It was not published, after all.
+    pub fn expect_no_more(&self, key: &Key) {
+        self.state().tags.expect_no_more(key, self.clock.now());
+        self.moved_on();
+    }
+
+    /// Puts what was closed back to its place before those of its key.
+    pub fn give_back_in_place(&self, receipt: Receipt, fetched: Fetched) {
+        {
+            let mut state = self.state();
+            if state.epoch == receipt.epoch {
+                state.tags.give_back(receipt.tag, fetched, self.clock.now());
+            }
+        }
+        self.moved_on();
+    }
+
+    /// Others of a key can be taken, or the partition can be given up.
+    fn moved_on(&self) {
+        if self.is_part() {
+            self.arrived.notify_waiters();
+            self.asked.notify_one();
+        }
+    }
+
+    /// Where what keeps its place goes, where there is such.
+    pub fn retries(&self) -> Option<Role> {
+        let Kind::Part { generation, number } = self.kind else { return None };
+        Some(Role::Part(Part { generation, number, lane: PartLane::Retry }))
+    }
+
+    /// Whether it is a partition's.
+    pub fn is_part(&self) -> bool {
+        matches!(self.kind, Kind::Part { .. })
+    }
+
+    /// Whether the partition is this process's by now.
+    pub fn owns(&self) -> bool {
+        self.state().owns
+    }
+
+    /// How many stand behind others of their key here.
+    pub fn behind(&self) -> u64 {
+        self.state().tags.behind()
+    }
+
+    /// Whether nothing was fetched that is not acknowledged.
+    pub fn has_nothing(&self) -> bool {
+        self.state().tags.has_nothing()
     }
 
     /// Nothing more is wanted: what was fetched and not taken returns, uncounted.

@@ -3,16 +3,20 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use waystation_core::clock::Timestamp;
+use waystation_core::key::Key;
 use waystation_core::port::Error;
+use waystation_core::settlement::Priority;
 
 use crate::error::{explain_declare, is_not_found, is_otherwise};
 use crate::link::{Link, Session};
 use crate::options::Declare;
-use crate::topology::QueueKey;
+use crate::topology::{QueueKey, Role, route};
 
 /// The most messages of one call that wait for the broker's confirm.
 const WINDOW: usize = 1_000;
@@ -26,13 +30,19 @@ pub const DELIVERIES: &str = "x-waystation-deliveries";
 pub const NOT_BEFORE: &str = "x-waystation-not-before";
 /// A header that tells which lane a message that waits belongs to.
 pub const PRIORITY: &str = "x-waystation-priority";
+/// A header that tells the key of a message.
+pub const KEY: &str = "x-waystation-key";
+/// A header of a message that only tells that all before it were seen.
+pub const MARK: &str = "x-waystation-mark";
 /// A header that tells why a message lies in a queue of dead letters.
 pub const REASON: &str = "x-waystation-reason";
 
 /// A message on its way.
 pub struct Outgoing {
-    /// To which queue.
+    /// To which queue, or exchange.
     pub to: QueueKey,
+    /// What it is routed by, where it goes to an exchange.
+    pub route: Option<ShortString>,
     /// Its wire form.
     pub body: Vec<u8>,
     /// What the body does not tell.
@@ -42,7 +52,28 @@ pub struct Outgoing {
 impl Outgoing {
     /// A message without headers.
     pub fn new(to: QueueKey, body: Vec<u8>) -> Self {
-        Self { to, body, headers: Vec::new() }
+        Self { to, route: None, body, headers: Vec::new() }
+    }
+
+    /// One with a key, which goes to an exchange.
+    pub fn keyed(to: QueueKey, key: &Key, priority: Priority, body: Vec<u8>) -> Self {
+        let message = Self { route: Some(route(key.slot(), priority)), ..Self::new(to, body) };
+        message.text(KEY, key.as_str())
+    }
+
+    /// One that waits so long before it returns to its queue, or to the partition of its key.
+    pub fn delayed(
+        base: &str,
+        step: u64,
+        key: Option<&Key>,
+        priority: Priority,
+        body: Vec<u8>,
+    ) -> Self {
+        let to = |role| QueueKey::of(base, role);
+        match key {
+            None => Self::new(to(Role::Delay(step)), body),
+            Some(key) => Self::keyed(to(Role::KeysDelay(step)), key, priority, body),
+        }
     }
 
     /// The same with a number in a header.
@@ -111,7 +142,12 @@ pub async fn publish_counted(
             for queue in &queues {
                 declared.remove(*queue);
             }
-            unavailable(link, format!("a queue of {} is not there", shown(link, &queues)))
+            let hint = if queues.iter().any(|queue| queue.is_exchange()) {
+                " (hint: queues of keys have partitions once a worker has looked after them)"
+            } else {
+                ""
+            };
+            unavailable(link, format!("a queue of {} is not there{hint}", shown(link, &queues)))
         }
         Some(Failed::Refused) => {
             unavailable(link, format!("a queue of {} takes no more", shown(link, &queues)))
@@ -175,9 +211,14 @@ async fn publish_on(
         if tally.failed.is_some() {
             break;
         }
+        let name = message.to.name(link.options());
+        let (exchange, key) = match &message.route {
+            Some(route) => (name, route.clone()),
+            None => (ShortString::default(), name),
+        };
         let sent = channel.basic_publish(
-            ShortString::default(),
-            message.to.name(link.options()),
+            exchange,
+            key,
             BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
             &message.body,
             properties(message, now),
@@ -290,7 +331,34 @@ async fn declare_now(link: &Link, session: &Session, key: &QueueKey) -> Result<(
     make(link, session, key).await
 }
 
+/// Makes a queue, an exchange, or an exchange with the queue behind it.
 async fn make(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
+    if !key.is_exchange() {
+        make_queue(link, session, key).await?;
+    }
+    let Some(kind) = key.exchange() else { return Ok(()) };
+    let name = key.name(link.options());
+    let channel = session.declaring_channel().await.map_err(|error| link.explain(&error))?;
+    let making = async {
+        let (durable, none) = (durable_exchange(), FieldTable::default());
+        channel.exchange_declare(name.clone(), kind, durable, none.clone()).await?;
+        if !key.is_exchange() {
+            let (slot, bind) = (ShortString::default(), QueueBindOptions::default());
+            channel.queue_bind(name.clone(), name.clone(), slot, bind, none).await?;
+        }
+        channel.close(200, "done".into()).await
+    };
+    making
+        .await
+        .map_err(|error| explain_declare(link.name(), &format!("exchange `{name}`"), &error))
+}
+
+/// How exchanges are made.
+pub fn durable_exchange() -> ExchangeDeclareOptions {
+    ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() }
+}
+
+async fn make_queue(link: &Link, session: &Session, key: &QueueKey) -> Result<(), Error> {
     let queue = key.name(link.options());
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let arguments = key.arguments(link.options());

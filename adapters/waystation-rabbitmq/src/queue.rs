@@ -8,17 +8,17 @@ use waystation_core::id::QueueName;
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::{self, Entry};
 use waystation_core::port::{
-    Capabilities, Depth, Error, Extended, Queue, RECEIVE_MAX, Receive, check_batch, check_jobs,
-    check_settlements,
+    Capabilities, Depth, Error, Extended, Parted, Parts, Queue, RECEIVE_MAX, Receive, check_batch,
+    check_jobs, check_settlements,
 };
 use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, Start, Submitted};
 
 use crate::RabbitMq;
-use crate::line::Receipt;
+use crate::line::{Receipt, Want};
 use crate::options::Declare;
 use crate::publisher;
 use crate::settle::outgoing;
-use crate::topology::{QueueKey, Role, delays};
+use crate::topology::{QueueKey, Role, delays, key_delays, parts};
 
 #[async_trait]
 impl Queue for RabbitMq {
@@ -29,7 +29,9 @@ impl Queue for RabbitMq {
         Capabilities {
             delay: makes_queues,
             priority: makes_queues,
-            keys: false,
+            // So do partitions, which have an exchange besides.
+            keys: makes_queues,
+            partitions: makes_queues,
             atomic_settlement: false,
             durable: true,
             payload_bytes_max: options.payload_bytes_max,
@@ -65,8 +67,8 @@ impl Queue for RabbitMq {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let line = self.line(&request.queue);
-        let taken = line.take(max, request.wait).await;
+        let want = Want { max, together: 1, wait: request.wait };
+        let taken = self.lines(&request.queue).take(&want).await;
         let deliver = |(receipt, fetched): (Receipt, crate::line::Fetched)| Delivery {
             lease: Lease {
                 queue: request.queue.clone(),
@@ -75,7 +77,7 @@ impl Queue for RabbitMq {
             },
             body: fetched.body,
             priority: fetched.priority,
-            key: None,
+            key: fetched.key,
             deliveries: fetched.deliveries,
             enqueued_at: fetched.enqueued_at.unwrap_or_else(|| self.shared.clock.now()),
         };
@@ -86,7 +88,8 @@ impl Queue for RabbitMq {
     async fn extend(&self, leases: Vec<Lease>, _lease: Duration) -> Result<Vec<Extended>, Error> {
         check_batch(leases.len())?;
         let held = |lease: &Lease| {
-            self.known_line(&lease.queue).is_some_and(|line| line.holds(Receipt::of(lease)))
+            let receipt = Receipt::of(lease);
+            self.line_of(&lease.queue, receipt).is_some_and(|line| line.holds(receipt))
         };
         let answer = |lease| if held(lease) { Extended::Held } else { Extended::Lost };
         Ok(leases.iter().map(answer).collect())
@@ -102,8 +105,8 @@ impl Queue for RabbitMq {
     }
 
     async fn leave(&self, queue: &QueueName) -> Result<(), Error> {
-        if let Some(line) = self.known_line(queue) {
-            line.leave().await;
+        if let Some(lines) = self.known_lines(queue) {
+            lines.leave().await;
         }
         Ok(())
     }
@@ -111,8 +114,9 @@ impl Queue for RabbitMq {
     /// Without it the broker would leave them with us for as long as the channel lives.
     async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
         for lease in leases {
-            if let Some(line) = self.known_line(&lease.queue) {
-                line.put_back(Receipt::of(lease)).await;
+            let receipt = Receipt::of(lease);
+            if let Some(line) = self.line_of(&lease.queue, receipt) {
+                line.put_back(receipt).await;
             }
         }
         Ok(())
@@ -129,19 +133,32 @@ impl Queue for RabbitMq {
         let held_back: Vec<_> = {
             let session = self.shared.link.session().await?;
             let declared = session.declared.lock().await;
-            let keys = delays().map(|role| QueueKey::of(base, role));
+            let keys = delays().chain(key_delays()).map(|role| QueueKey::of(base, role));
             keys.filter(|key| declared.contains(key)).collect()
         };
         for key in held_back {
             depth.delayed += self.messages_in(key).await?;
         }
-        depth.leased = self.known_line(queue).map_or(0, |line| line.out());
+        if let Some(lines) = self.known_lines(queue) {
+            for role in lines.told().iter().flat_map(parts) {
+                let waiting = self.messages_in(QueueKey::of(base, role)).await?;
+                *(if role.keeps_place() { &mut depth.delayed } else { &mut depth.ready }) +=
+                    waiting;
+            }
+            let lines = lines.all();
+            depth.leased = lines.iter().map(|line| line.out()).sum();
+            depth.behind = lines.iter().map(|line| line.behind()).sum();
+        }
         Ok(depth)
     }
 
     async fn make_room(&self, queue: &QueueName, out: usize) -> Result<(), Error> {
-        self.line(queue).make_room(out);
+        self.lines(queue).plain().make_room(out);
         Ok(())
+    }
+
+    async fn part(&self, queue: &QueueName, parts: &Parts) -> Result<Parted, Error> {
+        self.part_queue(queue, parts).await
     }
 }
 

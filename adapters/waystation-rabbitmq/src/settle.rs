@@ -9,6 +9,7 @@ use std::sync::Arc;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
 use waystation_core::journal;
+use waystation_core::key::Key;
 use waystation_core::port::Error;
 use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
 use waystation_core::state::JobState;
@@ -16,7 +17,7 @@ use waystation_core::state::JobState;
 use crate::RabbitMq;
 use crate::line::{Fetched, Line, Receipt};
 use crate::options::{Events, Options};
-use crate::publisher::{self, NOT_BEFORE, Outgoing, PRIORITY, REASON};
+use crate::publisher::{self, KEY, NOT_BEFORE, Outgoing, PRIORITY, REASON};
 use crate::topology::{QueueKey, Role, step_for};
 
 /// The most events of one message of the journal, and about how large it becomes.
@@ -34,6 +35,13 @@ struct Closed {
     fetched: Fetched,
     /// What goes on of it is with the broker by now.
     forwarded: bool,
+}
+
+impl Closed {
+    /// Whether it returns to its place among those of its key, which the broker need not know.
+    fn returns(&self, settlement: &Settlement) -> bool {
+        self.fetched.key.is_some() && settlement.next == Next::HandBack
+    }
 }
 
 impl RabbitMq {
@@ -61,11 +69,13 @@ impl RabbitMq {
             tracing::warn!(%error, "no copies lie with the broker's dead letters");
         }
         let mut answers = vec![Settled::Lost; settlements.len()];
-        let mut by_line: HashMap<QueueName, (Arc<Line>, Vec<Receipt>)> = HashMap::new();
+        let mut by_line: HashMap<(QueueName, u64), (Arc<Line>, Vec<Receipt>)> = HashMap::new();
         for one in closed {
             answers[one.place] = Settled::Applied;
-            if let Ended::Delivery(lease) = &settlements[one.place].ended {
-                let entry = by_line.entry(lease.queue.clone());
+            if one.returns(&settlements[one.place]) {
+                one.line.give_back_in_place(one.receipt, one.fetched);
+            } else if let Ended::Delivery(lease) = &settlements[one.place].ended {
+                let entry = by_line.entry((lease.queue.clone(), one.receipt.line()));
                 entry.or_insert_with(|| (one.line, Vec::new())).1.push(one.receipt);
             }
         }
@@ -90,11 +100,18 @@ impl RabbitMq {
         let of = |one: &Closed| forward(&settlements[one.place], one, now);
         let (ones, forwards): (Vec<_>, Vec<_>) =
             closed.iter_mut().filter_map(|one| of(one).map(|outgoing| (one, outgoing))).unzip();
+        // Before it can come back.
+        for (one, key) in kept(&ones, &forwards) {
+            one.line.expect(key);
+        }
         let published = publisher::publish_counted(&self.shared.link, &forwards, now).await;
         let confirmed = match &published {
             Ok(()) => ones.len(),
             Err(unpublished) => unpublished.confirmed,
         };
+        for (one, key) in kept(&ones[confirmed..], &forwards[confirmed..]) {
+            one.line.expect_no_more(key);
+        }
         for one in ones.into_iter().take(confirmed) {
             one.forwarded = true;
         }
@@ -114,8 +131,8 @@ impl RabbitMq {
         }
         for (place, settlement) in settlements.iter().enumerate() {
             let Ended::Delivery(lease) = &settlement.ended else { continue };
-            let Some(line) = self.known_line(&lease.queue) else { continue };
             let receipt = Receipt::of(lease);
+            let Some(line) = self.line_of(&lease.queue, receipt) else { continue };
             if let Some(fetched) = line.close(receipt) {
                 closed.push(Closed { place, line, receipt, fetched, forwarded: false });
             }
@@ -134,19 +151,47 @@ impl RabbitMq {
     }
 }
 
+/// Those that are to keep the places of their keys, which come back by themselves.
+fn kept<'a>(
+    ones: &'a [&mut Closed],
+    forwards: &'a [Outgoing],
+) -> impl Iterator<Item = (&'a Closed, &'a Key)> {
+    let pairs = ones.iter().zip(forwards);
+    pairs.filter_map(|(one, forward)| {
+        let kept = forward.to.role().keeps_place();
+        Some((&**one, one.fetched.key.as_ref().filter(|_| kept)?))
+    })
+}
+
 /// A contract on its way into a stage's queue.
 pub fn outgoing(message: &Message, now: Timestamp) -> Outgoing {
-    let queue = message.queue.as_str();
+    let (queue, priority) = (message.queue.as_str(), message.priority);
     let body = message.body.clone();
+    let key = message.turn.as_ref().map(|turn| &turn.key);
     let wait = message.not_before.filter(|moment| *moment > now).map(|moment| moment.since(now));
-    let Some(wait) = wait else {
-        let role = if message.priority > 0 { Role::Priority } else { Role::Work };
-        return Outgoing::new(QueueKey::of(queue, role), body);
+    let step = wait.and_then(step_for);
+    let outgoing = match (step, key) {
+        (Some(step), key) => Outgoing::delayed(queue, step, key, priority, body),
+        (None, Some(key)) => Outgoing::keyed(QueueKey::of(queue, Role::Keys), key, priority, body),
+        // What is held back by its worker tells its lane itself.
+        (None, None) if priority > 0 && wait.is_none() => {
+            Outgoing::new(QueueKey::of(queue, Role::Priority), body)
+        }
+        (None, None) => Outgoing::new(QueueKey::of(queue, Role::Work), body),
     };
-    let role = step_for(wait).map_or(Role::Work, Role::Delay);
-    let delayed = Outgoing::new(QueueKey::of(queue, role), body);
-    let delayed = delayed.number(NOT_BEFORE, now.plus(wait).0);
-    if message.priority > 0 { delayed.number(PRIORITY, 1) } else { delayed }
+    let Some(wait) = wait else { return outgoing };
+    let outgoing = outgoing.number(NOT_BEFORE, now.plus(wait).0);
+    if priority > 0 { outgoing.number(PRIORITY, 1) } else { outgoing }
+}
+
+/// A contract that keeps the place of the delivery that it came of, until it may be tried again.
+fn in_place(message: &Message, role: Role, key: &Key) -> Outgoing {
+    let queue = QueueKey::of(message.queue.as_str(), role);
+    let mut outgoing = Outgoing::new(queue, message.body.clone()).text(KEY, key.as_str());
+    if let Some(moment) = message.not_before {
+        outgoing = outgoing.number(NOT_BEFORE, moment.0);
+    }
+    if message.priority > 0 { outgoing.number(PRIORITY, 1) } else { outgoing }
 }
 
 /// What a settlement publishes besides its events. Nothing where the same was forwarded when it was
@@ -158,7 +203,15 @@ fn forward(settlement: &Settlement, closed: &Closed, now: Timestamp) -> Option<O
         return None;
     }
     match &settlement.next {
-        Next::Enqueue(message) => Some(outgoing(message, now)),
+        Next::Enqueue(message) => {
+            let place = message.turn.as_ref().filter(|turn| turn.keeps_place);
+            let place = place.filter(|turn| closed.fetched.key.as_ref() == Some(&turn.key));
+            match place.and_then(|turn| Some((closed.line.retries()?, &turn.key))) {
+                Some((role, key)) => Some(in_place(message, role, key)),
+                None => Some(outgoing(message, now)),
+            }
+        }
+        Next::HandBack if closed.returns(settlement) => None,
         Next::HandBack => Some(closed.line.copy(&closed.fetched)),
         Next::End { .. } | Next::Park(_) | Next::Await(..) | Next::Drop | Next::HandOver => None,
     }

@@ -2,10 +2,19 @@
 //!
 //! A stage's queue `Q` has `Q.priority` beside it for what goes first, `Q.delay.STEP` for what
 //! waits, and `Q.dead` for copies of what failed. Events go to the journal, signals to an exchange.
+//!
+//! Where jobs have keys, `Q.keys` is the exchange that they are published to, by the slots of their
+//! keys. It leads to `Q.keys.G`, the exchange of the current generation of partitions, and that to
+//! the partitions `Q.keys.G.I`, with `.priority` and `.retry` beside each. What has a key and waits
+//! does so in `Q.keys.delay.STEP`, which is an exchange and a queue: the slot is kept.
 
 use std::time::Duration;
 
+use lapin::ExchangeKind;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use waystation_core::port::{Generation, Parts};
+use waystation_core::settlement::Priority;
 
 use crate::options::{Options, QueueKind};
 
@@ -34,6 +43,43 @@ pub enum Role {
     Journal,
     /// What the tracker could not read.
     JournalDead,
+    /// The exchange for all contracts with keys.
+    Keys,
+    /// The exchange of a generation of partitions.
+    Generation(u32),
+    /// Contracts of some keys wait for their one owner.
+    Part(Part),
+    /// Contracts with keys wait this long, in milliseconds, and go to their partitions then.
+    KeysDelay(u64),
+}
+
+impl Role {
+    /// Whether what comes from it keeps the place of its key.
+    pub fn keeps_place(self) -> bool {
+        matches!(self, Self::Part(Part { lane: PartLane::Retry, .. }))
+    }
+}
+
+/// A queue of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// Of which generation.
+    pub generation: u32,
+    /// Which partition of it.
+    pub number: u32,
+    /// Which of its queues.
+    pub lane: PartLane,
+}
+
+/// The queues of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartLane {
+    /// Contracts in the order that they came.
+    Normal,
+    /// Contracts that go before them.
+    Priority,
+    /// Contracts that keep their key's place until they are tried again.
+    Retry,
 }
 
 /// A queue by its base and role.
@@ -55,10 +101,51 @@ pub fn delays() -> impl Iterator<Item = Role> {
     STEPS_MS.into_iter().map(Role::Delay)
 }
 
+/// Every queue that what has a key can wait in.
+pub fn key_delays() -> impl Iterator<Item = Role> {
+    STEPS_MS.into_iter().map(Role::KeysDelay)
+}
+
+/// The queues of all partitions that there are.
+pub fn parts(parts: &Parts) -> Vec<Role> {
+    let lanes = [PartLane::Retry, PartLane::Priority, PartLane::Normal];
+    let part = |generation: u32, number: u32| {
+        lanes.map(|lane| Role::Part(Part { generation, number, lane }))
+    };
+    let generations = parts.former.into_iter().chain([parts.current]);
+    let numbers = |one: Generation| (0..one.partitions.get()).map(move |place| (one.number, place));
+    generations.flat_map(numbers).flat_map(|(one, number)| part(one, number)).collect()
+}
+
+/// By what a contract with a key of this slot finds its partition's queue.
+pub fn route(slot: u32, priority: Priority) -> ShortString {
+    if priority > 0 { format!("{slot}.priority") } else { slot.to_string() }.into()
+}
+
 impl QueueKey {
     /// The queue of a role beside a stage's queue.
     pub fn of(queue: &str, role: Role) -> Self {
         Self { base: queue.to_owned(), role }
+    }
+
+    /// What it is for.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What kind of exchange it is, or has before it, if any.
+    pub fn exchange(&self) -> Option<ExchangeKind> {
+        match self.role {
+            // Whatever comes goes on, with the slot that it was published by.
+            Role::Keys | Role::KeysDelay(_) => Some(ExchangeKind::Fanout),
+            Role::Generation(_) => Some(ExchangeKind::Direct),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an exchange alone.
+    pub fn is_exchange(&self) -> bool {
+        matches!(self.role, Role::Keys | Role::Generation(_))
     }
 
     /// The queue that events go to.
@@ -80,6 +167,17 @@ impl QueueKey {
             Role::Priority => format!("{prefix}{base}.priority"),
             Role::Dead | Role::JournalDead => format!("{prefix}{base}.dead"),
             Role::Delay(step) => format!("{prefix}{base}.delay.{}", shown(*step)),
+            Role::Keys => format!("{prefix}{base}.keys"),
+            Role::Generation(generation) => format!("{prefix}{base}.keys.{generation}"),
+            Role::Part(Part { generation, number, lane }) => {
+                let lane = match lane {
+                    PartLane::Normal => "",
+                    PartLane::Priority => ".priority",
+                    PartLane::Retry => ".retry",
+                };
+                format!("{prefix}{base}.keys.{generation}.{number}{lane}")
+            }
+            Role::KeysDelay(step) => format!("{prefix}{base}.keys.delay.{}", shown(*step)),
         }
         .into()
     }
@@ -87,6 +185,10 @@ impl QueueKey {
     /// Its arguments when it is made.
     pub fn arguments(&self, options: &Options) -> FieldTable {
         let mut table = FieldTable::default();
+        if matches!(self.role, Role::Part(_)) {
+            // The others wait until the first is gone.
+            table.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+        }
         let mut text = |name: &str, value: &str| {
             table.insert(name.into(), AMQPValue::LongString(value.into()));
         };
@@ -95,10 +197,14 @@ impl QueueKey {
             text("x-queue-type", "quorum");
         }
         match self.role {
-            Role::Delay(step) => {
-                text("x-dead-letter-exchange", "");
-                let target = Self { base: self.base.clone(), role: Role::Work };
-                text("x-dead-letter-routing-key", target.name(options).as_str());
+            Role::Delay(step) | Role::KeysDelay(step) => {
+                let target = |role| Self { base: self.base.clone(), role }.name(options);
+                if matches!(self.role, Role::Delay(_)) {
+                    text("x-dead-letter-exchange", "");
+                    text("x-dead-letter-routing-key", target(Role::Work).as_str());
+                } else {
+                    text("x-dead-letter-exchange", target(Role::Keys).as_str());
+                }
                 if quorum {
                     // What is due is not forgotten before its own queue has it.
                     text("x-dead-letter-strategy", "at-least-once");
@@ -110,10 +216,12 @@ impl QueueKey {
                 table.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_MAX));
             }
             // Newer brokers drop what came back too often: here that is the engine's to decide.
-            Role::Work | Role::Priority | Role::Journal if quorum => {
+            Role::Work | Role::Priority | Role::Part(_) | Role::Journal if quorum => {
                 table.insert("x-delivery-limit".into(), AMQPValue::LongInt(i32::MAX));
             }
-            Role::Work | Role::Priority | Role::Journal => {}
+            Role::Work | Role::Priority | Role::Part(_) | Role::Journal => {}
+            // Exchanges.
+            Role::Keys | Role::Generation(_) => {}
         }
         table
     }
@@ -164,6 +272,7 @@ mod tests {
     #[test]
     fn names_tell_what_queues_are_for() {
         let mut options = Options::parse("amqp://h?prefix=x.").expect("a good URL");
+        let part = |lane| Role::Part(Part { generation: 2, number: 7, lane });
         for (role, name) in [
             (Role::Work, "x.raw_images"),
             (Role::Priority, "x.raw_images.priority"),
@@ -171,6 +280,12 @@ mod tests {
             (Role::Delay(500), "x.raw_images.delay.500ms"),
             (Role::Delay(300_000), "x.raw_images.delay.5m"),
             (Role::Delay(21_600_000), "x.raw_images.delay.6h"),
+            (Role::Keys, "x.raw_images.keys"),
+            (Role::Generation(2), "x.raw_images.keys.2"),
+            (part(PartLane::Normal), "x.raw_images.keys.2.7"),
+            (part(PartLane::Priority), "x.raw_images.keys.2.7.priority"),
+            (part(PartLane::Retry), "x.raw_images.keys.2.7.retry"),
+            (Role::KeysDelay(30_000), "x.raw_images.keys.delay.30s"),
         ] {
             assert_eq!(QueueKey::of("raw_images", role).name(&options).as_str(), name);
         }

@@ -26,6 +26,7 @@ impl Queue for Redis {
             delay: true,
             priority: true,
             keys: false,
+            partitions: false,
             atomic_settlement: false,
             durable: self.shared.durable,
             payload_bytes_max: self.shared.link.options().payload_bytes_max,

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The longest key, in bytes. Brokers carry it in a header, and databases in an index.
 pub const BYTES_MAX: usize = 255;
 
+/// How many slots keys fall into where a broker routes them. A queue has no more partitions.
+pub const SLOTS: u32 = 256;
+
 /// What jobs are told apart by at a stage that takes them one at a time.
 ///
 /// IPv6 addresses that stand for IPv4 ones are written in two ways, `::ffff:1.2.3.4` and
@@ -56,6 +59,11 @@ impl Key {
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its slot, below [`SLOTS`]: a broker routes by it, whatever the number of partitions is.
+    pub fn slot(&self) -> u32 {
+        u32::from(hash(&self.0)) % SLOTS
     }
 
     /// Which of so many partitions it falls into, counted from 0.

@@ -19,6 +19,7 @@ pub mod job;
 pub mod journal;
 pub mod key;
 pub mod needle;
+pub mod partition;
 pub mod pipeline;
 pub mod port;
 pub mod progress;

@@ -18,7 +18,7 @@ use waystation_core::port;
 use waystation_core::state::JobState;
 
 use crate::backend::Backend;
-use crate::broker::Clerks;
+use crate::broker::{Clerks, Owner};
 use crate::control::{Crew, Gate, Pause, Teller};
 use crate::decide::offload;
 use crate::definition::{Definition, DefinitionError, Registry};
@@ -165,7 +165,8 @@ impl Engine {
         let sources = start_sources(&staff, crew.worker_id());
         let sources_done = CancellationToken::new();
         let (running, registry) = (Arc::clone(definition.graph()), staff.registry.clone());
-        let mut clerks = Clerks::start(&backend, running, registry, drain.clone());
+        let owner = Owner::Engine(staff.roster.clone());
+        let mut clerks = Clerks::start(&backend, running, registry, owner, drain.clone());
         clerks.hire(&living);
         let progress = progress.run(Arc::clone(&backend.store));
         let janitor = janitor::run(backend.clone(), drain.clone());

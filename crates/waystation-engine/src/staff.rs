@@ -83,6 +83,7 @@ impl Staff {
                 queue: queue.clone(),
                 concurrency: Some(concurrency as u64),
                 in_flight: 0,
+                partitions: BTreeSet::new(),
             });
             let options = worker::Options {
                 pipeline: pipeline.clone(),

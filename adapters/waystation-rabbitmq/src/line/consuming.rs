@@ -12,12 +12,13 @@ use lapin::{Channel, Consumer};
 use tokio::time::Instant;
 use waystation_core::port::Error;
 
-use super::{Fetched, Kind, Line, Receipt};
+use super::fetched::mark_of;
+use super::{Fetched, Kind, Line, Receipt, State};
 use crate::error::is_taken;
 use crate::link::Session;
 use crate::options::Declare;
-use crate::publisher::{self, DELIVERIES, NOT_BEFORE, Outgoing, PRIORITY};
-use crate::topology::{QueueKey, Role, step_for};
+use crate::publisher::{self, DELIVERIES, MARK, NOT_BEFORE, Outgoing, PRIORITY};
+use crate::topology::{Part, PartLane, QueueKey, Role, step_for};
 
 /// The wait after consuming broke while the connection held: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -29,6 +30,14 @@ const TAKEN_PAUSE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(3);
 /// Posts of the journal that are fetched ahead.
 const JOURNAL_PREFETCH: u16 = 100;
+/// Deliveries that are fetched ahead from each lane of a partition, unless the URL says how many: a
+/// key that many of them have must not keep the others from being seen.
+const PART_PREFETCH: u16 = 300;
+/// How often is looked whether a partition that another process has is ours by now.
+const MARK_INTERVAL: Duration = Duration::from_millis(500);
+/// Every so many looks it is looked whether the broker knows what we consume of a partition: there
+/// are many of them.
+const PART_LOOKS: u32 = 10;
 
 /// Brokers that know it let a delivery stay unacknowledged as long as it must: an attempt may take
 /// days. Older ones have the limit in their configuration only.
@@ -48,8 +57,8 @@ enum Ended {
     Broken(Error),
 }
 
-/// What a consumer brings, or `None` when it came to its end.
-type Brought = Option<(i16, lapin::Result<Delivery>)>;
+/// What a consumer brings, and from where; or `None` when it came to its end.
+type Brought = Option<(Role, lapin::Result<Delivery>)>;
 
 /// The consumers of a channel.
 struct Consumers {
@@ -60,12 +69,29 @@ struct Consumers {
     prefetch: u16,
 }
 
+impl Consumers {
+    fn add(&mut self, role: Role, consumer: Consumer) {
+        self.tags.push(consumer.tag());
+        let brought = consumer.map(move |result| Some((role, result)));
+        self.streams.push(brought.chain(stream::once(async { None })).boxed());
+    }
+
+    /// Ends the channel; what is not acknowledged returns, in its order.
+    async fn close(&mut self) -> Ended {
+        let closing = self.channel.close(200, "done".into());
+        let _ = tokio::time::timeout(PAUSE, closing).await;
+        Ended::Left
+    }
+}
+
 impl Line {
     /// Consumes, again and again.
     pub(super) async fn keep_consuming(self: Arc<Self>) {
         let mut pause = PAUSE;
         loop {
             while self.state().capacity == 0 {
+                // Nothing is consumed that could be left.
+                self.state().leaving.clear();
                 self.asked.notified().await;
             }
             let Some(session) = self.link.next_session().await else { return };
@@ -89,6 +115,7 @@ impl Line {
         let mut state = self.state();
         state.epoch += 1;
         state.channel = None;
+        state.owns = false;
         state.tags = super::Tags::default();
         state.leaving.clear();
     }
@@ -101,13 +128,13 @@ impl Line {
         *pause = PAUSE;
         let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut arrived = false;
+        let (mut arrived, mut looks) = (false, 0);
         loop {
             tokio::select! {
                 Some(brought) = consumers.streams.next() => match brought {
-                    Some((priority, Ok(delivery))) => {
+                    Some((role, Ok(delivery))) => {
                         arrived = true;
-                        self.arrive(delivery, priority);
+                        self.arrive(delivery, role);
                     }
                     Some((_, Err(error))) => return self.broken(&error),
                     None => return self.gone("a consumer was cancelled: was the queue deleted?"),
@@ -118,6 +145,10 @@ impl Line {
                     }
                 }
                 _ = look.tick() => {
+                    looks += 1;
+                    if self.is_part() && looks % PART_LOOKS != 0 {
+                        continue;
+                    }
                     let idle = !std::mem::take(&mut arrived);
                     if let Err(ended) = self.look_after(session, &mut consumers, idle).await {
                         return ended;
@@ -141,17 +172,15 @@ impl Line {
         if consumers.tags.is_empty() || !idle || !self.state().tags.has_nothing() {
             return Ok(());
         }
-        for (role, _) in self.roles() {
-            let key = QueueKey::of(&self.base, *role);
+        for role in self.roles() {
+            let key = QueueKey::of(&self.base, role);
             match publisher::look(&self.link, session, &key).await {
                 Ok(Some(found)) if found.consumers > 0 && found.messages == 0 => {}
                 // Others take what is there, or the broker is busy: a consumer made anew does no
                 // harm while we have nothing.
                 Ok(found) => {
                     session.declared.lock().await.remove(&key);
-                    let optional =
-                        *role == Role::Priority && self.link.options().declare == Declare::Passive;
-                    if found.is_some() || !optional {
+                    if found.is_some() || !self.is_optional(role) {
                         return Err(self.gone("nothing comes although we listen"));
                     }
                 }
@@ -161,15 +190,25 @@ impl Line {
         Ok(())
     }
 
-    /// The queues of this line, each with the priority of what comes from it.
-    fn roles(&self) -> &'static [(Role, i16)] {
+    /// The queues of this line.
+    fn roles(&self) -> Vec<Role> {
         match self.kind {
-            Kind::Work => &[(Role::Priority, 1), (Role::Work, 0)],
-            Kind::Journal => &[(Role::Journal, 0)],
+            Kind::Work => vec![Role::Priority, Role::Work],
+            Kind::Part { generation, number } => {
+                [PartLane::Retry, PartLane::Priority, PartLane::Normal]
+                    .map(|lane| Role::Part(Part { generation, number, lane }))
+                    .to_vec()
+            }
+            Kind::Journal => vec![Role::Journal],
         }
     }
 
-    async fn start(&self, session: &Session) -> Result<Consumers, Ended> {
+    /// Who makes no queues may do without the priority lane.
+    fn is_optional(&self, role: Role) -> bool {
+        role == Role::Priority && self.link.options().declare == Declare::Passive
+    }
+
+    async fn start(self: &Arc<Self>, session: &Session) -> Result<Consumers, Ended> {
         let channel = session.consuming_channel().await.map_err(|error| self.broken(&error))?;
         let streams = SelectAll::new();
         let tags = Vec::new();
@@ -180,8 +219,81 @@ impl Line {
             state.epoch += 1;
             state.channel = Some(channel);
         }
-        self.adapt(session, &mut consumers).await?;
+        match self.kind {
+            Kind::Part { .. } => self.own(session, &mut consumers).await?,
+            Kind::Work | Kind::Journal => self.adapt(session, &mut consumers).await?,
+        }
         Ok(consumers)
+    }
+
+    /// Consumes a partition, of whose queues the broker lets one consumer at a time have something.
+    /// What keeps its place comes first, whole, so that nothing of its keys is taken before it: a
+    /// mark is put behind it, and waited for. Only who has seen it consumes the other queues.
+    async fn own(
+        self: &Arc<Self>,
+        session: &Session,
+        consumers: &mut Consumers,
+    ) -> Result<(), Ended> {
+        let window = self.link.options().prefetch.unwrap_or(PART_PREFETCH);
+        for role in self.roles() {
+            let key = QueueKey::of(&self.base, role);
+            let keeps_place = role.keeps_place();
+            // Without a limit: a key whose retry is not seen would go on without it.
+            let prefetch = if keeps_place { 0 } else { window };
+            let qos = consumers.channel.basic_qos(prefetch, BasicQosOptions::default());
+            qos.await.map_err(|error| self.broken(&error))?;
+            publisher::declare(&self.link, session, &key).await.map_err(Ended::Broken)?;
+            let consumer = self.subscribe(session, &consumers.channel, &key).await?;
+            consumers.add(role, consumer);
+            if keeps_place {
+                self.see_retries(&key, consumers).await?;
+            }
+        }
+        consumers.prefetch = window;
+        self.state().owns = true;
+        self.arrived.notify_waiters();
+        tracing::debug!(queue = self.base, kind = ?self.kind, "owned");
+        Ok(())
+    }
+
+    /// Takes in what keeps its place. While another process is the active consumer, our marks go to
+    /// that, and so we wait; as soon as one comes to us, the partition is ours.
+    async fn see_retries(
+        self: &Arc<Self>,
+        queue: &QueueKey,
+        consumers: &mut Consumers,
+    ) -> Result<(), Ended> {
+        let ours = format!("{:016x}", fastrand::u64(..));
+        let mut marking = tokio::time::interval(MARK_INTERVAL);
+        marking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(brought) = consumers.streams.next() => match brought {
+                    Some((role, Ok(delivery))) => {
+                        let mark = mark_of(&delivery);
+                        self.arrive(delivery, role);
+                        if mark.is_some_and(|mark| mark == ours) {
+                            return Ok(());
+                        }
+                    }
+                    Some((_, Err(error))) => return Err(self.broken(&error)),
+                    None => return Err(self.gone("a consumer was cancelled")),
+                },
+                _ = marking.tick() => {
+                    if self.prefetch() == 0 {
+                        return Err(consumers.close().await);
+                    }
+                    let mark = Outgoing::new(queue.clone(), Vec::new()).text(MARK, &ours);
+                    let marked = publisher::publish(&self.link, &[mark], self.clock.now()).await;
+                    marked.map_err(Ended::Broken)?;
+                }
+                () = self.asked.notified() => {
+                    if self.prefetch() == 0 {
+                        return Err(consumers.close().await);
+                    }
+                }
+            }
+        }
     }
 
     /// Fetches ahead as much as is wanted by now, or nothing any more.
@@ -190,59 +302,68 @@ impl Line {
         if wanted == 0 {
             return match self.kind {
                 Kind::Work => self.withdraw(consumers).await,
-                Kind::Journal => {
-                    let closing = consumers.channel.close(200, "done".into());
-                    let _ = tokio::time::timeout(PAUSE, closing).await;
-                    Err(Ended::Left)
-                }
+                Kind::Part { .. } => self.give_up(consumers).await,
+                Kind::Journal => Err(consumers.close().await),
             };
         }
-        if wanted <= consumers.prefetch {
+        if wanted <= consumers.prefetch || self.is_part() {
             return Ok(());
         }
         let more = wanted - consumers.prefetch;
         let qos = consumers.channel.basic_qos(more, BasicQosOptions::default());
         qos.await.map_err(|error| self.broken(&error))?;
-        for (role, priority) in self.roles() {
-            let key = QueueKey::of(&self.base, *role);
+        for role in self.roles() {
+            let key = QueueKey::of(&self.base, role);
             match publisher::declare(&self.link, session, &key).await {
                 Ok(()) => {}
-                // Who makes no queues may do without the priority lane.
-                Err(Error::Unavailable { .. })
-                    if *role == Role::Priority
-                        && self.link.options().declare == Declare::Passive =>
-                {
-                    continue;
-                }
+                Err(Error::Unavailable { .. }) if self.is_optional(role) => continue,
                 Err(error) => return Err(Ended::Broken(error)),
             }
-            let consumer = match self.subscribe(&consumers.channel, &key).await {
-                Ok(consumer) => consumer,
-                Err(ended) => {
-                    // It may have been deleted: the next time it is looked for again.
-                    session.declared.lock().await.remove(&key);
-                    return Err(ended);
-                }
-            };
-            consumers.tags.push(consumer.tag());
-            let priority = *priority;
-            let brought = consumer.map(move |result| Some((priority, result)));
-            consumers.streams.push(brought.chain(stream::once(async { None })).boxed());
+            let consumer = self.subscribe(session, &consumers.channel, &key).await?;
+            consumers.add(role, consumer);
         }
         consumers.prefetch = wanted;
         tracing::debug!(queue = self.base, prefetch = wanted, "consuming");
         Ok(())
     }
 
-    async fn subscribe(&self, channel: &Channel, key: &QueueKey) -> Result<Consumer, Ended> {
+    async fn subscribe(
+        &self,
+        session: &Session,
+        channel: &Channel,
+        key: &QueueKey,
+    ) -> Result<Consumer, Ended> {
         let exclusive = self.kind == Kind::Journal;
         let options = BasicConsumeOptions { exclusive, ..BasicConsumeOptions::default() };
         let queue = key.name(self.link.options());
         let tag = ShortString::default();
-        let consumer = channel.basic_consume(queue, tag, options, patience()).await;
-        consumer.map_err(|error| {
-            if exclusive && is_taken(&error) { Ended::Taken } else { self.broken(&error) }
-        })
+        match channel.basic_consume(queue, tag, options, patience()).await {
+            Ok(consumer) => Ok(consumer),
+            Err(error) if exclusive && is_taken(&error) => Err(Ended::Taken),
+            Err(error) => {
+                // It may have been deleted: the next time it is looked for again.
+                session.declared.lock().await.remove(key);
+                Err(self.broken(&error))
+            }
+        }
+    }
+
+    /// Ends a partition's consumers once nothing is out of it: all at once, so that whoever comes
+    /// next finds what was fetched where it was. The broker counts that as handed out.
+    async fn give_up(&self, consumers: &mut Consumers) -> Result<(), Ended> {
+        let (leaving, rests) = {
+            let mut state = self.state();
+            let rests = state.capacity == 0 && state.tags.rests();
+            if rests {
+                // From here on nothing of it can be taken.
+                state.tags = super::Tags::default();
+            }
+            (std::mem::take(&mut state.leaving), rests)
+        };
+        for told in leaving {
+            let _ = told.send(());
+        }
+        if rests { Err(consumers.close().await) } else { Ok(()) }
     }
 
     /// Ends the consumers and returns what nobody took. What is out stays out.
@@ -253,8 +374,9 @@ impl Line {
         }
         // What was under way before the broker heard of it.
         while let Some(brought) = consumers.streams.next().await {
-            if let Some((priority, Ok(delivery))) = brought {
-                self.state().tags.arrive(delivery.delivery_tag, Fetched::read(delivery, priority));
+            if let Some((role, Ok(delivery))) = brought {
+                let (tag, now) = (delivery.delivery_tag, self.clock.now());
+                self.state().tags.arrive(tag, Fetched::read(delivery, role), now);
             }
         }
         consumers.streams.clear();
@@ -293,42 +415,53 @@ impl Line {
     }
 
     /// Lines a delivery up, or sends it on its way when it is not for now.
-    fn arrive(self: &Arc<Self>, delivery: Delivery, priority: i16) {
+    fn arrive(self: &Arc<Self>, delivery: Delivery, role: Role) {
         let tag = delivery.delivery_tag;
-        let mut fetched = Fetched::read(delivery, priority);
-        if self.kind == Kind::Work
-            && let Some(onward) = self.onward(&mut fetched)
-        {
-            let receipt = {
-                let mut state = self.state();
-                state.tags.pass_through(tag);
-                Receipt { epoch: state.epoch, tag }
-            };
+        if mark_of(&delivery).is_some() {
+            let receipt = self.pass_through(tag);
+            let line = Arc::clone(self);
+            tokio::spawn(async move { line.acknowledge(&[receipt]).await });
+            return;
+        }
+        let mut fetched = Fetched::read(delivery, role);
+        if let Some(onward) = self.onward(&mut fetched) {
+            let receipt = self.pass_through(tag);
             let line = Arc::clone(self);
             tokio::spawn(async move { line.pass_on(receipt, onward).await });
             return;
         }
-        self.state().tags.arrive(tag, fetched);
+        self.state().tags.arrive(tag, fetched, self.clock.now());
         self.arrived.notify_waiters();
+    }
+
+    fn pass_through(&self, tag: u64) -> Receipt {
+        let mut state = self.state();
+        state.tags.pass_through(tag);
+        Receipt { epoch: state.epoch, tag }
     }
 
     /// Where a message goes instead of to a worker: to wait on, or once round so that a queue that
     /// does not count how often it got a message back has it counted.
     fn onward(&self, fetched: &mut Fetched) -> Option<Outgoing> {
+        if self.kind == Kind::Journal || fetched.keeps_place {
+            return None;
+        }
         if let Some(moment) = fetched.not_before {
             let now = self.clock.now();
             if moment <= now {
                 fetched.not_before = None;
             } else if let Some(step) = step_for(moment.since(now)) {
                 let before = i64::from(fetched.deliveries - 1);
-                let key = QueueKey::of(&self.base, Role::Delay(step));
-                let onward = Outgoing::new(key, std::mem::take(&mut fetched.body))
+                let body = std::mem::take(&mut fetched.body);
+                let (key, priority) = (fetched.key.as_ref(), fetched.priority);
+                let onward = Outgoing::delayed(&self.base, step, key, priority, body)
                     .number(NOT_BEFORE, moment.0)
                     .number(PRIORITY, i64::from(fetched.priority));
                 return Some(if before > 0 { onward.number(DELIVERIES, before) } else { onward });
             }
         }
-        fetched.uncounted.then(|| self.copy(fetched))
+        // Among those of its key it would lose its place.
+        (fetched.uncounted && !self.is_part()).then(|| self.copy(fetched))
     }
 
     async fn pass_on(&self, receipt: Receipt, onward: Outgoing) {
@@ -347,7 +480,10 @@ impl Line {
         let _one_at_a_time = self.acknowledging.lock().await;
         let channel = {
             let mut state = self.state();
-            if state.epoch != receipt.epoch || !state.tags.forget(receipt.tag) {
+            if state.epoch != receipt.epoch || self.return_in_place(&mut state, receipt.tag) {
+                return;
+            }
+            if !state.tags.forget(receipt.tag) {
                 return;
             }
             state.channel.clone()
@@ -360,6 +496,23 @@ impl Line {
         }
     }
 
+    /// Whether somebody wants something of it.
+    pub fn is_wanted(&self) -> bool {
+        self.state().capacity > 0
+    }
+
+    /// Whether it has a key, and goes back to where it was taken from, counted.
+    fn return_in_place(&self, state: &mut State, tag: u64) -> bool {
+        let Some(mut fetched) = state.tags.close(tag) else { return false };
+        if fetched.key.is_none() {
+            return false;
+        }
+        fetched.deliveries = fetched.deliveries.saturating_add(1);
+        state.tags.give_back(tag, fetched, self.clock.now());
+        self.moved_on();
+        true
+    }
+
     /// How many deliveries to have out or fetched ahead: as many as can be worked on.
     fn prefetch(&self) -> u16 {
         let capacity = self.state().capacity;
@@ -368,6 +521,7 @@ impl Line {
         }
         match self.kind {
             Kind::Journal => JOURNAL_PREFETCH,
+            Kind::Part { .. } => self.link.options().prefetch.unwrap_or(PART_PREFETCH),
             Kind::Work => {
                 let capacity = u16::try_from(capacity).unwrap_or(u16::MAX);
                 self.link.options().prefetch.unwrap_or(capacity)

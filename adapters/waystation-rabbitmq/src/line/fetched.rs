@@ -3,9 +3,11 @@
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use waystation_core::clock::Timestamp;
+use waystation_core::key::Key;
 use waystation_core::settlement::{Next, Priority};
 
-use crate::publisher::{DELIVERIES, NOT_BEFORE, PRIORITY};
+use crate::publisher::{DELIVERIES, KEY, MARK, NOT_BEFORE, PRIORITY};
+use crate::topology::{PartLane, Role};
 
 /// How often a quorum queue got the message back.
 const RETURNED: &str = "x-delivery-count";
@@ -25,18 +27,46 @@ pub struct Fetched {
     pub not_before: Option<Timestamp>,
     /// It came back from a queue that does not count that.
     pub uncounted: bool,
+    /// What it is told apart by, where it is.
+    pub key: Option<Key>,
+    /// It came back to the place that its key waits at.
+    pub keeps_place: bool,
     /// What went on of it in a settlement that failed afterwards, and may be asked for again.
     pub forwarded: Option<Next>,
 }
 
 impl Fetched {
+    /// A body that comes for the first time.
+    #[cfg(test)]
+    pub fn plain(body: Vec<u8>) -> Self {
+        Self {
+            body,
+            priority: 0,
+            deliveries: 1,
+            enqueued_at: None,
+            not_before: None,
+            uncounted: false,
+            key: None,
+            keeps_place: false,
+            forwarded: None,
+        }
+    }
+
     /// Reads a delivery. Quorum queues tell how often a message came back; of others it is only
     /// known that it did, which counts once.
-    pub fn read(delivery: Delivery, priority: Priority) -> Self {
+    pub fn read(delivery: Delivery, role: Role) -> Self {
+        let is_priority = |lane| lane == PartLane::Priority;
+        let (priority, keeps_place) = match role {
+            Role::Priority => (1, false),
+            Role::Part(part) => (i16::from(is_priority(part.lane)), part.lane == PartLane::Retry),
+            _ => (0, false),
+        };
         let number = |name: &str| {
             let headers = delivery.properties.headers().as_ref()?;
             as_number(headers.inner().get(name)?)
         };
+        // Whoever wrote what is none knows nothing of keys.
+        let key = text(&delivery, KEY).and_then(|text| Key::new(&text).ok());
         let told = number(RETURNED);
         let uncounted = told.is_none() && delivery.redelivered;
         let returned = told.unwrap_or_else(|| i64::from(delivery.redelivered));
@@ -49,10 +79,22 @@ impl Fetched {
             enqueued_at: seconds.map(|seconds| Timestamp(seconds.saturating_mul(1_000))),
             // What waited in a delay queue came back by the normal lane.
             priority: priority.max(number(PRIORITY).map_or(0, |level| i16::from(level > 0))),
+            key,
+            keeps_place,
             body: delivery.data,
             forwarded: None,
         }
     }
+}
+
+/// The mark that a message is, if it is one.
+pub fn mark_of(delivery: &Delivery) -> Option<String> {
+    text(delivery, MARK)
+}
+
+fn text(delivery: &Delivery, name: &str) -> Option<String> {
+    let headers = delivery.properties.headers().as_ref()?;
+    Some(headers.inner().get(name)?.as_long_string()?.to_string())
 }
 
 fn as_number(value: &AMQPValue) -> Option<i64> {

@@ -6,16 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use waystation_core::clock::Timestamp;
+use waystation_core::key::Key;
 
 use super::Fetched;
+use super::turns::Turns;
 
 /// The deliveries of one channel that are not acknowledged.
 #[derive(Default)]
 pub struct Tags {
     priority: VecDeque<(u64, Fetched)>,
     normal: VecDeque<(u64, Fetched)>,
+    /// Those with keys, which go in their turn.
+    turns: Turns,
     held_back: BTreeMap<(Timestamp, u64), Fetched>,
     out: BTreeMap<u64, Fetched>,
+    /// The keys of those that are closed: another one of the key waits until they are gone.
+    closed: BTreeMap<u64, Key>,
     /// Every delivery that the broker waits for.
     unacknowledged: BTreeSet<u64>,
     /// Deliveries that came in up to here, and some beyond: those of several consumers need not
@@ -26,13 +32,13 @@ pub struct Tags {
 
 impl Tags {
     /// Takes in what was delivered.
-    pub fn arrive(&mut self, tag: u64, fetched: Fetched) {
+    pub fn arrive(&mut self, tag: u64, fetched: Fetched, now: Timestamp) {
         self.pass_through(tag);
         match fetched.not_before {
-            Some(moment) => {
+            Some(moment) if !fetched.keeps_place => {
                 self.held_back.insert((moment, tag), fetched);
             }
-            None => self.line_up(tag, fetched),
+            _ => self.line_up(tag, fetched, now),
         }
     }
 
@@ -45,17 +51,20 @@ impl Tags {
         }
     }
 
-    /// Hands out up to this many, what has priority first.
-    pub fn take(&mut self, max: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
+    /// Hands out up to this many, what has priority first; of each key up to so many together.
+    pub fn take(&mut self, max: usize, together: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
         while let Some(first) = self.held_back.first_entry() {
             if first.key().0 > now {
                 break;
             }
             let tag = first.key().1;
             let fetched = first.remove();
-            self.line_up(tag, fetched);
+            self.line_up(tag, fetched, now);
         }
-        let mut taken = Vec::new();
+        let mut taken = self.turns.take(max, together, now);
+        for (tag, fetched) in &taken {
+            self.out.insert(*tag, fetched.clone());
+        }
         while taken.len() < max {
             let next = self.priority.pop_front().or_else(|| self.normal.pop_front());
             let Some((tag, fetched)) = next else { break };
@@ -67,7 +76,8 @@ impl Tags {
 
     /// When the next that is held back is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.held_back.keys().next().map(|(moment, _)| *moment)
+        let held_back = self.held_back.keys().next().map(|(moment, _)| *moment);
+        held_back.into_iter().chain(self.turns.next_due()).min()
     }
 
     /// Whether somebody has it.
@@ -77,10 +87,33 @@ impl Tags {
 
     /// Takes it out of the hands that have it, to settle it.
     pub fn close(&mut self, tag: u64) -> Option<Fetched> {
-        self.out.remove(&tag)
+        let fetched = self.out.remove(&tag)?;
+        if let Some(key) = &fetched.key {
+            self.closed.insert(tag, key.clone());
+        }
+        Some(fetched)
     }
 
-    /// Forgets one that returns to its queue; whether it was there.
+    /// Puts what was closed back to the place that it was taken from.
+    pub fn give_back(&mut self, tag: u64, fetched: Fetched, now: Timestamp) {
+        if self.closed.remove(&tag).is_some()
+            && let Some(key) = fetched.key.clone()
+        {
+            self.turns.give_back(&key, tag, fetched, now);
+        }
+    }
+
+    /// What is published again keeps the place of its key until it comes.
+    pub fn expect(&mut self, key: &Key) {
+        self.turns.expect(key);
+    }
+
+    /// It was not published, after all.
+    pub fn expect_no_more(&mut self, key: &Key, now: Timestamp) {
+        self.turns.expect_no_more(key, now);
+    }
+
+    /// Forgets one without a key that returns to its queue; whether it was there.
     pub fn forget(&mut self, tag: u64) -> bool {
         self.out.remove(&tag);
         self.unacknowledged.remove(&tag)
@@ -88,6 +121,7 @@ impl Tags {
 
     /// Gives it back into those hands.
     pub fn reopen(&mut self, tag: u64, fetched: Fetched) {
+        self.closed.remove(&tag);
         if self.unacknowledged.contains(&tag) {
             self.out.insert(tag, fetched);
         }
@@ -108,6 +142,16 @@ impl Tags {
         self.unacknowledged.is_empty()
     }
 
+    /// Whether nobody has any, and none is being settled.
+    pub fn rests(&self) -> bool {
+        self.out.is_empty() && self.closed.is_empty()
+    }
+
+    /// How many stand behind others of their key.
+    pub fn behind(&self) -> u64 {
+        self.turns.behind()
+    }
+
     /// How many somebody has.
     pub fn out(&self) -> u64 {
         self.out.len() as u64
@@ -115,8 +159,13 @@ impl Tags {
 
     /// What to acknowledge for these: each one, or all up to one (`true`) where nothing before it
     /// is open.
-    pub fn acknowledge(&mut self, mut tags: Vec<u64>) -> Vec<(u64, bool)> {
+    pub fn acknowledge(&mut self, mut tags: Vec<u64>, now: Timestamp) -> Vec<(u64, bool)> {
         tags.retain(|tag| self.unacknowledged.remove(tag));
+        for tag in &tags {
+            if let Some(key) = self.closed.remove(tag) {
+                self.turns.leave(&key, *tag, now);
+            }
+        }
         tags.sort_unstable();
         // One that has not come in yet is open, too.
         let unseen = self.seen_to + 1;
@@ -127,7 +176,11 @@ impl Tags {
         together.into_iter().chain(single.iter().map(|tag| (*tag, false))).collect()
     }
 
-    fn line_up(&mut self, tag: u64, fetched: Fetched) {
+    fn line_up(&mut self, tag: u64, fetched: Fetched, now: Timestamp) {
+        if let Some(key) = fetched.key.clone() {
+            self.turns.arrive(&key, tag, fetched, now);
+            return;
+        }
         let lane = if fetched.priority > 0 { &mut self.priority } else { &mut self.normal };
         lane.push_back((tag, fetched));
     }
@@ -137,17 +190,11 @@ impl Tags {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp(0);
+
     fn fetched(priority: i16, not_before: Option<i64>) -> Fetched {
         let not_before = not_before.map(Timestamp);
-        Fetched {
-            body: vec![],
-            priority,
-            deliveries: 1,
-            enqueued_at: None,
-            not_before,
-            uncounted: false,
-            forwarded: None,
-        }
+        Fetched { priority, not_before, ..Fetched::plain(vec![]) }
     }
 
     fn tags_of(taken: &[(u64, Fetched)]) -> Vec<u64> {
@@ -157,43 +204,43 @@ mod tests {
     #[test]
     fn priority_goes_first_and_what_is_held_back_waits() {
         let mut tags = Tags::default();
-        tags.arrive(1, fetched(0, None));
-        tags.arrive(2, fetched(0, Some(50)));
-        tags.arrive(3, fetched(1, None));
-        assert_eq!(tags_of(&tags.take(9, Timestamp(0))), [3, 1]);
+        tags.arrive(1, fetched(0, None), NOW);
+        tags.arrive(2, fetched(0, Some(50)), NOW);
+        tags.arrive(3, fetched(1, None), NOW);
+        assert_eq!(tags_of(&tags.take(9, 1, Timestamp(0))), [3, 1]);
         assert_eq!(tags.next_due(), Some(Timestamp(50)));
-        assert_eq!(tags_of(&tags.take(9, Timestamp(50))), [2]);
+        assert_eq!(tags_of(&tags.take(9, 1, Timestamp(50))), [2]);
     }
 
     #[test]
     fn acknowledgements_are_joined_where_nothing_is_open_before() {
         let mut tags = Tags::default();
-        (1..=6).for_each(|tag| tags.arrive(tag, fetched(0, None)));
-        tags.take(5, Timestamp(0));
-        assert_eq!(tags.acknowledge(vec![2]), [(2, false)]);
-        assert_eq!(tags.acknowledge(vec![3, 1, 5]), [(3, true), (5, false)]);
-        assert_eq!(tags.acknowledge(vec![3, 4]), [(4, false)]);
+        (1..=6).for_each(|tag| tags.arrive(tag, fetched(0, None), NOW));
+        tags.take(5, 1, Timestamp(0));
+        assert_eq!(tags.acknowledge(vec![2], NOW), [(2, false)]);
+        assert_eq!(tags.acknowledge(vec![3, 1, 5], NOW), [(3, true), (5, false)]);
+        assert_eq!(tags.acknowledge(vec![3, 4], NOW), [(4, false)]);
         assert_eq!(tags_of(&tags.close_untaken()), [6]);
-        assert_eq!(tags.acknowledge(vec![6]), [(6, false)]);
+        assert_eq!(tags.acknowledge(vec![6], NOW), [(6, false)]);
         assert!(tags.unacknowledged.is_empty());
     }
 
     #[test]
     fn what_has_not_come_in_yet_is_not_acknowledged_with_the_others() {
         let mut tags = Tags::default();
-        tags.arrive(2, fetched(0, None));
-        tags.arrive(3, fetched(0, None));
-        assert_eq!(tags.acknowledge(vec![2]), [(2, false)]);
-        tags.arrive(1, fetched(1, None));
-        assert_eq!(tags.acknowledge(vec![1, 3]), [(3, true)]);
+        tags.arrive(2, fetched(0, None), NOW);
+        tags.arrive(3, fetched(0, None), NOW);
+        assert_eq!(tags.acknowledge(vec![2], NOW), [(2, false)]);
+        tags.arrive(1, fetched(1, None), NOW);
+        assert_eq!(tags.acknowledge(vec![1, 3], NOW), [(3, true)]);
     }
 
     #[test]
     fn what_is_closed_is_in_nobodys_hands() {
         let mut tags = Tags::default();
-        tags.arrive(1, fetched(0, None));
+        tags.arrive(1, fetched(0, None), NOW);
         assert!(!tags.holds(1));
-        tags.take(1, Timestamp(0));
+        tags.take(1, 1, Timestamp(0));
         assert!(tags.holds(1));
         let closed = tags.close(1).expect("it is out");
         assert!(!tags.holds(1));

@@ -120,6 +120,17 @@ impl Broker {
         tokio::time::timeout(WAIT_MAX, there).await.expect("the queue is made in time");
     }
 
+    /// A channel that a refusal may end.
+    pub async fn fresh_channel(&self) -> Channel {
+        self.connection.create_channel().await.expect("a channel")
+    }
+
+    /// Whether there is such a queue.
+    pub async fn is_there(&self, channel: &Channel, queue: &str) -> bool {
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        channel.queue_declare(self.name(queue), passive, FieldTable::default()).await.is_ok()
+    }
+
     pub async fn delete(&self, queue: &str) {
         let options = QueueDeleteOptions::default();
         self.plain.queue_delete(self.name(queue), options).await.expect("deleted");
@@ -143,6 +154,22 @@ async fn remove(server: &str, prefix: &str) {
     let connection = connection.expect("the broker answers");
     let channel = connection.create_channel().await.expect("a channel");
     let stage = sample::queue(sample::STAGE);
+    let keys = format!("{prefix}{}.keys", stage.as_str());
+    let _ = channel.exchange_delete(keys.clone().into(), <_>::default()).await;
+    for generation in 1..=2 {
+        let keys = format!("{keys}.{generation}");
+        let _ = channel.exchange_delete(keys.clone().into(), <_>::default()).await;
+        for name in (0..4).flat_map(|number| {
+            ["", ".priority", ".retry"].map(|lane| format!("{keys}.{number}{lane}"))
+        }) {
+            let _ = channel.queue_delete(name.into(), QueueDeleteOptions::default()).await;
+        }
+    }
+    for step in ["100ms", "200ms", "500ms", "1s"] {
+        let name = format!("{keys}.delay.{step}");
+        let _ = channel.exchange_delete(name.clone().into(), <_>::default()).await;
+        let _ = channel.queue_delete(name.into(), QueueDeleteOptions::default()).await;
+    }
     for base in [stage.as_str(), "raw_images", "detections", "job_events", "admin"] {
         let endings = ["", ".priority", ".dead", ".delay.100ms", ".delay.200ms", ".delay.500ms"];
         for ending in endings.into_iter().chain([".delay.1s"]) {

@@ -6,6 +6,7 @@ mod broker;
 mod deliveries;
 mod dp3;
 mod journal;
+mod parts;
 mod settlements;
 mod signals;
 mod wire;

@@ -1,5 +1,7 @@
 //! Stages that take the jobs of one key one at a time, in the order that they came.
 
+use std::num::NonZeroU32;
+
 use cel::Value;
 
 use crate::Params;
@@ -13,7 +15,12 @@ pub struct Keyed {
     pub by: Expression,
     /// What a job does to its key while it waits for its next attempt.
     pub on_failure: OnKeyFailure,
+    /// How many partitions its queue has where the broker keeps the order of keys by such.
+    pub partitions: NonZeroU32,
 }
+
+/// How many partitions a queue has unless its stage says otherwise.
+const PARTITIONS: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
 /// What a job does to its key while it waits for its next attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +67,7 @@ const SHOWN_MAX: usize = 80;
 impl Keyed {
     /// By an expression, and blocked by what fails.
     pub fn by(by: Expression) -> Self {
-        Self { by, on_failure: OnKeyFailure::Block }
+        Self { by, on_failure: OnKeyFailure::Block, partitions: PARTITIONS }
     }
 
     /// The key of a job with these params. Null is none: what has no key has no order, and a param

@@ -43,6 +43,7 @@ mod tests {
         delay: true,
         priority: true,
         keys: true,
+        partitions: false,
         atomic_settlement: true,
         durable: true,
         payload_bytes_max: 1,

@@ -10,6 +10,7 @@ mod bus;
 mod finding;
 mod ledger;
 mod limits;
+mod parts;
 mod queue;
 mod records;
 mod store;
@@ -19,6 +20,7 @@ pub use bus::{Bus, SIGNALS_MAX, Signal, Subscription};
 pub use finding::{Finding, Severity};
 pub use ledger::{Journal, Ledger, POSTS_MAX, Post, Projected};
 pub use limits::{check_batch, check_jobs, check_settlements};
+pub use parts::{Generation, Parted, Parts};
 pub use queue::{Capabilities, Depth, Extended, Purpose, Queue, RECEIVE_MAX, Receive, SETTLE_MAX};
 pub use records::{
     Expected, Held, LOCKS, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Parted, Parts};
 use crate::clock::Timestamp;
 use crate::id::QueueName;
 use crate::job::Checkpoint;
@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub priority: bool,
     /// Messages of one key are delivered one at a time, in order.
     pub keys: bool,
+    /// Keys are kept by partitions, of which each has one owner at a time: [`Queue::part`].
+    pub partitions: bool,
     /// A settlement is one transaction with the job's state and events.
     pub atomic_settlement: bool,
     /// What was acknowledged survives the end of the process.
@@ -182,6 +184,20 @@ pub trait Queue: Send + Sync {
     async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
         let _ = leases;
         Ok(())
+    }
+
+    /// Parts a queue so, and takes from then on what falls into the partitions that are this
+    /// process's. Asked again and again, also when nothing changed. What is out of a partition that
+    /// is another's from now on ends first; what was only fetched ahead returns in its order.
+    ///
+    /// Nobody but the one owner takes from a partition, whatever the processes are told: a second
+    /// one waits until the first is gone. A message for a queue that was never parted is refused
+    /// as unavailable.
+    ///
+    /// Queues that keep the order of keys by themselves have nothing to do.
+    async fn part(&self, queue: &QueueName, parts: &Parts) -> Result<Parted, Error> {
+        let _ = (queue, parts);
+        Ok(Parted::default())
     }
 
     /// How much waits in a queue. A snapshot; an unknown queue is empty.

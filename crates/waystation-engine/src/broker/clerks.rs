@@ -1,4 +1,5 @@
-//! Those who keep a broker and its ledger together: a courier for each queue, and the tracker.
+//! Those who keep a broker and its ledger together: a courier for each queue, the tracker, and who
+//! looks after partitions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use waystation_core::port::Error;
 use super::Books;
 use super::courier::Courier;
 use super::early::Early;
+use super::partitions::{Owner, Partitions, Wishes};
 use super::tracker::Tracker;
 use crate::backend::Backend;
 use crate::definition::Registry;
@@ -27,6 +29,8 @@ pub struct Clerks {
     tasks: JoinSet<Result<(), Error>>,
     /// The queues that have a courier.
     carried: BTreeSet<QueueName>,
+    /// Into how many partitions queues are to be parted.
+    wishes: Wishes,
     /// Cancelled when the couriers are to end.
     drain: CancellationToken,
     /// Cancelled when the tracker is to end.
@@ -39,12 +43,14 @@ impl Clerks {
         backend: &Backend,
         running: Arc<Graph>,
         registry: Registry,
+        owner: Owner,
         drain: CancellationToken,
     ) -> Self {
         let mut clerks = Self {
             books: backend.books.clone(),
             tasks: JoinSet::new(),
             carried: BTreeSet::new(),
+            wishes: Wishes::default(),
             drain,
             finish: CancellationToken::new(),
         };
@@ -60,6 +66,11 @@ impl Clerks {
                 reminded: None,
             };
             clerks.tasks.spawn(tracker.run());
+            if books.broker.capabilities().partitions {
+                let (broker, wishes) = (Arc::clone(&books.broker), clerks.wishes.clone());
+                let partitions = Partitions::new(broker, backend.clone(), owner, wishes);
+                clerks.tasks.spawn(partitions.run(clerks.drain.clone()));
+            }
         }
         clerks
     }
@@ -76,6 +87,7 @@ impl Clerks {
     /// Hires a courier for a queue, unless it has one.
     pub fn carry(&mut self, graph: &Arc<Graph>, stage: &StageId, queue: &QueueName) {
         let Some(books) = &self.books else { return };
+        self.wishes.add(graph, stage, queue);
         if !self.carried.insert(queue.clone()) {
             return;
         }

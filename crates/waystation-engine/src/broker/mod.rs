@@ -10,6 +10,7 @@ mod courier;
 mod depths;
 mod early;
 mod foreign;
+mod partitions;
 mod tracker;
 
 use std::sync::Arc;
@@ -20,13 +21,15 @@ use waystation_core::id::QueueName;
 use waystation_core::job::Checkpoint;
 use waystation_core::journal::Entry;
 use waystation_core::port::{
-    Capabilities, Depth, Error, Extended, Journal, Ledger, Queue, Receive, check_jobs,
+    Capabilities, Depth, Error, Extended, Journal, Ledger, Parted, Parts, Queue, Receive,
+    check_jobs,
 };
 use waystation_core::settlement::{Delivery, Ended, Lease, NewJob, Settled, Settlement, Submitted};
 
 pub use bus::JoinedBus;
 pub use clerks::Clerks;
 pub use depths::Told;
+pub use partitions::Owner;
 
 /// What joins a broker and a store.
 #[derive(Clone)]
@@ -116,6 +119,10 @@ impl Queue for Brokered {
 
     async fn abandon(&self, leases: &[Lease]) -> Result<(), Error> {
         self.broker.abandon(leases).await
+    }
+
+    async fn part(&self, queue: &QueueName, parts: &Parts) -> Result<Parted, Error> {
+        self.broker.part(queue, parts).await
     }
 
     /// What waits for the courier counts as well.

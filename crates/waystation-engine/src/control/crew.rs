@@ -1,7 +1,7 @@
 //! The engines of one process, as those know of them who look on: what they serve, what they have
 //! in hand, and that they go on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,8 @@ struct Member {
     keeper: LeaseKeeper,
     serves: Vec<Serving>,
     discovers: Vec<SourceId>,
+    /// Its partitions of queues.
+    owned: HashMap<QueueName, BTreeSet<u32>>,
 }
 
 /// Is told of work that was handed out before and did not come to an end, before it begins again:
@@ -144,8 +146,8 @@ impl Crew {
     /// An engine joins, whose leases this keeper has.
     pub fn join(&self, keeper: LeaseKeeper) -> Roster {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
-        let (serves, discovers) = (Vec::new(), Vec::new());
-        self.members().push(Member { number, keeper, serves, discovers });
+        let (serves, discovers, owned) = <_>::default();
+        self.members().push(Member { number, keeper, serves, discovers, owned });
         Roster { crew: self.clone(), number }
     }
 
@@ -171,6 +173,7 @@ impl Crew {
             let in_flight = |queue| held.by_queue.get(queue).copied().unwrap_or_default();
             serves.extend(member.serves.iter().map(|serving| Serving {
                 in_flight: in_flight(&serving.queue),
+                partitions: member.owned.get(&serving.queue).cloned().unwrap_or_default(),
                 ..serving.clone()
             }));
             discovers.extend(member.discovers.iter().cloned());
@@ -249,6 +252,16 @@ impl Roster {
     /// Somebody looks after this source from now on.
     pub fn add_source(&self, source: SourceId) {
         self.change(|member| member.discovers.push(source));
+    }
+
+    /// What the process is called.
+    pub fn worker_id(&self) -> &str {
+        self.crew.worker_id()
+    }
+
+    /// These partitions of a queue are its own by now.
+    pub fn own(&self, queue: &QueueName, partitions: BTreeSet<u32>) {
+        self.change(|member| drop(member.owned.insert(queue.clone(), partitions)));
     }
 
     /// So many more were settled, in one batch.

@@ -1,5 +1,6 @@
 //! Who works here: what each process tells of itself, every few seconds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,9 @@ pub struct Serving {
     pub concurrency: Option<u64>,
     /// How many deliveries of this queue it has in hand.
     pub in_flight: u64,
+    /// The partitions of the queue that are its own by now, where a broker keeps order by such.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub partitions: BTreeSet<u32>,
 }
 
 /// A pipeline that does not run where it should.

@@ -108,6 +108,7 @@ impl Callers {
             queue: post.queue.clone(),
             concurrency: None,
             in_flight: of_queue(&post.queue),
+            partitions: <_>::default(),
         });
         let jobs = slots.iter().map(|slot| InHand {
             job_id: slot.token.job_id.clone(),

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use waystation_core::id::{QueueName, StageId};
 
 use super::posts::Post;
-use crate::broker::Clerks;
+use crate::broker::{Clerks, Owner};
 use crate::client::Client;
 use crate::engine::EngineError;
 use crate::graph::Graph;
@@ -105,7 +105,8 @@ impl Carrier {
 
     fn hire(&self) -> Clerks {
         let (backend, registry) = (self.client.backend(), self.client.registry().clone());
-        Clerks::start(backend, Arc::clone(&self.running), registry, self.stop.child_token())
+        let (running, stop) = (Arc::clone(&self.running), self.stop.child_token());
+        Clerks::start(backend, running, registry, Owner::Server, stop)
     }
 
     /// Until one of them ends, or all are to.

@@ -74,6 +74,7 @@ fn worker(name: &str, kind: WorkerKind) -> WorkerPresence {
         queue: "p.work".into(),
         concurrency: Some(4),
         in_flight: 0,
+        partitions: <_>::default(),
     };
     WorkerPresence {
         discovers: Vec::new(),

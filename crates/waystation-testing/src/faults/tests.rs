@@ -19,6 +19,7 @@ impl Queue for Hollow {
             delay: false,
             priority: false,
             keys: false,
+            partitions: false,
             atomic_settlement: false,
             durable: false,
             payload_bytes_max: 0,

@@ -1,11 +1,14 @@
 //! Reads by what a stage tells jobs apart that run one at a time.
 
+use std::num::NonZeroU32;
+
 use super::fields::Fields;
 use super::node::{Node, Value};
 use crate::expression::Expression;
+use crate::key::SLOTS;
 use crate::pipeline::{Keyed, OnKeyFailure, Problem};
 
-const KEYS: [&str; 2] = ["by", "on_failure"];
+const KEYS: [&str; 3] = ["by", "on_failure", "partitions"];
 
 /// The key of a stage, if it has one: an expression, or a mapping that says more.
 pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Keyed> {
@@ -24,6 +27,9 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Ke
     let words = [("block", OnKeyFailure::Block), ("skip", OnKeyFailure::Skip)];
     if let Some(word) = fields.word("on_failure", &words, problems) {
         keyed.on_failure = word;
+    }
+    if let Some(partitions) = fields.whole("partitions", 1..=SLOTS, problems) {
+        keyed.partitions = NonZeroU32::new(partitions).unwrap_or(keyed.partitions);
     }
     Some(keyed)
 }
