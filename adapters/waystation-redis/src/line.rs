@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Timestamp;
+use waystation_core::key::Key;
 use waystation_core::port::Error;
 
 use crate::link::Link;
@@ -45,7 +46,9 @@ pub struct Claimed {
     pub deliveries: u32,
     /// Its wire form.
     pub body: Vec<u8>,
-    /// When it came into its lane, by the server's clock.
+    /// Its key, where it came in its turn.
+    pub key: Option<Key>,
+    /// When it came into its lane or its line, by the server's clock.
     pub enqueued_at: Timestamp,
 }
 
@@ -73,9 +76,12 @@ struct Untaken {
     claimed: Vec<Claimed>,
 }
 
-/// In how many milliseconds to look again; the last entries of the streams; and lane, entry,
-/// token, deliveries and body of each delivery.
-type Answer = (i64, String, String, String, Vec<(u8, String, u64, u32, Vec<u8>)>);
+/// In how many milliseconds to look again; the last entries of the streams; and the deliveries.
+type Answer = (i64, String, String, String, Vec<Handed>);
+
+/// Lane, entry, token, deliveries and body of a delivery; and where it has a key when it came, and
+/// that.
+type Handed = (u8, String, u64, u32, Vec<u8>, String);
 
 impl Line {
     /// A line that nobody asks of yet.
@@ -129,13 +135,8 @@ impl Line {
         let mut claim = CLAIM.key(self.base.as_str());
         claim.arg(&*self.consumer).arg(max).arg(lease.as_millis().max(1) as u64);
         let (next_ms, normal, priority, woken, deliveries): Answer = self.link.call(&claim).await?;
-        let claimed = deliveries.into_iter().map(|(lane, entry, token, deliveries, body)| {
-            let (ms, sequence) = watch::numbers(&entry);
-            let delivery_id = pack(ms, sequence, lane > 0);
-            let receipt = Receipt { delivery_id, token };
-            Claimed { receipt, deliveries, body, enqueued_at: Timestamp(ms as i64) }
-        });
-        let untaken = Untaken { line: Arc::clone(self), claimed: claimed.collect() };
+        let claimed = deliveries.into_iter().map(Claimed::read).collect();
+        let untaken = Untaken { line: Arc::clone(self), claimed };
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.sweep("").await;
         }
@@ -168,6 +169,19 @@ impl Line {
             // They return when their leases run out, and are counted.
             tracing::warn!(queue = self.base, %error, "not given back");
         }
+    }
+}
+
+impl Claimed {
+    fn read((lane, entry, token, deliveries, body, turn): Handed) -> Self {
+        let (ms, sequence) = watch::numbers(&entry);
+        let receipt = Receipt { delivery_id: pack(ms, sequence, lane > 0), token };
+        // What stands there was a key when it was written.
+        let turn = turn
+            .split_once(' ')
+            .and_then(|(since, key)| Some((since.parse::<i64>().ok()?, Key::new(key).ok()?)));
+        let (since, key) = turn.map_or((ms as i64, None), |(since, key)| (since, Some(key)));
+        Self { receipt, deliveries, body, key, enqueued_at: Timestamp(since) }
     }
 }
 

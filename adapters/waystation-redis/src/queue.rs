@@ -25,7 +25,7 @@ impl Queue for Redis {
         Capabilities {
             delay: true,
             priority: true,
-            keys: false,
+            keys: true,
             partitions: false,
             atomic_settlement: false,
             durable: self.shared.durable,
@@ -68,7 +68,7 @@ impl Queue for Redis {
             },
             body: claimed.body,
             priority: claimed.receipt.priority(),
-            key: None,
+            key: claimed.key,
             deliveries: claimed.deliveries,
             enqueued_at: claimed.enqueued_at,
         };
@@ -107,13 +107,13 @@ impl Queue for Redis {
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
         let link = &self.shared.link;
         let depth = DEPTH.key(base_of(link.options(), queue));
-        let (ready, delayed, leased, oldest): (i64, i64, i64, i64) = link.call(&depth).await?;
+        let [ready, delayed, behind, leased, oldest]: [i64; 5] = link.call(&depth).await?;
         // What a foreign reader acknowledged twice is not counted below zero.
         let count = |number| u64::try_from(number).unwrap_or(0);
         Ok(Depth {
             ready: count(ready),
             delayed: count(delayed),
-            behind: 0,
+            behind: count(behind),
             leased: count(leased),
             oldest: (oldest >= 0).then_some(Timestamp(oldest)),
         })

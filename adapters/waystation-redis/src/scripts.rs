@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use redis::Script;
 use redis::aio::MultiplexedConnection;
 
-const COMMON: &str = include_str!("scripts/common.lua");
+const COMMON: &str = concat!(include_str!("scripts/common.lua"), include_str!("scripts/lines.lua"));
 
 /// Gives a server every script, so that nothing has to be told twice later. One that forgets them
 /// is given them again where they are called.

@@ -7,7 +7,7 @@ use redis::ScriptInvocation;
 use waystation_core::clock::Timestamp;
 use waystation_core::journal;
 use waystation_core::port::Error;
-use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement};
+use waystation_core::settlement::{Ended, Message, Next, Settled, Settlement, Turn};
 use waystation_core::state::JobState;
 
 use crate::Redis;
@@ -134,5 +134,10 @@ fn add_message<'a>(
     let wait = message.not_before.map_or(Duration::ZERO, |moment| moment.since(now));
     script.arg(bases.place(&message.queue) + JOURNAL_KEYS);
     script.arg(i16::from(message.priority > 0)).arg(wait.as_millis() as u64);
+    match &message.turn {
+        None => script.arg(""),
+        Some(Turn { key, keeps_place: false }) => script.arg(format!("last {key}")),
+        Some(Turn { key, keeps_place: true }) => script.arg(format!("kept {key}")),
+    };
     script.arg(message.body.as_slice());
 }

@@ -32,9 +32,10 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// Opens the pipeline over this store.
+    /// Opens the pipeline over this store, with a broker beside it where one is named.
     pub async fn open(
         store: &str,
+        broker: Option<&str>,
         entities: Arc<Entities>,
         links: Vec<Link>,
     ) -> Result<Self, AppError> {
@@ -50,7 +51,8 @@ impl Updates {
             }
         };
         let said = json!({ "key": "entity", "concurrency": CONCURRENCY, "params": "merge" });
-        let app = App::new(PIPELINE).stage_with("apply", stage, said).store(store).open().await?;
+        let app = App::new(PIPELINE).stage_with("apply", stage, said).store(store);
+        let app = broker.into_iter().fold(app, App::queue).open().await?;
         let _ = own.set(app.client().clone());
         Ok(Self { app })
     }

@@ -25,6 +25,9 @@ struct Arguments {
     /// Where the jobs are: `sqlite://FILE` or `postgres://…`
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
+    /// The broker that moves the jobs in the store's place: `redis://…`
+    #[arg(long, global = true, value_name = "URL")]
+    queue: Option<String>,
     /// What follows from a value that names another entity, as `ip.asn=asn.member`
     #[arg(long = "link", global = true, value_name = "LINK")]
     links: Vec<Link>,
@@ -74,7 +77,8 @@ async fn main() -> anyhow::Result<()> {
     }
     let own = || format!("sqlite://{}", home.join("jobs.db").display());
     let store = arguments.store.unwrap_or_else(own);
-    let updates = Updates::open(&store, Arc::clone(&entities), arguments.links).await?;
+    let queue = arguments.queue.as_deref();
+    let updates = Updates::open(&store, queue, Arc::clone(&entities), arguments.links).await?;
     let updates = Arc::new(updates);
     let options = Options { lease: Duration::from_secs(arguments.lease), ..Options::default() };
     match arguments.verb {

@@ -20,7 +20,7 @@ use waystation_core::state::JobState;
 use crate::backend::Backend;
 use crate::broker::{Clerks, Owner};
 use crate::control::{Crew, Gate, Pause, Teller};
-use crate::decide::offload;
+use crate::decide::{key, offload};
 use crate::definition::{Definition, DefinitionError, Registry};
 use crate::graph::Graph;
 use crate::janitor;
@@ -203,6 +203,10 @@ impl Engine {
 /// Refuses what could not work on this backend.
 fn check(backend: &Backend, definition: &Definition, options: &Options) -> Result<(), EngineError> {
     let mut unmet = definition.pipeline.unmet(&backend.queue.capabilities());
+    if backend.books.is_some() {
+        let executor = |stage: &StageId| Some(definition.stage(stage)?.1.clone());
+        unmet.extend(key::unkept(&definition.pipeline, executor));
+    }
     if backend.blobs.is_none() {
         unmet.extend(offload::homeless(&definition.pipeline));
     }

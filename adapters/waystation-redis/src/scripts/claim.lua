@@ -5,7 +5,8 @@
 --
 -- KEYS: the queue's base. ARGV: the consumer, how many at most, the lease in milliseconds.
 -- Answers: in how many milliseconds there is something to look for (-1: unknown), the last entries
--- of lane, priority lane and `wake`, and the deliveries: lane, entry, token, deliveries, body.
+-- of lane, priority lane and `wake`, and the deliveries: lane, entry, token, deliveries, body, and
+-- of one with a key when it came and the key.
 
 local base, consumer, lease = KEYS[1], ARGV[1], tonumber(ARGV[3])
 local left = tonumber(ARGV[2])
@@ -28,13 +29,29 @@ local function promote()
   end
   redis.call('ZREM', delayed, unpack(due))
   for _, member in ipairs(due) do
-    -- A number of sixteen digits, the lane, the body.
-    redis.call('XADD', lane_of(base, member:sub(17, 17)), '*', 'body', member:sub(18))
+    let_go(base, member)
   end
 end
 
+-- Claims what came back. Where somebody deleted an entry that was the first of its key, the next
+-- one moves up.
+local function claim(lane, priority, ids, keys)
+  local entries = redis.call('XCLAIM', lane, GROUP, consumer, 0, unpack(ids))
+  for _, entry in ipairs(entries) do
+    if entry and entry[2] then
+      keys[entry[1]] = nil
+    end
+  end
+  for id, key in pairs(keys) do
+    if is_head(base, priority, key, id) then
+      move_up(base, key)
+    end
+  end
+  return entries
+end
+
 -- What came back, as pairs of an entry and how often it was handed out; in their order there.
-local function returned(lane)
+local function returned(lane, priority)
   local leases, held = lane .. ':leases', lane .. ':held'
   local tokens = redis.call('ZRANGEBYSCORE', leases, '-inf', text(now), 'LIMIT', 0, left)
   if #tokens == 0 then
@@ -43,12 +60,13 @@ local function returned(lane)
   local what = redis.call('HMGET', held, unpack(tokens))
   redis.call('ZREM', leases, unpack(tokens))
   redis.call('HDEL', held, unpack(tokens))
-  local ids, deliveries = {}, {}
+  local ids, deliveries, keys = {}, {}, {}
   for _, one in ipairs(what) do
-    local id, count = (one or ''):match('^(%S+) (%d+)$')
+    local id, count, key = (one or ''):match('^(%S+) (%d+)(.*)$')
     if id then
       ids[#ids + 1] = id
       deliveries[id] = tonumber(count)
+      keys[id] = key ~= '' and key:sub(3) or nil
     end
   end
   if #ids == 0 then
@@ -62,15 +80,7 @@ local function returned(lane)
     end
     return tonumber(sequence) < tonumber(other_sequence)
   end)
-  return redis.call('XCLAIM', lane, GROUP, consumer, 0, unpack(ids)), deliveries
-end
-
-local function body_of(fields)
-  for place = 1, #fields, 2 do
-    if fields[place] == 'body' then
-      return fields[place + 1]
-    end
-  end
+  return claim(lane, priority, ids, keys), deliveries
 end
 
 -- What somebody else wrote, and is no contract, is kept aside as it is.
@@ -84,7 +94,7 @@ end
 local function take(priority)
   local lane = lane_of(base, priority)
   ensure(lane)
-  local entries, deliveries = returned(lane)
+  local entries, deliveries = returned(lane, priority)
   if #entries < left then
     local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', left - #entries,
       'STREAMS', lane, '>')
@@ -100,14 +110,17 @@ local function take(priority)
   for place, entry in ipairs(entries) do
     -- An entry that somebody deleted is still told of by old servers.
     if entry and entry[2] then
-      local id, body = entry[1], body_of(entry[2])
+      local id = entry[1]
+      local body, key, since = read_entry(entry[2])
       if body then
         local token, count = text(first + place - 1), (deliveries[id] or 0) + 1
+        local is_first = key and is_head(base, priority, key, id)
         leases[#leases + 1] = text(now + lease)
         leases[#leases + 1] = token
         held[#held + 1] = token
-        held[#held + 1] = id .. ' ' .. count
-        answer[#answer + 1] = { priority, id, token, count, body }
+        held[#held + 1] = id .. ' ' .. count .. (is_first and ' =' .. key or '')
+        answer[#answer + 1] =
+          { priority, id, token, count, body, is_first and since .. ' ' .. key or '' }
       else
         put_aside(lane, id, entry[2])
       end

@@ -2,8 +2,8 @@
 --
 -- A queue is named by its base, `PREFIXqueue:NAME`. Of it follow the lanes `BASE` and
 -- `BASE:priority`, which are streams; beside each lane `LANE:leases` (token -> deadline) and
--- `LANE:held` (token -> entry and deliveries); and `BASE:delayed`, `BASE:dead`, `BASE:wake` and
--- `BASE:sequence`. Time is the server's.
+-- `LANE:held` (token -> entry, deliveries and ` =KEY`); and `BASE:delayed`, `BASE:dead`, `BASE:wake`
+-- and `BASE:sequence`; lines.lua tells of `BASE:heads` and `BASE:behind`. Time is the server's.
 
 local GROUP = 'workers'
 -- Lua's `unpack` fills a stack of limited size.
@@ -44,20 +44,6 @@ end
 -- the end, so they begin with a write that needs none.
 local function insist(base)
   redis.call('HDEL', base .. ':held', '')
-end
-
--- Puts a contract into its lane, or holds it back for so many milliseconds.
-local function enqueue(base, priority, wait, body)
-  if wait <= 0 then
-    redis.call('XADD', lane_of(base, priority), '*', 'body', body)
-    return
-  end
-  local delayed = base .. ':delayed'
-  local member = text(numbers(base, 1)) .. priority .. body
-  redis.call('ZADD', delayed, text(now + wait), member)
-  if redis.call('ZRANGE', delayed, 0, 0)[1] == member then
-    wake(base)
-  end
 end
 
 -- Calls a command on many members, a limited number at a time.

@@ -1,7 +1,7 @@
 -- Counts what is in a queue, and changes nothing.
 --
--- KEYS: the queue's base. Answers: what is ready, what is held back, what is out under a lease,
--- and when the oldest of what is ready came (-1: there is none).
+-- KEYS: the queue's base. Answers: what is ready, what is held back, what is behind another one of
+-- its key, what is out under a lease, and when the oldest of what is ready came (-1: there is none).
 
 local base = KEYS[1]
 local delayed = redis.call('ZCOUNT', base .. ':delayed', '(' .. text(now), '+inf')
@@ -40,4 +40,5 @@ for _, lane in ipairs({ base, base .. ':priority' }) do
     came(first[1])
   end
 end
-return { ready, delayed, leased, oldest or -1 }
+local behind = tonumber(redis.call('GET', base .. ':behind') or '0')
+return { ready, delayed, behind, leased, oldest or -1 }

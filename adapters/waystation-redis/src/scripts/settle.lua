@@ -4,11 +4,11 @@
 --
 -- KEYS: the journal, then the queues' bases. ARGV: `batch` or `each`, and how many settlements;
 -- then of each its queue's place in KEYS, its lane, its token, and what becomes of it:
---   next QUEUE LANE WAIT BODY  it goes into a queue
---   back                       it returns to its place, uncounted
---   dead BODY REASON           it ends, and a copy lies with the dead letters
---   end                        it ends
--- and then how many events there are, and they.
+--   next QUEUE LANE WAIT TURN BODY  it goes into a queue
+--   back                            it returns to its place, uncounted
+--   dead BODY REASON                it ends, and a copy lies with the dead letters
+--   end                             it ends
+-- and then how many events there are, and they. A turn is nothing, `last KEY` or `kept KEY`.
 
 local journal = journal_writer(KEYS[1], ARGV[1])
 local at = 3
@@ -19,11 +19,11 @@ end
 
 -- It is free to be taken again, and stands where it stood: before whatever is new, and among what
 -- came back in the order of its coming.
-local function give_back(base, lane, id, deliveries)
+local function give_back(base, lane, id, deliveries, turn)
   local token = text(numbers(base, 1))
   local ms, sequence = id:match('^(%d+)-(%d+)$')
   local place = math.min(tonumber(ms), now - 1) + math.min(tonumber(sequence), 4000) / 4096
-  redis.call('HSET', lane .. ':held', token, id .. ' ' .. (tonumber(deliveries) - 1))
+  redis.call('HSET', lane .. ':held', token, id .. ' ' .. (tonumber(deliveries) - 1) .. turn)
   redis.call('ZADD', lane .. ':leases', string.format('%.6f', place), token)
   wake(base)
 end
@@ -42,7 +42,19 @@ local function close(lane, token)
   settled[lane .. token] = true
   tokens[lane] = tokens[lane] or {}
   table.insert(tokens[lane], token)
-  return held:match('^(%S+) (%d+)$')
+  return held:match('^(%S+) (%d+)(.*)$')
+end
+
+-- It goes into a queue, after whoever stood behind it: unless it keeps its place.
+local function forward(base, key, to, priority, wait, turn, body)
+  local next_key, is_kept = read_turn(turn)
+  if is_kept and not (key == next_key and to == base) then
+    turn, is_kept = 'last ' .. next_key, false
+  end
+  if key and not is_kept then
+    move_up(base, key)
+  end
+  enqueue(to, priority, wait, turn, body)
 end
 
 local function go(lane, id)
@@ -57,12 +69,13 @@ for place = 1, tonumber(ARGV[2]) do
   local base, priority, token, becomes =
     KEYS[tonumber(argument())], argument(), argument(), argument()
   local lane = lane_of(base, priority)
-  local id, deliveries = close(lane, token)
+  local id, deliveries, turn = close(lane, token)
+  local key = id and turn ~= '' and turn:sub(3) or nil
   if becomes == 'next' then
-    local to, to_priority, wait, body =
-      KEYS[tonumber(argument())], argument(), tonumber(argument()), argument()
+    local to, to_priority, wait, to_turn, body =
+      KEYS[tonumber(argument())], argument(), tonumber(argument()), argument(), argument()
     if id then
-      enqueue(to, to_priority, wait, body)
+      forward(base, key, to, to_priority, wait, to_turn, body)
     end
   elseif becomes == 'dead' then
     local body, reason = argument(), argument()
@@ -70,7 +83,10 @@ for place = 1, tonumber(ARGV[2]) do
       redis.call('XADD', base .. ':dead', 'MAXLEN', '~', 100000, '*', 'reason', reason, 'body', body)
     end
   elseif becomes == 'back' and id then
-    give_back(base, lane, id, deliveries)
+    give_back(base, lane, id, deliveries, turn)
+  end
+  if key and (becomes == 'end' or becomes == 'dead') then
+    move_up(base, key)
   end
   if id and becomes ~= 'back' then
     go(lane, id)

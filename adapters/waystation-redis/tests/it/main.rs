@@ -4,6 +4,7 @@
 
 mod delays;
 mod journal;
+mod keys;
 mod leases;
 mod queue;
 mod restart;

@@ -24,7 +24,7 @@ impl Served {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().to_path_buf();
         let store = format!("sqlite://{}", home.join("jobs.db").display());
-        let place = Place { home, store };
+        let place = Place { home, store, queue: None };
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--link", "ip.asn=asn.member"]).stderr(Stdio::piped());
         let mut process = Process(command.spawn().expect("the program starts"));

@@ -39,7 +39,19 @@ async fn crash_of_workers_on_sqlite_changes_no_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().to_path_buf();
     let store = format!("sqlite://{}", home.join("jobs.db").display());
-    prove("SQLite", &Place { home, store }, || false).await;
+    prove("SQLite", &Place { home, store, queue: None }, || false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the server named by WAYSTATION_TEST_REDIS"]
+async fn crash_of_workers_on_redis_with_sqlite_changes_no_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().to_path_buf();
+    let store = format!("sqlite://{}", home.join("jobs.db").display());
+    let server = std::env::var("WAYSTATION_TEST_REDIS").expect("a server is named");
+    let name = format!("order-{:016x}", fastrand::u64(..));
+    let queue = Some(format!("{server}?prefix={name}:"));
+    prove("Redis with SQLite", &Place { home, store, queue }, || false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +59,8 @@ async fn crash_of_workers_on_sqlite_changes_no_order() {
 async fn crash_of_workers_and_of_postgres_changes_no_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let cluster = Cluster::start(&["shared_buffers=256MB"]);
-    let place = Place { home: folder.path().to_path_buf(), store: cluster.url() };
+    let home = folder.path().to_path_buf();
+    let place = Place { home, store: cluster.url(), queue: None };
     let mut crashes = 0;
     prove("PostgreSQL", &place, || {
         crashes += 1;
@@ -65,7 +78,8 @@ async fn prove(name: &str, place: &Place, mut crash: impl FnMut() -> bool) {
     let (updates, entities) = (wanted("ORDER_UPDATES", 5_000), wanted("ORDER_ENTITIES", 200));
     let begun = Instant::now();
     let store = Arc::new(Entities::open(&place.home.join("entities.db")).expect("it opens"));
-    let pipeline = Updates::open(&place.store, Arc::clone(&store), Vec::new()).await;
+    let queue = place.queue.as_deref();
+    let pipeline = Updates::open(&place.store, queue, Arc::clone(&store), Vec::new()).await;
     let pipeline = pipeline.expect("the pipeline opens");
     let mut workers: Vec<Process> = (0..WORKERS).map(|_| place.worker()).collect();
     let planned = plan(updates, entities);

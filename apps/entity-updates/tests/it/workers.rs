@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 pub struct Place {
     pub home: PathBuf,
     pub store: String,
+    /// The broker beside the store.
+    pub queue: Option<String>,
 }
 
 /// A process of the program. Killed when it is dropped.
@@ -18,6 +20,9 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entity-updates"));
         command.arg("--home").arg(&self.home).args(["--store", &self.store]).args(arguments);
+        if let Some(queue) = &self.queue {
+            command.args(["--queue", queue]);
+        }
         command.stdin(Stdio::null());
         command
     }

@@ -24,7 +24,7 @@ impl Pipeline {
                     "stage `{}` takes jobs by key in order, which this queue cannot do",
                     stage.id
                 );
-                let hint = "a queue on SQLite or PostgreSQL can";
+                let hint = "a queue on SQLite, PostgreSQL or Redis can";
                 problems.push(Problem::new(message).hint(hint));
             }
         }

@@ -54,7 +54,8 @@ impl Told {
     fn merged(&self, queue: &QueueName, seen: Depth) -> Depth {
         let told = self.depths.get(queue).copied().unwrap_or_default();
         let in_hand = self.in_hand.get(queue).copied().unwrap_or(0);
-        let all = told.ready + told.leased;
+        // What is behind another one of its key there, the ledger knows as ready.
+        let all = (told.ready + told.leased).saturating_sub(seen.behind);
         // What lies in the broker is in nobody's hands, whatever was told of a worker that died;
         // but the journal may be behind with what others put there.
         let possible = all.saturating_sub(seen.ready).max(in_hand);
@@ -65,7 +66,7 @@ impl Told {
         Depth {
             ready,
             delayed: seen.delayed.max(told.delayed),
-            behind: seen.behind,
+            behind: seen.behind + told.behind,
             leased,
             oldest: oldest.filter(|_| ready > 0),
         }
@@ -105,6 +106,18 @@ mod tests {
             };
             assert_eq!(told.merged(&queue, depth(seen)), depth(expected), "{what}");
         }
+    }
+
+    #[test]
+    fn what_is_behind_others_is_not_ready() {
+        let queue = QueueName::from("p.s");
+        let (there, here) = (depth((1, 0, 1)), depth((7, 0, 0)));
+        let told = Told {
+            depths: [(queue.clone(), Depth { behind: 3, ..here })].into(),
+            in_hand: HashMap::new(),
+        };
+        let merged = told.merged(&queue, Depth { behind: 5, ..there });
+        assert_eq!(merged, Depth { behind: 8, ..depth((1, 0, 1)) });
     }
 
     #[test]

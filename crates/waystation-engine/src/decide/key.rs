@@ -5,7 +5,7 @@ use waystation_core::contract::Contract;
 use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::StageId;
 use waystation_core::key::Key;
-use waystation_core::pipeline::Stage;
+use waystation_core::pipeline::{Executor, Pipeline, Problem, Stage};
 use waystation_core::settlement::Delivery;
 
 use crate::graph::Graph;
@@ -36,6 +36,26 @@ pub fn in_line(stage: &Stage, delivery: &Delivery, params: &Params) -> Result<In
         return Ok(InLine::Yes);
     }
     Ok(key_at(stage, params)?.map_or(InLine::Yes, InLine::Past))
+}
+
+/// The stages whose keys a queue apart from its store cannot keep: the order is in the queue, and
+/// these stages leave it with a job in hand, or are worked on past it.
+pub fn unkept(
+    pipeline: &Pipeline,
+    executor: impl Fn(&StageId) -> Option<Executor>,
+) -> Vec<Problem> {
+    let keyed = pipeline.stages.iter().filter(|stage| stage.key.is_some());
+    let unkept = keyed.filter_map(|stage| {
+        let why = match executor(&stage.id)? {
+            Executor::Pipeline(_) => "leaves its work to another pipeline",
+            Executor::Foreign => "is worked on by a foreign program",
+            _ => return None,
+        };
+        let message = format!("stage `{}` takes jobs by key and {why}", stage.id);
+        let hint = "a broker keeps no key meanwhile: use a store alone, or leave the key out";
+        Some(Problem::new(message).hint(hint))
+    });
+    unkept.collect()
 }
 
 fn key_at(stage: &Stage, params: &Params) -> Result<Option<Key>, Failure> {

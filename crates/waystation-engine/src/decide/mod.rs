@@ -6,7 +6,7 @@ mod fan_out;
 mod gather;
 mod input;
 mod job;
-mod key;
+pub(crate) mod key;
 pub(crate) mod offload;
 mod onward;
 mod outcome;

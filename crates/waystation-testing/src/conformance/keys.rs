@@ -1,18 +1,15 @@
 //! Messages of one key go one at a time, in the order that they came.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use waystation_core::clock::Clock;
 use waystation_core::key::Key;
 use waystation_core::port::Abort;
 use waystation_core::settlement::{Quorum, Settled};
 use waystation_core::state::JobState;
 
-use super::backend::{job_id_of, request};
-use super::{Backend, Harness, LEASE, bounded};
+use super::backend::job_id_of;
+use super::{Backend, Harness, LEASE, bounded, keep_the_order_of_each_key};
 use crate::sample;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -230,68 +227,5 @@ pub async fn job_that_waits_for_children_keeps_its_key(harness: &mut dyn Harness
 
 /// Order within keys is kept while several receivers work, submit, fail and give back.
 pub async fn concurrent_receivers_keep_the_order_of_each_key(harness: &mut dyn Harness) {
-    const JOBS: usize = 400;
-    const KEYS: usize = 7;
-    let backend = harness.open().await;
-    let done: Arc<Mutex<BTreeMap<usize, Vec<usize>>>> = Arc::default();
-    let submitter = {
-        let backend = backend.clone();
-        tokio::spawn(async move {
-            for start in (0..JOBS).step_by(20) {
-                let numbers = start..start + 20;
-                let job = |n: usize| {
-                    let key = (n % KEYS).to_string();
-                    sample::job(&format!("job-{n:03}")).key(&key).param("n", n).build()
-                };
-                backend.submit_all(numbers.map(job).collect()).await;
-            }
-        })
-    };
-    let receivers: Vec<_> = (0..6)
-        .map(|_| {
-            let (backend, done) = (backend.clone(), done.clone());
-            tokio::spawn(work_in_order(backend, done, JOBS))
-        })
-        .collect();
-    bounded(submitter).await.expect("all is submitted");
-    for receiver in receivers {
-        bounded(receiver).await.expect("the receiver ends well");
-    }
-    for (key, numbers) in &*done.lock().await {
-        let expected: Vec<usize> = (0..JOBS).filter(|n| n % KEYS == *key).collect();
-        assert_eq!(*numbers, expected, "key {key}");
-    }
-}
-
-/// Ends what it receives, in one of three ways, until all is done.
-async fn work_in_order(
-    backend: Backend,
-    done: Arc<Mutex<BTreeMap<usize, Vec<usize>>>>,
-    jobs: usize,
-) {
-    let mut random = fastrand::Rng::new();
-    loop {
-        let request = request(sample::STAGE, 3, Duration::from_millis(20));
-        let received = backend.queue.receive(request).await.expect("deliveries are received");
-        for delivery in received {
-            let key = delivery.key.clone().expect("it has a key");
-            let contract = waystation_core::contract::Contract::parse(&delivery.body);
-            let params = contract.expect("a contract").params;
-            let number = params["n"].as_u64().expect("a number") as usize;
-            let ending = sample::end(&delivery);
-            let settlement = match random.u32(..10) {
-                0 => ending.hand_back(),
-                1 => ending.retry_at(crate::FakeClock::START),
-                _ => {
-                    let key = key.as_str().parse().expect("a number");
-                    done.lock().await.entry(key).or_default().push(number);
-                    ending.complete()
-                }
-            };
-            assert_eq!(backend.settle(settlement).await, Settled::Applied);
-        }
-        if done.lock().await.values().map(Vec::len).sum::<usize>() == jobs {
-            return;
-        }
-    }
+    keep_the_order_of_each_key(harness.open().await.queue).await;
 }

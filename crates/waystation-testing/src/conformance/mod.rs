@@ -18,6 +18,7 @@
 
 mod backend;
 mod suite;
+mod turns;
 mod volatile;
 
 pub mod abort;
@@ -49,6 +50,7 @@ pub mod waiting;
 use async_trait::async_trait;
 
 pub use backend::{Backend, LEASE, WAIT_MAX, bounded};
+pub use turns::keep_the_order_of_each_key;
 pub use volatile::Volatile;
 
 use crate::FakeClock;

@@ -18,6 +18,7 @@ mod engines;
 mod faults;
 mod full_disk;
 mod hooks;
+mod keys;
 mod leftovers;
 mod operating;
 mod pairs;

@@ -97,7 +97,7 @@ impl Drop for Pair {
 }
 
 /// The queues of all scenarios.
-const QUEUES: [&str; 18] = [
+const QUEUES: [&str; 20] = [
     "family.cut",
     "family.measure",
     "family.sum",
@@ -116,6 +116,8 @@ const QUEUES: [&str; 18] = [
     "passing.long",
     "passing.broken",
     "passing.last",
+    "ordered.apply",
+    "aside.apply",
 ];
 
 /// One test a scenario and pair: `on_pairs!([sqlite, postgres] { one_scenario, another })`.
