@@ -11,7 +11,7 @@ use serde_json::json;
 use waystation_core::clock::Timestamp;
 use waystation_core::event::EventKind;
 use waystation_core::id::QueueName;
-use waystation_core::port::{Depth, Extended, Purpose, Receive};
+use waystation_core::port::{Depth, Extended, Purpose, RECEIVE_MAX, Receive};
 use waystation_core::settlement::{Delivery, Lease};
 
 use crate::state::{State, event};
@@ -33,8 +33,14 @@ impl State {
         let ids = self.line(&request.queue).take_ready(max);
         let until = now.plus(request.lease);
         let since = (request.purpose == Purpose::Work).then_some(now);
-        let deliveries: Vec<_> =
-            ids.into_iter().filter_map(|id| self.hand_out(id, until, since, now)).collect();
+        let mut room = RECEIVE_MAX.saturating_sub(ids.len());
+        let mut deliveries = Vec::with_capacity(ids.len());
+        for id in ids {
+            let run = self.take_run(id, room.min(request.together.saturating_sub(1)));
+            room -= run.len();
+            let all = std::iter::once(id).chain(run);
+            deliveries.extend(all.filter_map(|id| self.hand_out(id, until, since, now)));
+        }
         Received {
             changed: reclaimed || !deliveries.is_empty(),
             deliveries,
@@ -73,10 +79,12 @@ impl State {
         let Some(mut message) = self.lift_message(id) else {
             return;
         };
-        message.token = None;
         message.leased_until = None;
-        message.deliveries = message.deliveries.saturating_sub(1);
-        self.line(&message.queue.clone()).insert(id, &message, now);
+        if !self.fall_back(id, &mut message) {
+            message.token = None;
+            message.deliveries = message.deliveries.saturating_sub(1);
+            self.line(&message.queue).insert(id, &message, now);
+        }
         self.messages.insert(id, message);
     }
 
@@ -90,13 +98,15 @@ impl State {
             return Depth::default();
         };
         let expired = line.expired(now);
-        let back: Vec<i64> =
-            expired.iter().copied().filter(|id| self.messages[id].abort.is_none()).collect();
+        let (behind, back): (Vec<i64>, Vec<i64>) = expired
+            .iter()
+            .filter(|id| self.messages[id].abort.is_none())
+            .partition(|id| self.is_out_behind(**id));
         let oldest = line.oldest_ready().into_iter().chain(back.clone()).min();
         Depth {
             ready: (line.ready_count() + back.len()) as u64,
             delayed: line.delayed_count() as u64,
-            behind: self.turns.behind(queue) as u64,
+            behind: (self.turns.behind(queue) + behind.len()) as u64,
             leased: (line.leased_count() - expired.len()) as u64,
             oldest: oldest.map(|id| self.messages[&id].enqueued_at),
         }
@@ -129,17 +139,21 @@ impl State {
         now: Timestamp,
     ) -> Option<Delivery> {
         let token = self.next_token();
+        let is_behind = self.is_out_behind(id);
         let message = self.messages.get_mut(&id)?;
         message.token = Some(token);
         message.leased_until = Some(until);
         message.leased_at = since;
-        message.deliveries = message.deliveries.saturating_add(1);
+        let deliveries = message.deliveries.saturating_add(1);
+        if !is_behind {
+            message.deliveries = deliveries;
+        }
         let delivery = Delivery {
             lease: Lease { queue: message.queue.clone(), delivery_id: id, token },
             body: message.body.clone(),
             priority: message.priority,
             key: message.key.clone(),
-            deliveries: message.deliveries,
+            deliveries,
             enqueued_at: message.enqueued_at,
         };
         let line = self.lines.get_mut(&message.queue)?;
@@ -162,24 +176,26 @@ impl State {
             return;
         };
         message.leased_until = None;
-        if message.leased_at.is_none() {
-            self.line(&message.queue.clone()).insert(id, &message, now);
-            self.messages.insert(id, message);
-            return;
+        let is_behind = self.fall_back(id, &mut message);
+        if !is_behind {
+            self.line(&message.queue).insert(id, &message, now);
         }
+        let was_worked_on = message.leased_at.is_some();
         let job_id = message.job_id.clone();
-        let abort = message.abort.clone();
-        let abandoned = event(
-            EventKind::Abandoned,
-            &job_id,
-            &message.stage,
-            &message.body,
-            now,
-            json!({ "deliveries": message.deliveries }),
-        );
-        self.line(&message.queue.clone()).insert(id, &message, now);
+        let abort = message.abort.clone().filter(|_| was_worked_on);
+        // Nobody has begun with what is behind another one.
+        let abandoned = (was_worked_on && !is_behind).then(|| {
+            event(
+                EventKind::Abandoned,
+                &job_id,
+                &message.stage,
+                &message.body,
+                now,
+                json!({ "deliveries": message.deliveries }),
+            )
+        });
         self.messages.insert(id, message);
-        self.note_events(&job_id, vec![abandoned], None, now);
+        self.note_events(&job_id, abandoned.into_iter().collect(), None, now);
         if let Some(reason) = abort {
             self.end_as_aborted(&job_id, &reason, now);
         }

@@ -17,6 +17,7 @@ mod ledger;
 mod line;
 mod queue;
 mod records;
+mod runs;
 mod settle;
 mod state;
 mod steps;

@@ -24,9 +24,14 @@ impl State {
     }
 
     /// Whose that is which the settlement ends, if it is there to be ended.
-    fn owner(&self, settlement: &Settlement) -> Option<JobId> {
+    fn owner(&mut self, settlement: &Settlement) -> Option<JobId> {
+        if let Ended::Delivery(lease) = &settlement.ended {
+            self.come_up(lease.delivery_id);
+        }
+        // What is out behind another one can only be given back.
+        let may_end = |id| settlement.next == Next::HandBack || !self.is_out_behind(id);
         let job_id = match &settlement.ended {
-            Ended::Delivery(lease) if self.holds(lease) => {
+            Ended::Delivery(lease) if self.holds(lease) && may_end(lease.delivery_id) => {
                 self.messages.get(&lease.delivery_id).map(|message| &message.job_id)
             }
             Ended::Delivery(_) => None,

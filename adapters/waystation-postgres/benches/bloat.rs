@@ -86,6 +86,7 @@ async fn hop(store: &Postgres, from: &str, to: &str) -> (usize, Duration, Durati
         wait: Duration::ZERO,
         lease: Duration::from_mins(10),
         purpose: Purpose::Work,
+        together: 1,
     };
     let begun = Instant::now();
     let taken = store.receive(request).await.expect("received");

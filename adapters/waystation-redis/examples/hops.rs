@@ -113,5 +113,6 @@ fn request(stage: &str, max: usize) -> Receive {
         wait: Duration::ZERO,
         lease: LEASE,
         purpose: Purpose::Work,
+        together: 1,
     }
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_progress.sql"),
     include_str!("migrations/0006_looking_on.sql"),
     include_str!("migrations/0007_turns.sql"),
+    include_str!("migrations/0008_runs.sql"),
 ];
 /// How often to look whether another process's commit is over, and how many times. They take
 /// milliseconds; SQLite's own waits grow to a tenth of a second and would starve us beside a

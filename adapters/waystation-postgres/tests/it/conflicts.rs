@@ -38,6 +38,7 @@ async fn taken(store: &Postgres) -> Vec<Delivery> {
         wait: WAIT_MAX,
         lease: Duration::from_mins(1),
         purpose: Purpose::Work,
+        together: 1,
     };
     let taken = store.receive(request).await.expect("received");
     assert_eq!(taken.len(), 2);

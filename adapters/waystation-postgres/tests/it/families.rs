@@ -38,7 +38,7 @@ async fn take(store: &Postgres, stage: &str, max: usize) -> Vec<Delivery> {
 
 async fn take_within(store: &Postgres, stage: &str, max: usize, wait: Duration) -> Vec<Delivery> {
     let (queue, lease) = (sample::queue(stage), Duration::from_mins(1));
-    let request = Receive { queue, max, wait, lease, purpose: Purpose::Work };
+    let request = Receive { queue, max, wait, lease, purpose: Purpose::Work, together: 1 };
     store.receive(request).await.expect("received")
 }
 

@@ -71,6 +71,7 @@ impl Site {
                     wait: Duration::ZERO,
                     lease: LEASE,
                     purpose: Purpose::Work,
+                    together: 1,
                 };
                 let taken = again(|| self.store.receive(request.clone())).await;
                 let next = STAGES.get(place + 1);

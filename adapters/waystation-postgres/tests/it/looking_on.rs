@@ -257,7 +257,8 @@ async fn schema_of_version_5_is_looked_at() {
     assert_eq!(store.statistics(Period::Ever).await.expect("they are told"), []);
 
     let lease = Duration::from_mins(1);
-    let request = Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work };
+    let request =
+        Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work, together: 1 };
     let delivery = store.receive(request).await.expect("received").remove(0);
     let complete = sample::end(&delivery).complete();
     store.settle([complete].into()).await.expect("settled");

@@ -51,7 +51,8 @@ async fn schema_of_version_1_is_brought_up_to_date_and_goes_on() {
     assert_eq!(row.get::<_, i64>(0), 7);
 
     let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_secs(30));
-    let request = Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work };
+    let request =
+        Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work, together: 1 };
     let delivery = store.receive(request).await.expect("received").remove(0);
     let hand_over = sample::end(&delivery).hand_over();
     let settled = store.settle([hand_over].into()).await.expect("settled");

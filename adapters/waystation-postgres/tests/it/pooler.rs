@@ -118,7 +118,14 @@ async fn pgbouncer_in_transaction_mode_serves_two_stores_side_by_side() {
                 let (queue, lease) = (sample::queue(stage), Duration::from_mins(1));
                 let wait = Duration::from_millis(20);
                 let taken = worker
-                    .receive(Receive { queue, max: 50, wait, lease, purpose: Purpose::Work })
+                    .receive(Receive {
+                        queue,
+                        max: 50,
+                        wait,
+                        lease,
+                        purpose: Purpose::Work,
+                        together: 1,
+                    })
                     .await;
                 let settle = |delivery| match stage {
                     "first" => sample::end(delivery).forward_to("second"),
@@ -167,7 +174,14 @@ async fn pgbouncer_passes_no_notices_and_waiting_receivers_are_served() {
     let waiting = tokio::spawn(async move {
         let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_mins(1));
         worker
-            .receive(Receive { queue, max: 1, wait: WAIT_MAX, lease, purpose: Purpose::Work })
+            .receive(Receive {
+                queue,
+                max: 1,
+                wait: WAIT_MAX,
+                lease,
+                purpose: Purpose::Work,
+                together: 1,
+            })
             .await
     });
     submitter.submit(vec![sample::job("a").build()], None).await.expect("submitted");

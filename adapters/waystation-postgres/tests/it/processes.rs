@@ -33,8 +33,14 @@ async fn courier_and_tracker_of_two_processes_meet_at_the_same_jobs() {
         let jobs = (0..JOBS).map(|number| sample::job(&id(number)).build()).collect();
         courier.submit(jobs, None).await.expect("submitted");
         let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_mins(1));
-        let request =
-            Receive { queue, max: JOBS, wait: Duration::ZERO, lease, purpose: Purpose::Work };
+        let request = Receive {
+            queue,
+            max: JOBS,
+            wait: Duration::ZERO,
+            lease,
+            purpose: Purpose::Work,
+            together: 1,
+        };
         let deliveries = courier.receive(request).await.expect("received");
         assert_eq!(deliveries.len(), JOBS);
         let over: Vec<_> = deliveries.iter().map(|one| sample::end(one).hand_over()).collect();

@@ -183,7 +183,7 @@ async fn remove(server: &str, prefix: &str) {
 /// What can be received from a stage of the sample pipeline within a while.
 pub async fn take(broker: &RabbitMq, stage: &str, max: usize, wait: Duration) -> Vec<Delivery> {
     let queue: QueueName = sample::queue(stage);
-    let request = Receive { queue, max, wait, lease: LEASE, purpose: Purpose::Work };
+    let request = Receive { queue, max, wait, lease: LEASE, purpose: Purpose::Work, together: 1 };
     let received = tokio::time::timeout(WAIT_MAX, broker.receive(request)).await;
     received.expect("in time").expect("received")
 }

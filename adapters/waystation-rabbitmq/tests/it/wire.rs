@@ -21,8 +21,14 @@ async fn plain_contract_comes_in_and_goes_on_as_plain_json() {
     let ours = broker.open("").await;
     broker.publish("raw_images", VECTOR).await;
     let queue = QueueName::from("raw_images");
-    let request =
-        Receive { queue, max: 1, wait: WAIT_MAX / 2, lease: WAIT_MAX, purpose: Purpose::Work };
+    let request = Receive {
+        queue,
+        max: 1,
+        wait: WAIT_MAX / 2,
+        lease: WAIT_MAX,
+        purpose: Purpose::Work,
+        together: 1,
+    };
     let delivery = ours.receive(request).await.expect("received").remove(0);
     assert_eq!(delivery.body, VECTOR.as_bytes());
     assert_eq!(delivery.deliveries, 1);

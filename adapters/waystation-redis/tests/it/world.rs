@@ -94,7 +94,14 @@ impl Drop for Corner {
 
 /// A request for so many of the stage's queue.
 pub fn request(max: usize, wait: Duration, lease: Duration) -> Receive {
-    Receive { queue: sample::queue(sample::STAGE), max, wait, lease, purpose: Purpose::Work }
+    Receive {
+        queue: sample::queue(sample::STAGE),
+        max,
+        wait,
+        lease,
+        purpose: Purpose::Work,
+        together: 1,
+    }
 }
 
 /// Takes what is there, for a long time.

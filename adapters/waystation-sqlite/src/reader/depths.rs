@@ -24,18 +24,21 @@ pub fn depth(
              SELECT count(*) AS messages, min(enqueued_at) AS oldest FROM message \
              WHERE queue = ?1 AND state = 0 \
              UNION ALL SELECT count(*), min(enqueued_at) FROM message \
-             WHERE queue = ?1 AND due <= ?2)",
+             WHERE queue = ?1 AND due <= ?2 AND state <> 6)",
         )?
         .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (leased, delayed) = connection
         .prepare_cached(
-            "SELECT count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2) \
+            "SELECT count(*) FILTER (WHERE state IN (1, 6)), count(*) FILTER (WHERE state = 2) \
              FROM message WHERE queue = ?1 AND due > ?2",
         )?
         .query_row(params![queue, now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let behind = connection
-        .prepare_cached("SELECT count(*) FROM message WHERE queue = ?1 AND state = 5")?
-        .query_row([queue], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT count(*) FROM message \
+             WHERE queue = ?1 AND (state = 5 OR state = 6 AND due <= ?2)",
+        )?
+        .query_row(params![queue, now.0], |row| row.get(0))?;
     Ok(Depth { ready: ready.0, delayed, behind, leased, oldest: ready.1.map(Timestamp) })
 }
 
@@ -50,10 +53,11 @@ pub fn depths(
          SELECT queue, count(*) AS ready, 0 AS delayed, 0 AS leased, min(enqueued_at) AS oldest, \
          0 AS behind \
          FROM message WHERE state = 0 GROUP BY queue \
-         UNION ALL SELECT queue, count(*) FILTER (WHERE due <= ?1), \
+         UNION ALL SELECT queue, count(*) FILTER (WHERE due <= ?1 AND state <> 6), \
          count(*) FILTER (WHERE due > ?1 AND state = 2), \
-         count(*) FILTER (WHERE due > ?1 AND state = 1), \
-         min(enqueued_at) FILTER (WHERE due <= ?1), 0 \
+         count(*) FILTER (WHERE due > ?1 AND state IN (1, 6)), \
+         min(enqueued_at) FILTER (WHERE due <= ?1 AND state <> 6), \
+         count(*) FILTER (WHERE due <= ?1 AND state = 6) \
          FROM message WHERE due IS NOT NULL GROUP BY queue \
          UNION ALL SELECT queue, \
          count(*) FILTER (WHERE leased_at IS NULL AND coalesce(not_before, 0) <= ?1), \

@@ -20,7 +20,7 @@ pub fn children(
 ) -> rusqlite::Result<Vec<ChildRecord>> {
     let mut select = connection.prepare_cached(
         "SELECT job.job_id, job.position, \
-         CASE WHEN (message.state = 1 AND message.due > ?1 OR message.state = 3) \
+         CASE WHEN (message.state IN (1, 6) AND message.due > ?1 OR message.state = 3) \
          AND message.leased_at IS NOT NULL THEN 2 ELSE job.state END, \
          stage.text, job.failure, coalesce(message.body, task.body, job.body) \
          FROM job \

@@ -15,7 +15,7 @@ use crate::names;
 
 /// Where a job stands at this moment, given its message. State numbers: `running` is 2; a leased
 /// message is in 1, one that is away in 3.
-pub const STATE_NOW: &str = "CASE WHEN (message.state = 1 AND message.due > ?1 \
+pub const STATE_NOW: &str = "CASE WHEN (message.state IN (1, 6) AND message.due > ?1 \
      OR message.state = 3) AND message.leased_at IS NOT NULL THEN 2 ELSE job.state END";
 
 /// A job has a message or a task, and their numbers are apart: `live` is that of either. State
@@ -29,10 +29,10 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
          CASE WHEN message.state = 2 THEN message.due \
          WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
          AND message.not_before > ?1 THEN message.not_before END, \
-         CASE WHEN message.state = 1 AND message.due > ?1 OR message.state = 3 \
+         CASE WHEN message.state IN (1, 6) AND message.due > ?1 OR message.state = 3 \
          THEN message.leased_at END, \
          parent.job_id, job.parent_visit, job.position, job.progress, \
-         CASE WHEN message.state = 1 AND message.due > ?1 AND message.leased_at IS NOT NULL \
+         CASE WHEN message.state IN (1, 6) AND message.due > ?1 AND message.leased_at IS NOT NULL \
          THEN message.due END \
          FROM job \
          JOIN name AS pipeline ON pipeline.name_id = job.pipeline \

@@ -12,10 +12,12 @@ pub fn behind(connection: &Connection, job_id: &JobId) -> rusqlite::Result<Optio
             "SELECT own.key, first.job_id, 1 + (SELECT count(*) FROM message AS other \
              WHERE other.queue = own.queue AND other.key = own.key AND other.state = 5 \
              AND (other.rank, other.turn) < (own.rank, own.turn)) \
+             + (SELECT count(*) FROM message AS other \
+             WHERE other.queue = own.queue AND other.key = own.key AND other.state = 6) \
              FROM job JOIN message AS own \
              ON own.message_id = job.live AND own.job = job.job_number AND own.state = 5 \
              JOIN message AS head ON head.queue = own.queue AND head.key = own.key \
-             AND head.turn IS NOT NULL AND head.state <> 5 \
+             AND head.turn IS NOT NULL AND head.state <> 5 AND head.state <> 6 \
              JOIN job AS first ON first.job_number = head.job WHERE job.job_id = ?1",
         )?
         .query_row([job_id.as_str()], |row| {

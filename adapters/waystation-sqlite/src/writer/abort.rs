@@ -11,7 +11,7 @@ use waystation_core::port::{Abort, Signal};
 use waystation_core::state::{JobState, Step, transition};
 
 use super::batch::Writer;
-use super::rows::{AWAY, LEASED, kind_number};
+use super::rows::{AWAY, LEASED, OUT_BEHIND, kind_number};
 
 /// A job, and the message or task that it lives in: a waiting one in either.
 struct Found {
@@ -80,9 +80,9 @@ impl Writer {
             .connection
             .prepare_cached(
                 "UPDATE message SET abort = coalesce(abort, ?1) \
-                 WHERE message_id = ?2 AND (state = ?3 AND due > ?4 OR state = ?5)",
+                 WHERE message_id = ?2 AND (state IN (?3, ?4) AND due > ?5 OR state = ?6)",
             )?
-            .execute(params![reason, message, LEASED, self.now.0, AWAY])?;
+            .execute(params![reason, message, LEASED, OUT_BEHIND, self.now.0, AWAY])?;
         Ok(marked > 0)
     }
 

@@ -13,6 +13,7 @@ use waystation_core::port::{Error, RECEIVE_MAX, Receive, Signal};
 use waystation_core::settlement::Delivery;
 use waystation_core::statistics::Sums;
 
+use super::claim::Claimed;
 use super::command::{Command, Reply};
 use super::waiters::{Waiter, Waiters};
 use super::{COMMANDS_MAX, POLL};
@@ -184,6 +185,7 @@ impl Writer {
         }
         let waiter = Waiter {
             max: request.max.min(RECEIVE_MAX),
+            together: request.together,
             lease: request.lease,
             purpose: request.purpose,
             until: Instant::now() + request.wait.min(WAIT_MAX),
@@ -352,10 +354,9 @@ impl Writer {
         for queue in self.waiters.hopeful() {
             while let Some(waiter) = self.waiters.take_first(&queue) {
                 let claimed = self.claim(&queue, &waiter);
-                let found = claimed.as_ref().map_or(0, Vec::len);
                 match claimed {
-                    Ok(deliveries) if found > 0 => {
-                        let short = found < waiter.max;
+                    Ok(Claimed { deliveries, heads }) if heads > 0 => {
+                        let short = heads < waiter.max;
                         served.push(Served { reply: waiter.reply, deliveries });
                         if !short {
                             continue;

@@ -9,7 +9,7 @@ use waystation_core::id::{PipelineName, StageId};
 use waystation_core::statistics::count_events;
 
 use super::batch::Writer;
-use super::rows::{HELD, LEASED, READY};
+use super::rows::{HELD, OUT_BEHIND, READY};
 
 /// The most that becomes due in one transaction; the rest is due in the next.
 const DUE_MAX: i64 = 5_000;
@@ -23,6 +23,8 @@ struct Abandoned {
     body: Vec<u8>,
     /// Whether it was being worked on, not only carried.
     worked: bool,
+    /// Whether it was out behind another one, so that nobody had begun with it.
+    is_behind: bool,
 }
 
 impl Writer {
@@ -74,13 +76,17 @@ impl Writer {
     }
 
     /// Makes abandoned deliveries ready again and writes down that they were abandoned. The token
-    /// stays: until somebody else gets the delivery, its late holder may still settle it.
+    /// stays: until somebody else gets the delivery, its late holder may still settle it. What was
+    /// behind others returns there, as if it had not been handed out.
     fn reclaim(&mut self, abandoned: &[Abandoned]) -> rusqlite::Result<()> {
         for lost in abandoned {
             self.connection
-                .prepare_cached("UPDATE message SET state = ?1, due = NULL WHERE message_id = ?2")?
-                .execute(params![READY, lost.message])?;
-            if lost.worked {
+                .prepare_cached(
+                    "UPDATE message SET state = iif(state = 6, 5, 0), due = NULL, \
+                     token = iif(state = 6, NULL, token) WHERE message_id = ?1",
+                )?
+                .execute([lost.message])?;
+            if lost.worked && !lost.is_behind {
                 self.note_abandoned(lost)?;
             }
         }
@@ -114,16 +120,16 @@ impl Writer {
 /// once, and the next batch takes it back.
 pub fn expire_all(connection: &Connection) -> rusqlite::Result<()> {
     connection
-        .execute("UPDATE message SET due = 0 WHERE due IS NOT NULL AND state = ?1", [LEASED])?;
+        .execute("UPDATE message SET due = 0 WHERE due IS NOT NULL AND state IN (1, 6)", [])?;
     Ok(())
 }
 
 fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Abandoned>> {
     let mut select = connection.prepare_cached(
-        "SELECT message_id, job, deliveries, abort, body, leased_at IS NOT NULL FROM message \
-         WHERE state = ?1 AND due <= ?2 ORDER BY due LIMIT ?3",
+        "SELECT message_id, job, deliveries, abort, body, leased_at IS NOT NULL, state = ?1 \
+         FROM message WHERE state IN (1, ?1) AND due <= ?2 ORDER BY due LIMIT ?3",
     )?;
-    let rows = select.query_map(params![LEASED, now.0, DUE_MAX], |row| {
+    let rows = select.query_map(params![OUT_BEHIND, now.0, DUE_MAX], |row| {
         Ok(Abandoned {
             message: row.get(0)?,
             job: row.get(1)?,
@@ -131,6 +137,7 @@ fn abandoned(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Ab
             abort: row.get(3)?,
             body: row.get(4)?,
             worked: row.get(5)?,
+            is_behind: row.get(6)?,
         })
     })?;
     rows.collect()

@@ -16,6 +16,7 @@ mod pipelines;
 mod progress;
 mod records;
 mod rows;
+mod runs;
 mod settle;
 mod statistics;
 mod steps;

@@ -24,6 +24,8 @@ pub const AWAY: i64 = 3;
 pub const GATHERING: i64 = 4;
 /// `message.state`.
 pub const BEHIND: i64 = 5;
+/// `message.state`.
+pub const OUT_BEHIND: i64 = 6;
 
 /// The number that the file keeps for a state.
 pub fn state_number(state: JobState) -> i64 {

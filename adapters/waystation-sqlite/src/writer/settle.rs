@@ -18,7 +18,7 @@ struct Held {
     body: Vec<u8>,
     /// When it came into its queue or into the inbox.
     since: Option<Timestamp>,
-    /// The line at whose head it was, when it has left its queue.
+    /// The line that it was in.
     line: Option<LineRow>,
 }
 
@@ -33,11 +33,15 @@ impl Writer {
 
     fn settle(&mut self, settlement: &Settlement) -> rusqlite::Result<Settled> {
         let Some(mut held) = self.end(settlement)? else { return Ok(Settled::Lost) };
+        let was_handed_back = settlement.next == Next::HandBack;
         match held.abort.take() {
             Some(reason) if settlement.yields_to_abort() => {
                 let body = std::mem::take(&mut held.body);
                 let settlement = settlement.clone().overruled_by_abort(&reason, self.now, body);
-                self.drop_handed_back(&settlement.ended)?;
+                if was_handed_back {
+                    self.drop_handed_back(&settlement.ended)?;
+                    held.line = None;
+                }
                 self.apply(&held, &settlement)?;
                 Ok(Settled::Aborted)
             }
@@ -48,22 +52,24 @@ impl Writer {
         }
     }
 
-    /// Takes away what the settlement ends, if it is still there to be ended.
+    /// Takes away what the settlement ends, if it is still there to be ended. What is out behind
+    /// another one can only be handed back.
     fn end(&mut self, settlement: &Settlement) -> rusqlite::Result<Option<Held>> {
         let statement = match (&settlement.ended, &settlement.next) {
             (Ended::Delivery(_), Next::HandBack) => {
-                "UPDATE message SET state = 0, due = NULL, token = NULL, \
-                 deliveries = deliveries - 1 WHERE message_id = ?1 AND token = ?2 \
-                 RETURNING job, abort, body, enqueued_at, queue, NULL"
+                "UPDATE message SET state = iif(state = 6, 5, 0), due = NULL, token = NULL, \
+                 deliveries = deliveries - (state <> 6) WHERE message_id = ?1 AND token = ?2 \
+                 RETURNING job, abort, body, enqueued_at, queue, key"
             }
             // Handing over is no delivery to a worker: those are the broker's to count.
             (Ended::Delivery(_), Next::HandOver) => {
                 "UPDATE message SET state = 3, due = NULL, token = NULL, leased_at = NULL, \
-                 deliveries = 0, turn = NULL WHERE message_id = ?1 AND token = ?2 \
+                 deliveries = 0, turn = NULL \
+                 WHERE message_id = ?1 AND token = ?2 AND state <> 6 \
                  RETURNING job, abort, NULL, enqueued_at, queue, key"
             }
             (Ended::Delivery(_), _) => {
-                "DELETE FROM message WHERE message_id = ?1 AND token = ?2 \
+                "DELETE FROM message WHERE message_id = ?1 AND token = ?2 AND state <> 6 \
                  RETURNING job, abort, NULL, enqueued_at, queue, key"
             }
             (Ended::Task(_), _) => {
@@ -110,6 +116,10 @@ impl Writer {
         settlement: &Settlement,
     ) -> rusqlite::Result<Option<i64>> {
         let Some(line) = &held.line else { return Ok(None) };
+        if settlement.next == Next::HandBack {
+            self.give_way(line)?;
+            return Ok(None);
+        }
         if let Next::Enqueue(message) | Next::Await(message, _) = &settlement.next
             && let Some(turn) = message.turn.as_ref().filter(|turn| turn.keeps_place)
             && turn.key.as_str() == line.key

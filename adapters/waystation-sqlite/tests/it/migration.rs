@@ -59,11 +59,12 @@ async fn file_of_version_1_is_brought_up_to_date_and_goes_on() {
     let version: i64 = Connection::open(&path)
         .and_then(|raw| raw.pragma_query_value(None, "user_version", |row| row.get(0)))
         .expect("the version is read");
-    assert_eq!(version, 7);
+    assert_eq!(version, 8);
 
     let store = Sqlite::open(Options::new(&path), Arc::new(SystemClock)).expect("it opens");
     let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_secs(30));
-    let request = Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work };
+    let request =
+        Receive { queue, max: 1, wait: Duration::ZERO, lease, purpose: Purpose::Work, together: 1 };
     let delivery = store.receive(request).await.expect("received").remove(0);
     let hand_over = sample::end(&delivery).hand_over();
     let settled = store.settle([hand_over].into()).await.expect("settled");

@@ -21,6 +21,7 @@ fn request(max: usize, wait: Duration) -> Receive {
         wait,
         lease: Duration::from_mins(10),
         purpose: Purpose::Work,
+        together: 1,
     }
 }
 

@@ -44,8 +44,12 @@ pub struct Capabilities {
 pub struct Receive {
     /// From which queue.
     pub queue: QueueName,
-    /// At most this many, and never more than [`RECEIVE_MAX`].
+    /// At most this many that can be received by themselves: those without a key, and the first
+    /// of each key. Never more than [`RECEIVE_MAX`].
     pub max: usize,
+    /// At most this many of one key, the first and those directly behind it: a run. With 1 only
+    /// first ones are received. Queues that have no keys of their own may ignore it.
+    pub together: usize,
     /// How long to wait while there is nothing.
     pub wait: Duration,
     /// How long the leases last unless extended.
@@ -132,6 +136,18 @@ pub trait Queue: Send + Sync {
     /// message whose settlement made it: then those behind it wait with it. So it is with one that
     /// waits for children.
     ///
+    /// The first may bring those directly behind it, as many as [`Receive::together`] allows and
+    /// never more than [`RECEIVE_MAX`] in all. Such a run stands in the answer in its order, each
+    /// under a lease of its own, and while any of it is out nobody else gets one of the key. Its
+    /// receiver works on them one after the other, settles none before those before it, and hands
+    /// back what comes behind one that does not leave the queue. What was handed out before, and
+    /// what kept the place of another, comes alone, and a run ends before such: so a job that
+    /// kills its worker is found out, and is counted without its neighbours.
+    ///
+    /// Of a run all but the first are counted on the message only when all before them have left
+    /// the queue, though each delivery tells its count with this handing out. Until then one whose
+    /// lease ran out returns to its place as if it had never been handed out.
+    ///
     /// A delivery whose lease ran out is handed out again with another token and a higher count.
     /// If the call is dropped, deliveries already leased for it return to the queue, at the
     /// latest when their leases run out.
@@ -143,8 +159,10 @@ pub trait Queue: Send + Sync {
     /// Ends deliveries, tasks and dead letters. Answers stand in the settlements' order.
     ///
     /// Each settlement is applied whole or not at all, and is durable when the call returns. A
-    /// second settlement of the same thing is answered as [`Settled::Lost`]. On an error nothing
-    /// of the batch was applied. If the call is dropped, all may or may not have been applied.
+    /// second settlement of the same thing is answered as [`Settled::Lost`]. So is that of one of
+    /// a run while another one is before it in its queue, unless it hands back. On an error
+    /// nothing of the batch was applied. If the call is dropped, all may or may not have been
+    /// applied.
     ///
     /// What a settlement ends is named by its lease, task or letter alone; its `job_id` is for
     /// messages. A body that ends with a failure is taken whatever its size.

@@ -74,6 +74,7 @@ impl Courier {
             wait: RECEIVE_WAIT,
             lease: LEASE,
             purpose: Purpose::Carry,
+            together: RECEIVE_MAX,
         };
         self.books.ledger.receive(request).await
     }

@@ -155,7 +155,7 @@ impl Inner {
         let _wanting = post.wants(max);
         self.make_room(post).await?;
         let (queue, lease) = (post.queue.clone(), asked.lease);
-        let request = Receive { queue, max, wait, lease, purpose: Purpose::Work };
+        let request = Receive { queue, max, wait, lease, purpose: Purpose::Work, together: 1 };
         Ok(self.client.backend().queue.receive(request).await?)
     }
 

@@ -233,6 +233,7 @@ impl Worker {
             wait: RECEIVE_WAIT,
             lease: self.options.lease,
             purpose: Purpose::Work,
+            together: 1,
         };
         let (queue, roster) = (Arc::clone(&self.backend.queue), self.options.roster.clone());
         let mut pause = PAUSE;

@@ -110,6 +110,7 @@ async fn lease_is_kept_for_as_long_as_the_handler_works() {
         wait: world.options.lease * 5 / 2,
         lease: Duration::from_secs(1),
         purpose: Purpose::Work,
+        together: 1,
     };
     let stolen = world.client.backend().queue.receive(request).await.expect("asked");
     assert!(stolen.is_empty(), "{stolen:?}");
@@ -131,6 +132,7 @@ async fn job_that_takes_its_workers_down_is_quarantined() {
             wait: Duration::from_secs(5),
             lease: Duration::from_millis(20),
             purpose: Purpose::Work,
+            together: 1,
         };
         let taken = world.client.backend().queue.receive(request).await.expect("received");
         assert_eq!(taken.len(), 1);

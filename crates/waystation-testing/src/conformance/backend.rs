@@ -178,7 +178,14 @@ impl Backend {
 
 /// A request for deliveries of a stage of the sample pipeline.
 pub(super) fn request(stage: &str, max: usize, wait: Duration) -> Receive {
-    Receive { queue: sample::queue(stage), max, wait, lease: LEASE, purpose: Purpose::Work }
+    Receive {
+        queue: sample::queue(stage),
+        max,
+        wait,
+        lease: LEASE,
+        purpose: Purpose::Work,
+        together: 1,
+    }
 }
 
 /// The job that a delivery is about.

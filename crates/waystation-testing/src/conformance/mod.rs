@@ -40,6 +40,7 @@ pub mod model;
 pub mod order;
 pub mod progress;
 pub mod records;
+pub mod runs;
 pub mod settlements;
 pub mod statistics;
 pub mod steps;

@@ -122,6 +122,19 @@ macro_rules! conformance_cases {
                     job_that_waits_for_children_keeps_its_key,
                     concurrent_receivers_keep_the_order_of_each_key,
                 }
+                runs::{
+                    run_is_handed_out_in_order_and_settled_in_one_batch,
+                    run_is_settled_one_by_one,
+                    settlement_out_of_order_is_refused,
+                    retry_within_a_run_goes_before_the_rest,
+                    tail_that_is_given_back_keeps_its_order,
+                    gap_within_a_run_lets_nobody_pass,
+                    abandoned_run_returns_and_its_first_goes_alone,
+                    abandoned_delivery_within_a_run_is_counted,
+                    abort_within_a_run_is_told_to_its_holder,
+                    abort_of_an_abandoned_run_keeps_the_order,
+                    runs_keep_the_limit_of_an_answer,
+                }
                 leases::{
                     abandoned_delivery_returns,
                     abandoned_delivery_keeps_its_place,
@@ -372,6 +385,7 @@ mod tests {
         include_str!("delivery.rs"),
         include_str!("order.rs"),
         include_str!("keys.rs"),
+        include_str!("runs.rs"),
         include_str!("leases.rs"),
         include_str!("settlements.rs"),
         include_str!("submission.rs"),

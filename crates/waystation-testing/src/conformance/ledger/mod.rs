@@ -78,6 +78,7 @@ pub async fn carried_job_does_not_run(harness: &mut dyn Harness) {
         wait: Duration::ZERO,
         lease: LEASE,
         purpose: Purpose::Carry,
+        together: 1,
     };
     let carried = bounded(backend.queue.receive(carry.clone())).await.expect("received");
     assert_eq!(carried.len(), 1);

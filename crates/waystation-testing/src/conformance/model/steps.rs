@@ -85,8 +85,8 @@ impl World {
     /// many deliveries that gave.
     pub async fn receive(&mut self, stage: &str) -> usize {
         let mut count = 0;
-        let max = self.random.usize(1..=4);
-        self.tell(format!("receive {max} from {stage}"));
+        let (max, together) = (self.random.usize(1..=4), self.pick(&[1, 3]));
+        self.tell(format!("receive {max} from {stage}, {together} of a key"));
         for pipeline in ["samples", "others"] {
             let request = Receive {
                 queue: format!("{pipeline}.{stage}").into(),
@@ -94,6 +94,7 @@ impl World {
                 wait: Duration::ZERO,
                 lease: LEASE,
                 purpose: Purpose::Work,
+                together,
             };
             let received = agree_but_for(
                 self.subject.queue.receive(request.clone()),
