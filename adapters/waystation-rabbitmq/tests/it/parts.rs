@@ -2,6 +2,7 @@
 //! go and are cut off, and when their number changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use waystation_core::clock::{Clock, SystemClock};
@@ -9,6 +10,7 @@ use waystation_core::key::Key;
 use waystation_core::port::{Generation, Parted, Parts, Queue};
 use waystation_core::settlement::{Delivery, Settled};
 use waystation_rabbitmq::RabbitMq;
+use waystation_testing::conformance::keep_the_order_of_each_key;
 use waystation_testing::sample;
 
 use crate::broker::{Broker, WAIT_MAX, job_id, settle, submit, take};
@@ -115,6 +117,15 @@ async fn each_key_is_with_one_owner_and_in_order() {
         assert_eq!(done[&a], numbered(&a, 1..=5), "{kind}");
         assert_eq!(done[&b], numbered(&b, 1..=5), "{kind}");
     }
+}
+
+/// Random ends and runs of several, as every queue that keeps the order of keys is tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_receivers_keep_the_order_of_each_key() {
+    let broker = Broker::new().await;
+    let ours = broker.open("").await;
+    own(&ours, generation(1, 3), &[0, 1, 2]).await;
+    keep_the_order_of_each_key(Arc::new(ours)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

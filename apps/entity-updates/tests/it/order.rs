@@ -13,7 +13,7 @@ use entity_updates::chain::{Updates, submission};
 use entity_updates::entities::Entities;
 use entity_updates::point::{Point, grouped};
 use serde_json::json;
-use waystation_testing::servers::Cluster;
+use waystation_testing::servers::{Cluster, RabbitMqServer};
 
 use crate::workers::{Place, Process};
 
@@ -52,6 +52,27 @@ async fn crash_of_workers_on_redis_with_sqlite_changes_no_order() {
     let name = format!("order-{:016x}", fastrand::u64(..));
     let queue = Some(format!("{server}?prefix={name}:"));
     prove("Redis with SQLite", &Place { home, store, queue }, || false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the programs of RabbitMQ; WAYSTATION_TEST_RABBITMQ says that they are there"]
+async fn crash_of_workers_and_of_rabbitmq_changes_no_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().to_path_buf();
+    let mut broker = RabbitMqServer::start();
+    let store = format!("sqlite://{}", home.join("jobs.db").display());
+    let place = Place { home, store, queue: Some(broker.url()) };
+    let mut crashes = 0;
+    prove("RabbitMQ with SQLite", &place, || {
+        crashes += 1;
+        if crashes > 2 {
+            return false;
+        }
+        broker.kill();
+        broker.launch();
+        true
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

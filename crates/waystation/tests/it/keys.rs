@@ -20,7 +20,10 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 const JOBS: usize = 60;
 
 on_pairs!(
-    [sqlite, postgres, redis_with_sqlite, redis_with_postgres] {
+    [
+        sqlite, postgres, redis_with_sqlite, redis_with_postgres, rabbitmq_with_sqlite,
+        rabbitmq_with_postgres
+    ] {
         jobs_of_a_key_go_in_order_on_several_engines_also_when_one_is_tried_again,
         a_job_that_steps_aside_fails_or_is_aborted_lets_its_key_go_on,
     }
