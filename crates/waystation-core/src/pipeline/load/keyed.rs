@@ -3,9 +3,10 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use crate::expression::Expression;
+use crate::pipeline::keyed::TOGETHER_MAX;
 use crate::pipeline::{Keyed, OnKeyFailure, Problem};
 
-const KEYS: [&str; 2] = ["by", "on_failure"];
+const KEYS: [&str; 3] = ["by", "on_failure", "together"];
 
 /// The key of a stage, if it has one: an expression, or a mapping that says more.
 pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Keyed> {
@@ -24,6 +25,9 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Ke
     let words = [("block", OnKeyFailure::Block), ("skip", OnKeyFailure::Skip)];
     if let Some(word) = fields.word("on_failure", &words, problems) {
         keyed.on_failure = word;
+    }
+    if let Some(together) = fields.whole("together", 1..=TOGETHER_MAX, problems) {
+        keyed.together = together;
     }
     Some(keyed)
 }
