@@ -38,7 +38,8 @@ pub(super) fn select(jobs: &str) -> String {
 }
 
 /// Where a job stands at this moment, given its message.
-const STATE_NOW: &str = "CASE WHEN (message.state IN (1, 6) AND message.due > $1 OR message.state = 3) \
+const STATE_NOW: &str = "CASE WHEN (message.state IN (1, 6) AND message.due > $1 \
+     OR message.state = 3) \
      AND message.leased_at IS NOT NULL THEN 2::smallint ELSE job.state END";
 
 impl Reader {

@@ -14,13 +14,14 @@ use super::batch::{Result, Writer};
 
 // At most so many in one transaction; the rest is due in the next. The token stays: until
 // somebody else gets the delivery, its late holder may still settle it.
-// What was held back and has a key takes its place in line, unless it kept one. What was out behind
-// another one returns to its place, as if it had not been handed out.
+// What was held back and has a key takes its place in line, unless it kept one. What was out
+// behind another one returns to its place, as if it had not been handed out.
 const RECLAIM: &str = "WITH over AS (SELECT message_id, due, \
      state = 2 AND key IS NOT NULL AND turn IS NULL AS late, state = 6 AS behind \
      FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 FOR UPDATE SKIP LOCKED) \
      UPDATE message SET state = CASE WHEN late OR behind THEN 5 ELSE 0 END, due = NULL, \
-     token = CASE WHEN behind THEN NULL ELSE token END FROM over WHERE message.message_id = over.message_id \
+     token = CASE WHEN behind THEN NULL ELSE token END \
+     FROM over WHERE message.message_id = over.message_id \
      RETURNING message.message_id, queue, job, deliveries, abort, body, \
      (token IS NOT NULL OR behind) AND leased_at IS NOT NULL, late, over.due, behind";
 

@@ -1,7 +1,7 @@
 //! Which settlements of a batch may end what is out behind the head of its line.
 //!
-//! A batch ends in a statement a kind, and yet as if its settlements came one after the other: one of
-//! a run is ended when all before it have left, be it by the same batch.
+//! A batch ends in a statement a kind, and yet as if its settlements came one after the other: one
+//! of a run is ended when all before it have left, be it by the same batch.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,7 +1,7 @@
 //! Messages of one key that are handed out together.
 //!
-//! [The migration](../migrations/0008_runs.sql) tells how they are kept; [`super::in_turn`] which of
-//! them a batch of settlements may end.
+//! [The migration](../migrations/0008_runs.sql) tells how they are kept; [`super::in_turn`] which
+//! of them a batch of settlements may end.
 
 use std::collections::HashMap;
 

@@ -289,7 +289,7 @@ impl Worker {
                     tracing::error!(stage = %self.options.stage, %error, "attempt broke");
                     if let Some(run) = self.runs.remove(&error.id()) {
                         self.abandon(run.lease);
-                        self.give_back(run.rest);
+                        self.give_back(&run.rest);
                     }
                 }
             }
@@ -312,7 +312,7 @@ impl Worker {
             }
         };
         match run {
-            Some(run) if is_over => self.give_back(run.rest),
+            Some(run) if is_over => self.give_back(&run.rest),
             Some(Run { lease, mut ended, rest, .. }) if !rest.is_empty() => {
                 ended.push(lease);
                 self.attempt(rest, ended);
@@ -322,7 +322,7 @@ impl Worker {
     }
 
     /// Gives back in order what nobody has begun with.
-    fn give_back(&mut self, rest: VecDeque<Held>) {
+    fn give_back(&mut self, rest: &VecDeque<Held>) {
         let given_back = rest.iter().map(|held| self.attempter.give_back(&held.delivery));
         self.unsettled.extend(given_back);
     }
@@ -330,7 +330,9 @@ impl Worker {
     /// Gives back of all runs what nobody has begun with.
     fn give_back_all(&mut self) {
         let rests: Vec<_> = self.runs.values_mut().map(|run| mem::take(&mut run.rest)).collect();
-        rests.into_iter().for_each(|rest| self.give_back(rest));
+        for rest in rests {
+            self.give_back(&rest);
+        }
     }
 
     /// A lease was lost: somebody else may have begun with that key, so that what goes on behind it
@@ -339,7 +341,7 @@ impl Worker {
         let Some(run) = self.runs.values_mut().find(|run| run.ended.contains(lost)) else { return };
         run.stop.stop(Cause::LeaseLost);
         let rest = mem::take(&mut run.rest);
-        self.give_back(rest);
+        self.give_back(&rest);
     }
 
     /// Settles what has gathered, as one batch.

@@ -68,9 +68,8 @@ impl Handler for Line {
             }
         }
         self.at_work.fetch_sub(1, Ordering::Relaxed);
-        if self.panics == Some(number) && !self.panicked.swap(true, Ordering::Relaxed) {
-            panic!("once");
-        }
+        let is_well = self.panics != Some(number) || self.panicked.swap(true, Ordering::Relaxed);
+        assert!(is_well, "it panics once");
         let key = params["key"].as_str().expect("a text").to_owned();
         self.came.lock().expect("whole").push((key, number));
         Ok(Completion::default())
