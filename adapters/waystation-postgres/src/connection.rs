@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_progress.sql"),
     include_str!("migrations/0006_looking_on.sql"),
     include_str!("migrations/0007_turns.sql"),
+    include_str!("migrations/0008_runs.sql"),
 ];
 /// The version of the layout that this build makes.
 pub const LAYOUT_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -6,6 +6,7 @@
 
 mod consuming;
 mod fetched;
+mod owning;
 mod tags;
 mod turns;
 
@@ -75,6 +76,8 @@ struct State {
     tags: Tags,
     /// Whether the broker lets nobody else consume.
     owns: bool,
+    /// Of so many that came back it is still to be taken that the owner before had them out.
+    suspects: usize,
     /// The most that somebody asked for at a time. Nothing is wanted while it is zero.
     capacity: usize,
     /// Told once nothing is fetched ahead any more.

@@ -49,6 +49,13 @@ pub struct Staff {
 /// Where a worker works. Versions of a pipeline may name different queues for the same stage.
 pub type Post = (StageId, QueueName);
 
+/// How much a worker takes on at a time.
+struct Pace {
+    concurrency: usize,
+    /// Of one key.
+    together: usize,
+}
+
 impl Staff {
     /// The pipeline that runs, then the other versions that jobs are still on, newest first. To be
     /// asked again and again: a dead letter that is tried again may need a version that no living
@@ -70,7 +77,7 @@ impl Staff {
 
     /// Hires a worker for each post of these versions that needs one and has none.
     pub async fn hire(&mut self, living: &[Arc<Graph>]) {
-        for (post, concurrency) in self.needed(living).await {
+        for (post, Pace { concurrency, together }) in self.needed(living).await {
             if !self.posts.insert(post.clone()) {
                 continue;
             }
@@ -91,6 +98,7 @@ impl Staff {
                 stage,
                 queue,
                 concurrency,
+                together,
                 lease: self.options.lease,
                 grace: self.options.grace,
                 progress: self.progress.clone(),
@@ -115,9 +123,8 @@ impl Staff {
         }
     }
 
-    /// Every post that needs a worker here, and how many attempts run there at a time: the first
-    /// version that has it decides.
-    async fn needed(&self, living: &[Arc<Graph>]) -> BTreeMap<Post, usize> {
+    /// Every post that needs a worker here, and its pace: the first version that has it decides.
+    async fn needed(&self, living: &[Arc<Graph>]) -> BTreeMap<Post, Pace> {
         let mut posts = BTreeMap::new();
         for graph in living {
             let Some(definition) = self.ready(graph.version).await else { continue };
@@ -125,7 +132,9 @@ impl Staff {
                 let served = self.options.stages.as_ref().is_none_or(|all| all.contains(&stage.id));
                 if served && definition.kind(&stage.id) == Some(StageKind::Worker) {
                     let post = (stage.id.clone(), definition.queue_of(&stage.id));
-                    posts.entry(post).or_insert(stage.concurrency);
+                    let together = stage.key.as_ref().map_or(1, |key| key.together);
+                    let pace = Pace { concurrency: stage.concurrency, together };
+                    posts.entry(post).or_insert(pace);
                 }
             }
         }

@@ -7,11 +7,11 @@ use waystation_core::port::{Depth, Error};
 
 use super::Reader;
 
-const COUNTS: &str = "count(*) FILTER (WHERE state = 0 OR due <= $1), \
+const COUNTS: &str = "count(*) FILTER (WHERE state = 0 OR due <= $1 AND state <> 6), \
      count(*) FILTER (WHERE state = 2 AND due > $1), \
-     count(*) FILTER (WHERE state = 1 AND due > $1), \
-     min(enqueued_at) FILTER (WHERE state = 0 OR due <= $1), \
-     count(*) FILTER (WHERE state = 5)";
+     count(*) FILTER (WHERE state IN (1, 6) AND due > $1), \
+     min(enqueued_at) FILTER (WHERE state = 0 OR due <= $1 AND state <> 6), \
+     count(*) FILTER (WHERE state = 5 OR state = 6 AND due <= $1)";
 
 /// What a broker has, as the journal told of it last.
 const AWAY_COUNTS: &str = "\

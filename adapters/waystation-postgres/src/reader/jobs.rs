@@ -25,9 +25,9 @@ pub(super) fn select(jobs: &str) -> String {
          CASE WHEN message.state = 2 AND job.state IN (3, 5) THEN message.due \
          WHEN message.state = 3 AND message.leased_at IS NULL AND job.state IN (3, 5) \
          AND message.not_before > $1 THEN message.not_before END AS held_until, \
-         CASE WHEN message.state = 1 AND message.due > $1 OR message.state = 3 \
+         CASE WHEN message.state IN (1, 6) AND message.due > $1 OR message.state = 3 \
          THEN message.leased_at END AS leased_at, \
-         CASE WHEN message.state = 1 AND message.due > $1 AND message.leased_at IS NOT NULL \
+         CASE WHEN message.state IN (1, 6) AND message.due > $1 AND message.leased_at IS NOT NULL \
          THEN message.due END AS leased_until \
          FROM {jobs} AS job \
          LEFT JOIN LATERAL (SELECT * FROM message \
@@ -38,7 +38,8 @@ pub(super) fn select(jobs: &str) -> String {
 }
 
 /// Where a job stands at this moment, given its message.
-const STATE_NOW: &str = "CASE WHEN (message.state = 1 AND message.due > $1 OR message.state = 3) \
+const STATE_NOW: &str = "CASE WHEN (message.state IN (1, 6) AND message.due > $1 \
+     OR message.state = 3) \
      AND message.leased_at IS NOT NULL THEN 2::smallint ELSE job.state END";
 
 impl Reader {

@@ -11,6 +11,8 @@ const BEHIND: &str = "SELECT own.key, first.job_id, 1 + (SELECT count(*) FROM me
      WHERE other.queue = own.queue AND other.key = own.key AND other.state = 5 \
      AND (other.rank, coalesce(other.turn, other.message_id)) \
      < (own.rank, coalesce(own.turn, own.message_id))) \
+     + (SELECT count(*) FROM message AS other \
+     WHERE other.queue = own.queue AND other.key = own.key AND other.state = 6) \
      FROM job JOIN message AS own ON own.job = job.job_number AND own.state = 5 \
      JOIN message AS head ON head.queue = own.queue AND head.key = own.key \
      AND head.key IS NOT NULL AND (head.state < 2 OR head.turn = 0 AND head.state IN (2, 4)) \

@@ -64,14 +64,14 @@ impl Writer {
         }
         if rows.is_empty() {
             let mark = "UPDATE message SET abort = coalesce(abort, $1) \
-                 WHERE job = $2 AND (state = 1 AND due > $3 OR state = 3)";
+                 WHERE job = $2 AND (state IN (1, 6) AND due > $3 OR state = 3)";
             if self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {
                 self.aborts.push((job_id.clone(), reason.to_owned()));
                 return Ok(Abort::Requested);
             }
             // Somebody may have received it since, and may still work on it.
             let sql = "DELETE FROM message WHERE job = $1 \
-                 AND NOT (state = 1 AND due > $2 OR state = 3) RETURNING body, queue, key";
+                 AND NOT (state IN (1, 6) AND due > $2 OR state = 3) RETURNING body, queue, key";
             rows = self.link.rows(sql, &[&job, &self.now.0]).await?;
             self.touched.note_rows(&rows, 1);
             if rows.is_empty() && self.link.run(mark, &[&reason, &job, &self.now.0]).await? > 0 {

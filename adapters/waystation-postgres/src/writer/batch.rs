@@ -11,6 +11,7 @@ use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Rece
 use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
 use waystation_core::statistics::Sums;
 
+use super::claim::Claimed;
 use super::command::{Command, Reply};
 use super::floors::Floors;
 use super::link::Link;
@@ -219,6 +220,7 @@ impl Writer {
         }
         let waiter = Waiter {
             max: request.max.min(RECEIVE_MAX),
+            together: request.together,
             lease: request.lease,
             purpose: request.purpose,
             until: Instant::now() + request.wait.min(WAIT_MAX),
@@ -372,8 +374,8 @@ impl Writer {
                     return Err(error);
                 }
             };
-            for ((queue, waiter), deliveries) in asking.into_iter().zip(found) {
-                if deliveries.len() < waiter.max {
+            for ((queue, waiter), Claimed { deliveries, heads }) in asking.into_iter().zip(found) {
+                if heads < waiter.max {
                     self.waiters.disappoint(&queue);
                 }
                 if deliveries.is_empty() {

@@ -22,15 +22,20 @@ const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
      UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
      token = nextval('lease_token'), leased_at = $4 \
      FROM taken WHERE message.message_id = taken.message_id \
-     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body, key";
+     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body, key, \
+     turn IS DISTINCT FROM 0";
+
+/// What a receiver gets.
+pub struct Claimed {
+    pub deliveries: Vec<Delivery>,
+    /// How many of them could be received by themselves.
+    pub heads: usize,
+}
 
 impl Writer {
-    /// Leases messages to receivers, one a queue: highest priority first, then as they came. Gives
-    /// what each of them gets.
-    pub(super) async fn claim(
-        &mut self,
-        asking: &[(QueueName, Waiter)],
-    ) -> Result<Vec<Vec<Delivery>>> {
+    /// Leases messages to receivers, one a queue: highest priority first, then as they came. Each
+    /// that is the first of its key brings those behind it. Gives what each receiver gets.
+    pub(super) async fn claim(&mut self, asking: &[(QueueName, Waiter)]) -> Result<Vec<Claimed>> {
         let begun = Instant::now();
         let terms: Vec<(&str, i64, i64, Option<i64>, Place)> = asking
             .iter()
@@ -56,7 +61,9 @@ impl Writer {
         let answers = self.link.rows_of_each(CLAIM, &sets).await?;
         let (ended, all) = (Instant::now(), answers.iter().map(Vec::len).sum());
         let mut found = Vec::with_capacity(answers.len());
-        for (((queue, _), (_, _, until, _, _)), rows) in asking.iter().zip(&terms).zip(&answers) {
+        for (((queue, waiter), (_, _, until, since, _)), rows) in
+            asking.iter().zip(&terms).zip(&answers)
+        {
             let deliveries = deliveries(queue, rows);
             if self.floors.is_timed(queue, begun) {
                 self.floors.timed(queue, all, ended - asked, ended);
@@ -65,7 +72,12 @@ impl Writer {
             if !deliveries.is_empty() {
                 self.expect_due(Timestamp(*until));
             }
-            found.push(deliveries);
+            let most = waiter.together.saturating_sub(1);
+            let lines = if most == 0 { Vec::new() } else { untried(rows) };
+            let heads = deliveries.len();
+            let deliveries =
+                self.add_runs(queue, deliveries, &lines, (most, *until, *since)).await?;
+            found.push(Claimed { deliveries, heads });
         }
         Ok(found)
     }
@@ -78,7 +90,7 @@ impl Writer {
     ) -> Result<Vec<Extended>> {
         let until = self.now.plus(lease);
         let (ids, tokens) = columns(leases);
-        let sql = "UPDATE message SET state = 1, due = $3 \
+        let sql = "UPDATE message SET state = CASE state WHEN 6 THEN 6 ELSE 1 END, due = $3 \
              FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token) \
              WHERE message_id = held.id AND message.token = held.token \
              RETURNING message_id, message.token, abort";
@@ -97,12 +109,14 @@ impl Writer {
     /// Gives back deliveries that nobody received, as if they had never been handed out.
     pub(super) async fn return_unwanted(&mut self, leases: &[Lease]) -> Result<()> {
         let (ids, tokens) = columns(leases);
-        let sql = "UPDATE message SET state = 0, due = NULL, token = NULL, \
-             deliveries = deliveries - 1 \
+        let sql = "UPDATE message SET state = CASE state WHEN 6 THEN 5 ELSE 0 END, due = NULL, \
+             token = NULL, deliveries = deliveries - CASE state WHEN 6 THEN 0 ELSE 1 END \
              FROM unnest($1::bigint[], $2::bigint[]) AS held (id, token) \
              WHERE message_id = held.id AND message.token = held.token \
-             RETURNING message_id, queue, job, abort";
-        for row in self.link.rows(sql, &[&ids, &tokens]).await? {
+             RETURNING message_id, queue, job, abort, queue, key";
+        let rows = self.link.rows(sql, &[&ids, &tokens]).await?;
+        self.touched.note_rows(&rows, 4);
+        for row in rows {
             match row.get::<_, Option<String>>(3) {
                 Some(reason) => self.abort_reclaimed(row.get(0), row.get(2), &reason).await?,
                 None => self.note_filled(&QueueName::from(row.get::<_, String>(1))),
@@ -116,23 +130,31 @@ fn place(delivery: &Delivery) -> Place {
     (delivery.priority.saturating_neg(), delivery.lease.delivery_id)
 }
 
+/// The keys of those that were never handed out before, nor kept the place of such.
+fn untried(rows: &[Row]) -> Vec<&str> {
+    let untried = rows.iter().filter(|row| row.get::<_, i32>(3) == 1 && row.get(7));
+    untried.filter_map(|row| row.get(6)).collect()
+}
+
+/// What a row tells of a message that is handed out.
+pub(super) fn delivery(queue: &QueueName, row: &Row) -> Delivery {
+    Delivery {
+        lease: Lease {
+            queue: queue.clone(),
+            delivery_id: row.get(0),
+            token: row.get::<_, i64>(1) as u64,
+        },
+        priority: row.get::<_, i16>(2).saturating_neg(),
+        deliveries: row.get::<_, i32>(3) as u32,
+        enqueued_at: Timestamp(row.get(4)),
+        key: row.get::<_, Option<&str>>(6).and_then(key),
+        body: row.get(5),
+    }
+}
+
 /// In order: RETURNING promises none.
 fn deliveries(queue: &QueueName, rows: &[Row]) -> Vec<Delivery> {
-    let mut deliveries: Vec<Delivery> = rows
-        .iter()
-        .map(|row| Delivery {
-            lease: Lease {
-                queue: queue.clone(),
-                delivery_id: row.get(0),
-                token: row.get::<_, i64>(1) as u64,
-            },
-            priority: row.get::<_, i16>(2).saturating_neg(),
-            deliveries: row.get::<_, i32>(3) as u32,
-            enqueued_at: Timestamp(row.get(4)),
-            key: row.get::<_, Option<&str>>(6).and_then(key),
-            body: row.get(5),
-        })
-        .collect();
+    let mut deliveries: Vec<Delivery> = rows.iter().map(|row| delivery(queue, row)).collect();
     deliveries.sort_unstable_by_key(|delivery| {
         (-i32::from(delivery.priority), delivery.lease.delivery_id)
     });

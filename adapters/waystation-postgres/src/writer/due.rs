@@ -14,14 +14,16 @@ use super::batch::{Result, Writer};
 
 // At most so many in one transaction; the rest is due in the next. The token stays: until
 // somebody else gets the delivery, its late holder may still settle it.
-// What was held back and has a key takes its place in line, unless it kept one.
+// What was held back and has a key takes its place in line, unless it kept one. What was out
+// behind another one returns to its place, as if it had not been handed out.
 const RECLAIM: &str = "WITH over AS (SELECT message_id, due, \
-     state = 2 AND key IS NOT NULL AND turn IS NULL AS late \
+     state = 2 AND key IS NOT NULL AND turn IS NULL AS late, state = 6 AS behind \
      FROM message WHERE due <= $1 ORDER BY due LIMIT 5000 FOR UPDATE SKIP LOCKED) \
-     UPDATE message SET state = CASE WHEN late THEN 5 ELSE 0 END, due = NULL \
+     UPDATE message SET state = CASE WHEN late OR behind THEN 5 ELSE 0 END, due = NULL, \
+     token = CASE WHEN behind THEN NULL ELSE token END \
      FROM over WHERE message.message_id = over.message_id \
      RETURNING message.message_id, queue, job, deliveries, abort, body, \
-     token IS NOT NULL AND leased_at IS NOT NULL, late, over.due";
+     (token IS NOT NULL OR behind) AND leased_at IS NOT NULL, late, over.due, behind";
 
 impl Writer {
     /// Releases what is due, up to a limit, and finds out when the next is.
@@ -34,7 +36,7 @@ impl Writer {
         for row in &rows {
             if row.get(7) {
                 late.push((row.get::<_, i64>(8), row.get::<_, i64>(0)));
-            } else {
+            } else if !row.get::<_, bool>(9) {
                 self.note_filled(&QueueName::from(row.get::<_, &str>(1)));
             }
         }
@@ -43,7 +45,8 @@ impl Writer {
         self.line_up(&late).await?;
         // Only what was handed out has a token, and what was only carried no start.
         let lost: Vec<&Row> = rows.iter().filter(|row| row.get(6)).collect();
-        self.note_abandoned(&lost).await?;
+        let begun: Vec<&Row> = lost.iter().filter(|row| !row.get::<_, bool>(9)).copied().collect();
+        self.note_abandoned(&begun).await?;
         for row in lost {
             if let Some(reason) = row.get::<_, Option<&str>>(4) {
                 self.abort_reclaimed(row.get(0), row.get(2), reason).await?;

@@ -11,15 +11,16 @@ use waystation_core::statistics::count_settlement;
 
 use super::arrivals::{Arrivals, Origin};
 use super::batch::{Result, Writer};
+use super::in_turn::Standing;
 use super::sets::{End, Move};
 use super::tallies::Run;
 use crate::rows::failure_text;
 
 /// What was there to be ended.
-struct Held {
+pub(super) struct Held {
     job: i64,
     /// Why somebody wants the job aborted.
-    abort: Option<String>,
+    pub abort: Option<String>,
     body: Vec<u8>,
     /// What made the job, if it is a child.
     made_by: Option<Run>,
@@ -27,8 +28,8 @@ struct Held {
     since: Option<Timestamp>,
     /// When the job was submitted.
     created_at: Option<Timestamp>,
-    /// The queue that it was in and its key, where it has left that and had one.
-    line: Option<(String, String)>,
+    /// The queue that it was in and its key, where it had one.
+    pub line: Option<(String, String)>,
 }
 
 /// A settlement that holds.
@@ -37,21 +38,28 @@ struct Applied<'a> {
     settlement: &'a Settlement,
 }
 
+// The fourth column tells how each stands in its line: see [`Standing`].
 const END_DELIVERIES: &str = "DELETE FROM message USING \
-     unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+     unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS ended (id, token, standing) \
      WHERE message_id = ended.id AND message.token = ended.token \
+     AND (message.state = 6) = (standing > 0) \
      RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
      enqueued_at, created_at, queue, key";
-const HAND_BACK: &str = "UPDATE message SET state = 0, due = NULL, token = NULL, \
-     deliveries = deliveries - 1 FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+// What is behind was not counted. What somebody wants aborted is never at the head again.
+const HAND_BACK: &str = "UPDATE message SET \
+     state = CASE WHEN standing = 2 OR abort IS NOT NULL AND key IS NOT NULL THEN 5 ELSE 0 END, \
+     due = NULL, token = NULL, deliveries = deliveries - CASE standing WHEN 0 THEN 1 ELSE 0 END \
+     FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS ended (id, token, standing) \
      WHERE message_id = ended.id AND message.token = ended.token \
+     AND (message.state = 6) = (standing > 0) \
      RETURNING message_id, ended.token, job, abort, body, parent, parent_visit, enqueued_at, \
-     created_at, NULL::text, NULL::text";
+     created_at, queue, key";
 // Handing over is no delivery to a worker: those are the broker's to count.
 const HAND_OVER: &str = "UPDATE message SET state = 3, due = NULL, token = NULL, \
      leased_at = NULL, deliveries = 0, turn = NULL \
-     FROM unnest($1::bigint[], $2::bigint[]) AS ended (id, token) \
+     FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS ended (id, token, standing) \
      WHERE message_id = ended.id AND message.token = ended.token \
+     AND (message.state = 6) = (standing > 0) \
      RETURNING message_id, ended.token, job, abort, NULL::bytea, parent, parent_visit, \
      enqueued_at, created_at, queue, key";
 // Of these there are few: only the job tells whose child it is.
@@ -73,26 +81,15 @@ impl Writer {
         let mut held = self.end_all(settlements).await?;
         let mut answers = vec![Settled::Lost; settlements.len()];
         let mut overruled: Vec<Option<Settlement>> = vec![None; settlements.len()];
-        let mut gone = Vec::new();
         for (place, settlement) in settlements.iter().enumerate() {
             let Some(held) = held[place].as_mut() else { continue };
             answers[place] = Settled::Applied;
             let yields = settlement.yields_to_abort();
             let Some(reason) = held.abort.take().filter(|_| yields) else { continue };
             answers[place] = Settled::Aborted;
-            if let (Ended::Delivery(lease), Next::HandBack) = (&settlement.ended, &settlement.next)
-            {
-                gone.push(lease.delivery_id);
-            }
             let body = std::mem::take(&mut held.body);
             let aborted = Settlement::clone(settlement).overruled_by_abort(&reason, self.now, body);
             overruled[place] = Some(aborted);
-        }
-        if !gone.is_empty() {
-            // An aborted job does not come back to its queue, also when it was handed back.
-            let sql = "DELETE FROM message WHERE message_id = ANY($1) RETURNING queue, key";
-            let rows = self.link.rows(sql, &[&gone]).await?;
-            self.touched.note_rows(&rows, 0);
         }
         let applied: Vec<Applied<'_>> = settlements
             .iter()
@@ -112,27 +109,38 @@ impl Writer {
         let mut ends: [Kind; 5] = Default::default();
         let mut deliveries = HashSet::new();
         for (place, settlement) in settlements.iter().enumerate() {
-            let (kind, id, token) = match (&settlement.ended, &settlement.next) {
-                (Ended::Delivery(lease), Next::HandBack) => (1, lease.delivery_id, lease.token),
-                (Ended::Delivery(lease), Next::HandOver) => (2, lease.delivery_id, lease.token),
-                (Ended::Delivery(lease), _) => (0, lease.delivery_id, lease.token),
-                (Ended::Task(id), _) => (3, *id, 0),
-                (Ended::DeadLetter(id), _) => (4, *id, 0),
-            };
+            let (kind, id, token) = kind_of(settlement);
             // Of two that end the same delivery, in whatever way, the first one counts.
             if kind < DELIVERIES && !deliveries.insert((id, token)) {
                 continue;
             }
-            ends[kind].add(id, token as i64, place);
+            ends[kind].add(id, token, place, Standing::First);
         }
         let mut held: Vec<Option<Held>> = settlements.iter().map(|_| None).collect();
+        self.end_kinds(&ends, &mut held).await?;
+        self.drop_aborted(settlements, &held).await?;
+        let ended = settlements.iter().copied().zip(held.iter().map(Option::as_ref));
+        let ends = self.in_turn(&ended.collect::<Vec<_>>()).await?;
+        if !ends.is_empty() {
+            let mut kinds: [Kind; 5] = Default::default();
+            for (place, standing) in ends {
+                let (kind, id, token) = kind_of(settlements[place]);
+                kinds[kind].add(id, token, place, standing);
+            }
+            self.end_kinds(&kinds, &mut held).await?;
+            self.drop_aborted(settlements, &held).await?;
+        }
+        Ok(held)
+    }
+
+    async fn end_kinds(&mut self, ends: &[Kind; 5], held: &mut [Option<Held>]) -> Result<()> {
         let statements = [END_DELIVERIES, HAND_BACK, HAND_OVER, END_TASKS, END_LETTERS];
         for (kind, (ends, sql)) in ends.iter().zip(statements).enumerate() {
             if ends.ids.is_empty() {
                 continue;
             }
             let rows = if kind < DELIVERIES {
-                self.link.rows(sql, &[&ends.ids, &ends.tokens]).await?
+                self.link.rows(sql, &[&ends.ids, &ends.tokens, &ends.standings]).await?
             } else {
                 self.link.rows(sql, &[&ends.ids]).await?
             };
@@ -145,7 +153,29 @@ impl Writer {
                 }
             }
         }
-        Ok(held)
+        Ok(())
+    }
+
+    /// An aborted job does not come back to its queue, also when it was handed back.
+    async fn drop_aborted(
+        &mut self,
+        settlements: &[&Settlement],
+        held: &[Option<Held>],
+    ) -> Result<()> {
+        let marked = settlements.iter().zip(held).filter(|(settlement, held)| {
+            let is_marked = held.as_ref().is_some_and(|held| held.abort.is_some());
+            is_marked && settlement.next == Next::HandBack
+        });
+        let gone: Vec<i64> = marked
+            .filter_map(|(settlement, _)| match &settlement.ended {
+                Ended::Delivery(lease) => Some(lease.delivery_id),
+                Ended::Task(_) | Ended::DeadLetter(_) => None,
+            })
+            .collect();
+        if !gone.is_empty() {
+            self.link.send("DELETE FROM message WHERE message_id = ANY($1)", &[&gone]).await?;
+        }
+        Ok(())
     }
 
     async fn apply(&mut self, settlements: &[Applied<'_>]) -> Result<()> {
@@ -255,17 +285,30 @@ impl Writer {
 struct Kind {
     ids: Vec<i64>,
     tokens: Vec<i64>,
+    standings: Vec<i16>,
     places: HashMap<(i64, i64), usize>,
 }
 
 impl Kind {
     /// A second settlement of the same thing in one batch is lost.
-    fn add(&mut self, id: i64, token: i64, place: usize) {
+    fn add(&mut self, id: i64, token: i64, place: usize, standing: Standing) {
         if let std::collections::hash_map::Entry::Vacant(entry) = self.places.entry((id, token)) {
             entry.insert(place);
             self.ids.push(id);
             self.tokens.push(token);
+            self.standings.push(standing as i16);
         }
+    }
+}
+
+/// What kind of end a settlement is, and what it ends.
+fn kind_of(settlement: &Settlement) -> (usize, i64, i64) {
+    match (&settlement.ended, &settlement.next) {
+        (Ended::Delivery(lease), Next::HandBack) => (1, lease.delivery_id, lease.token as i64),
+        (Ended::Delivery(lease), Next::HandOver) => (2, lease.delivery_id, lease.token as i64),
+        (Ended::Delivery(lease), _) => (0, lease.delivery_id, lease.token as i64),
+        (Ended::Task(id), _) => (3, *id, 0),
+        (Ended::DeadLetter(id), _) => (4, *id, 0),
     }
 }
 

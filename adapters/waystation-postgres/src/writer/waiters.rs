@@ -13,8 +13,10 @@ use super::command::Reply;
 
 /// A receiver that waits.
 pub struct Waiter {
-    /// For how many deliveries at most.
+    /// For how many deliveries at most that can be received by themselves.
     pub max: usize,
+    /// How many of one key may come at once.
+    pub together: usize,
     /// How long their leases are to last.
     pub lease: Duration,
     /// What they are for.

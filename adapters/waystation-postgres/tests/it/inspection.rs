@@ -49,7 +49,7 @@ async fn sound_server_is_fine_before_its_first_start_and_after() {
     let store = waystation_postgres::Postgres::open(options, std::sync::Arc::new(SystemClock));
     let findings = store.await.expect("it opens").inspect().await.expect("it answers");
     assert!(findings.iter().all(|finding| finding.severity == Severity::Fine), "{findings:#?}");
-    assert!(of(&findings, "schema").message.contains("version 7 of 7"), "{findings:?}");
+    assert!(of(&findings, "schema").message.contains("version 8 of 8"), "{findings:?}");
 }
 
 #[tokio::test]

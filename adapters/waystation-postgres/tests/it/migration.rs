@@ -48,7 +48,7 @@ async fn schema_of_version_1_is_brought_up_to_date_and_goes_on() {
     drop(Postgres::open(options.clone(), clock.clone()).await.expect("it opens"));
     let store = Postgres::open(options, clock).await.expect("it opens again");
     let row = raw.query_one("SELECT max(version) FROM layout", &[]).await.expect("the version");
-    assert_eq!(row.get::<_, i64>(0), 7);
+    assert_eq!(row.get::<_, i64>(0), 8);
 
     let (queue, lease) = (sample::queue(sample::STAGE), Duration::from_secs(30));
     let request =

@@ -17,7 +17,7 @@ use super::{Fetched, Kind, Line, Receipt, State};
 use crate::error::is_taken;
 use crate::link::Session;
 use crate::options::Declare;
-use crate::publisher::{self, DELIVERIES, MARK, NOT_BEFORE, Outgoing, PRIORITY};
+use crate::publisher::{self, DELIVERIES, NOT_BEFORE, Outgoing, PRIORITY};
 use crate::topology::{Part, PartLane, QueueKey, Role, step_for};
 
 /// The wait after consuming broke while the connection held: the first, and the longest.
@@ -32,9 +32,7 @@ const LOOK: Duration = Duration::from_secs(3);
 const JOURNAL_PREFETCH: u16 = 100;
 /// Deliveries that are fetched ahead from each lane of a partition, unless the URL says how many: a
 /// key that many of them have must not keep the others from being seen.
-const PART_PREFETCH: u16 = 300;
-/// How often is looked whether a partition that another process has is ours by now.
-const MARK_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const PART_PREFETCH: u16 = 300;
 /// Every so many looks it is looked whether the broker knows what we consume of a partition: there
 /// are many of them.
 const PART_LOOKS: u32 = 10;
@@ -48,7 +46,7 @@ pub fn patience() -> FieldTable {
 }
 
 /// Why consuming ended.
-enum Ended {
+pub(super) enum Ended {
     /// Nobody wants the journal any more: what was read and is not done is for the next reader.
     Left,
     /// Another consumer has the queue for itself.
@@ -58,26 +56,26 @@ enum Ended {
 }
 
 /// What a consumer brings, and from where; or `None` when it came to its end.
-type Brought = Option<(Role, lapin::Result<Delivery>)>;
+pub(super) type Brought = Option<(Role, lapin::Result<Delivery>)>;
 
 /// The consumers of a channel.
-struct Consumers {
-    channel: Channel,
-    streams: SelectAll<BoxStream<'static, Brought>>,
+pub(super) struct Consumers {
+    pub channel: Channel,
+    pub streams: SelectAll<BoxStream<'static, Brought>>,
     tags: Vec<ShortString>,
     /// How many deliveries each of the queues may have out.
-    prefetch: u16,
+    pub prefetch: u16,
 }
 
 impl Consumers {
-    fn add(&mut self, role: Role, consumer: Consumer) {
+    pub fn add(&mut self, role: Role, consumer: Consumer) {
         self.tags.push(consumer.tag());
         let brought = consumer.map(move |result| Some((role, result)));
         self.streams.push(brought.chain(stream::once(async { None })).boxed());
     }
 
     /// Ends the channel; what is not acknowledged returns, in its order.
-    async fn close(&mut self) -> Ended {
+    pub async fn close(&mut self) -> Ended {
         let closing = self.channel.close(200, "done".into());
         let _ = tokio::time::timeout(PAUSE, closing).await;
         Ended::Left
@@ -191,7 +189,7 @@ impl Line {
     }
 
     /// The queues of this line.
-    fn roles(&self) -> Vec<Role> {
+    pub(super) fn roles(&self) -> Vec<Role> {
         match self.kind {
             Kind::Work => vec![Role::Priority, Role::Work],
             Kind::Part { generation, number } => {
@@ -226,76 +224,6 @@ impl Line {
         Ok(consumers)
     }
 
-    /// Consumes a partition, of whose queues the broker lets one consumer at a time have something.
-    /// What keeps its place comes first, whole, so that nothing of its keys is taken before it: a
-    /// mark is put behind it, and waited for. Only who has seen it consumes the other queues.
-    async fn own(
-        self: &Arc<Self>,
-        session: &Session,
-        consumers: &mut Consumers,
-    ) -> Result<(), Ended> {
-        let window = self.link.options().prefetch.unwrap_or(PART_PREFETCH);
-        for role in self.roles() {
-            let key = QueueKey::of(&self.base, role);
-            let keeps_place = role.keeps_place();
-            // Without a limit: a key whose retry is not seen would go on without it.
-            let prefetch = if keeps_place { 0 } else { window };
-            let qos = consumers.channel.basic_qos(prefetch, BasicQosOptions::default());
-            qos.await.map_err(|error| self.broken(&error))?;
-            publisher::declare(&self.link, session, &key).await.map_err(Ended::Broken)?;
-            let consumer = self.subscribe(session, &consumers.channel, &key).await?;
-            consumers.add(role, consumer);
-            if keeps_place {
-                self.see_retries(&key, consumers).await?;
-            }
-        }
-        consumers.prefetch = window;
-        self.state().owns = true;
-        self.arrived.notify_waiters();
-        tracing::debug!(queue = self.base, kind = ?self.kind, "owned");
-        Ok(())
-    }
-
-    /// Takes in what keeps its place. While another process is the active consumer, our marks go to
-    /// that, and so we wait; as soon as one comes to us, the partition is ours.
-    async fn see_retries(
-        self: &Arc<Self>,
-        queue: &QueueKey,
-        consumers: &mut Consumers,
-    ) -> Result<(), Ended> {
-        let ours = format!("{:016x}", fastrand::u64(..));
-        let mut marking = tokio::time::interval(MARK_INTERVAL);
-        marking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                Some(brought) = consumers.streams.next() => match brought {
-                    Some((role, Ok(delivery))) => {
-                        let mark = mark_of(&delivery);
-                        self.arrive(delivery, role);
-                        if mark.is_some_and(|mark| mark == ours) {
-                            return Ok(());
-                        }
-                    }
-                    Some((_, Err(error))) => return Err(self.broken(&error)),
-                    None => return Err(self.gone("a consumer was cancelled")),
-                },
-                _ = marking.tick() => {
-                    if self.prefetch() == 0 {
-                        return Err(consumers.close().await);
-                    }
-                    let mark = Outgoing::new(queue.clone(), Vec::new()).text(MARK, &ours);
-                    let marked = publisher::publish(&self.link, &[mark], self.clock.now()).await;
-                    marked.map_err(Ended::Broken)?;
-                }
-                () = self.asked.notified() => {
-                    if self.prefetch() == 0 {
-                        return Err(consumers.close().await);
-                    }
-                }
-            }
-        }
-    }
-
     /// Fetches ahead as much as is wanted by now, or nothing any more.
     async fn adapt(&self, session: &Session, consumers: &mut Consumers) -> Result<(), Ended> {
         let wanted = self.prefetch();
@@ -327,7 +255,7 @@ impl Line {
         Ok(())
     }
 
-    async fn subscribe(
+    pub(super) async fn subscribe(
         &self,
         session: &Session,
         channel: &Channel,
@@ -346,24 +274,6 @@ impl Line {
                 Err(self.broken(&error))
             }
         }
-    }
-
-    /// Ends a partition's consumers once nothing is out of it: all at once, so that whoever comes
-    /// next finds what was fetched where it was. The broker counts that as handed out.
-    async fn give_up(&self, consumers: &mut Consumers) -> Result<(), Ended> {
-        let (leaving, rests) = {
-            let mut state = self.state();
-            let rests = state.capacity == 0 && state.tags.rests();
-            if rests {
-                // From here on nothing of it can be taken.
-                state.tags = super::Tags::default();
-            }
-            (std::mem::take(&mut state.leaving), rests)
-        };
-        for told in leaving {
-            let _ = told.send(());
-        }
-        if rests { Err(consumers.close().await) } else { Ok(()) }
     }
 
     /// Ends the consumers and returns what nobody took. What is out stays out.
@@ -415,7 +325,7 @@ impl Line {
     }
 
     /// Lines a delivery up, or sends it on its way when it is not for now.
-    fn arrive(self: &Arc<Self>, delivery: Delivery, role: Role) {
+    pub(super) fn arrive(self: &Arc<Self>, delivery: Delivery, role: Role) {
         let tag = delivery.delivery_tag;
         if mark_of(&delivery).is_some() {
             let receipt = self.pass_through(tag);
@@ -430,11 +340,12 @@ impl Line {
             tokio::spawn(async move { line.pass_on(receipt, onward).await });
             return;
         }
+        let Some(fetched) = self.without_suspects(tag, fetched) else { return };
         self.state().tags.arrive(tag, fetched, self.clock.now());
         self.arrived.notify_waiters();
     }
 
-    fn pass_through(&self, tag: u64) -> Receipt {
+    pub(super) fn pass_through(&self, tag: u64) -> Receipt {
         let mut state = self.state();
         state.tags.pass_through(tag);
         Receipt { epoch: state.epoch, tag }
@@ -514,7 +425,7 @@ impl Line {
     }
 
     /// How many deliveries to have out or fetched ahead: as many as can be worked on.
-    fn prefetch(&self) -> u16 {
+    pub(super) fn prefetch(&self) -> u16 {
         let capacity = self.state().capacity;
         if capacity == 0 {
             return 0;
@@ -529,11 +440,11 @@ impl Line {
         }
     }
 
-    fn broken(&self, error: &lapin::Error) -> Ended {
+    pub(super) fn broken(&self, error: &lapin::Error) -> Ended {
         Ended::Broken(self.link.explain(error))
     }
 
-    fn gone(&self, message: &str) -> Ended {
+    pub(super) fn gone(&self, message: &str) -> Ended {
         let name = self.link.name().to_owned();
         Ended::Broken(Error::Unavailable { name, message: message.to_owned() })
     }

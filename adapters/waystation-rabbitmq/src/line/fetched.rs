@@ -25,7 +25,7 @@ pub struct Fetched {
     pub enqueued_at: Option<Timestamp>,
     /// Before when it is not to be handed out.
     pub not_before: Option<Timestamp>,
-    /// It came back from a queue that does not count that.
+    /// It came back, which is not counted yet.
     pub uncounted: bool,
     /// What it is told apart by, where it is.
     pub key: Option<Key>,
@@ -68,8 +68,14 @@ impl Fetched {
         // Whoever wrote what is none knows nothing of keys.
         let key = text(&delivery, KEY).and_then(|text| Key::new(&text).ok());
         let told = number(RETURNED);
-        let uncounted = told.is_none() && delivery.redelivered;
-        let returned = told.unwrap_or_else(|| i64::from(delivery.redelivered));
+        let redelivered = told.map_or(delivery.redelivered, |times| times > 0);
+        // Of a partition many more are fetched ahead than are handed out, and come back, too: which
+        // ones count is found out by its next owner.
+        let (uncounted, returned) = match (role, told) {
+            (Role::Part(_), _) => (redelivered, 0),
+            (_, Some(times)) => (false, times),
+            (_, None) => (redelivered, i64::from(redelivered)),
+        };
         let before = number(DELIVERIES).unwrap_or(0);
         let seconds = delivery.properties.timestamp().and_then(|at| i64::try_from(at).ok());
         Self {

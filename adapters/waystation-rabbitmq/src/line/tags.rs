@@ -108,6 +108,11 @@ impl Tags {
         self.turns.expect(key);
     }
 
+    /// Whether there is anything of a key.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.turns.knows(key)
+    }
+
     /// It was not published, after all.
     pub fn expect_no_more(&mut self, key: &Key, now: Timestamp) {
         self.turns.expect_no_more(key, now);

@@ -47,6 +47,11 @@ impl Turns {
         self.look(key, now);
     }
 
+    /// Whether there is anything of a key.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.keys.contains_key(key)
+    }
+
     /// Hands out up to so many firsts, each with up to `together - 1` of those right behind it.
     pub fn take(&mut self, max: usize, together: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
         self.let_go(now);

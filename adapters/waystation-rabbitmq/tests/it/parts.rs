@@ -180,6 +180,44 @@ async fn what_an_owner_had_that_is_cut_off_comes_again_in_order() {
     late.expect_err("it has nothing to settle with");
 }
 
+/// Much more is fetched ahead than is handed out, and comes back with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_an_owner_had_out_counts_when_it_is_cut_off() {
+    for kind in ["quorum", "classic"] {
+        let broker = Broker::new().await;
+        let options = format!("queue={kind}");
+        let [one, other, third] =
+            [broker.open(&options).await, broker.open(&options).await, broker.open(&options).await];
+        let now = generation(1, 1);
+        own(&one, now, &[0]).await;
+        submit_each(&one, &["a", "b", "c"], 1..=2).await;
+        let out = take(&one, sample::STAGE, 1, WAIT_MAX / 2).await;
+        assert_eq!(job_id(&out[0]), "a1", "{kind}");
+        one.close().await;
+
+        // As many count as a process has out.
+        part(&other, now, None, &[0]).await;
+        let mut counted = Vec::new();
+        for _ in 0..3 {
+            let taken = take(&other, sample::STAGE, 1, WAIT_MAX / 2).await;
+            counted.push((job_id(&taken[0]), taken[0].deliveries));
+            settle(&other, sample::end(&taken[0]).complete()).await;
+        }
+        counted.sort();
+        let expected = [("a1", 2), ("b1", 1), ("c1", 1)].map(|(id, n)| (id.to_owned(), n));
+        assert_eq!(counted, expected, "{kind}");
+
+        // Who leaves with nothing out burns nothing.
+        part(&other, now, None, &[]).await;
+        part(&third, now, None, &[0]).await;
+        for id in ["a2", "b2", "c2"] {
+            let taken = take(&third, sample::STAGE, 1, WAIT_MAX / 2).await;
+            assert_eq!((job_id(&taken[0]), taken[0].deliveries), (id.to_owned(), 1), "{kind}");
+            settle(&third, sample::end(&taken[0]).complete()).await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retry_keeps_the_place_of_its_key_also_with_the_next_owner() {
     for kind in ["quorum", "classic"] {

@@ -7,6 +7,12 @@ use cel::Value;
 use crate::Params;
 use crate::expression::Expression;
 use crate::key::{self, Key};
+use crate::port::RECEIVE_MAX;
+
+/// How many jobs of one key a worker takes at once, unless the stage says another number.
+pub const TOGETHER: usize = 32;
+/// The most that it may take.
+pub const TOGETHER_MAX: usize = RECEIVE_MAX;
 
 /// By what a stage tells jobs apart, and what becomes of a key while its first job is tried again.
 #[derive(Clone, Debug)]
@@ -17,6 +23,8 @@ pub struct Keyed {
     pub on_failure: OnKeyFailure,
     /// How many partitions its queue has where the broker keeps the order of keys by such.
     pub partitions: NonZeroU32,
+    /// How many jobs of one key a worker takes at once, to run them one after the other.
+    pub together: usize,
 }
 
 /// How many partitions a queue has unless its stage says otherwise.
@@ -67,7 +75,7 @@ const SHOWN_MAX: usize = 80;
 impl Keyed {
     /// By an expression, and blocked by what fails.
     pub fn by(by: Expression) -> Self {
-        Self { by, on_failure: OnKeyFailure::Block, partitions: PARTITIONS }
+        Self { by, on_failure: OnKeyFailure::Block, partitions: PARTITIONS, together: TOGETHER }
     }
 
     /// The key of a job with these params. Null is none: what has no key has no order, and a param

@@ -3,6 +3,7 @@
 //! A message is published and confirmed before the ledger notes that it was handed over. A crash
 //! in between publishes it twice; the tracker knows the second run by its step.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ impl Courier {
             max: RECEIVE_MAX,
             wait: RECEIVE_WAIT,
             lease: LEASE,
-            purpose: Purpose::Carry,
             together: RECEIVE_MAX,
+            purpose: Purpose::Carry,
         };
         self.books.ledger.receive(request).await
     }
@@ -85,15 +86,24 @@ impl Courier {
             return Ok(());
         }
         let bytes_max = self.books.broker.capabilities().payload_bytes_max;
-        let (deliveries, large): (Vec<_>, Vec<_>) =
-            deliveries.into_iter().partition(|one| one.body.len() <= bytes_max);
-        let too_large = large.first().map(|one| Error::TooLarge {
+        let too_large = deliveries.iter().find(|one| one.body.len() > bytes_max);
+        let too_large = too_large.map(|one| Error::TooLarge {
             job_id: job_id_of(one).to_string(),
             bytes: one.body.len(),
             bytes_max,
         });
+        // What comes behind one that stays, of its key, stays with it.
+        let mut stays = HashSet::new();
+        let (deliveries, held): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|one| {
+            let is_held = one.body.len() > bytes_max
+                || one.key.as_ref().is_some_and(|key| stays.contains(key));
+            if is_held {
+                stays.extend(one.key.clone());
+            }
+            !is_held
+        });
         let held: Vec<_> =
-            large.into_iter().map(|one| self.settlement(one, Next::HandBack)).collect();
+            held.into_iter().map(|one| self.settlement(one, Next::HandBack)).collect();
         let jobs: Vec<NewJob> = deliveries.iter().map(|one| self.message(one)).collect();
         let published = self.books.broker.submit(jobs, None).await;
         let next = if published.is_ok() { Next::HandOver } else { Next::HandBack };

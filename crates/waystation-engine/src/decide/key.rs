@@ -6,7 +6,7 @@ use waystation_core::failure::{ErrorKind, Failure};
 use waystation_core::id::StageId;
 use waystation_core::key::Key;
 use waystation_core::pipeline::{Executor, Pipeline, Problem, Stage};
-use waystation_core::settlement::Delivery;
+use waystation_core::settlement::{Delivery, Ended, Next, Settlement};
 
 use crate::graph::Graph;
 
@@ -56,6 +56,18 @@ pub fn unkept(
         Some(Problem::new(message).hint(hint))
     });
     unkept.collect()
+}
+
+/// Whether a delivery that ends so stays before all that came behind it with its key.
+pub fn stays_before_its_key(settlement: &Settlement) -> bool {
+    match (&settlement.next, &settlement.ended) {
+        (Next::HandBack, _) => true,
+        (Next::Enqueue(message) | Next::Await(message, _), Ended::Delivery(lease)) => {
+            let keeps = message.turn.as_ref().is_some_and(|turn| turn.keeps_place);
+            keeps && message.queue == lease.queue
+        }
+        _ => false,
+    }
 }
 
 fn key_at(stage: &Stage, params: &Params) -> Result<Option<Key>, Failure> {

@@ -28,7 +28,7 @@ pub use fan_out::Descent;
 pub use gather::{Gatherer, Together};
 pub use input::Input;
 pub use job::{Plan, new_job};
-pub use key::{InLine, check_key, in_line};
+pub use key::{InLine, check_key, in_line, stays_before_its_key};
 pub use onward::ends_at;
 pub use outcome::{
     Attempt, Outcome, check_required, is_wanted, passes_by, running, settle_outcome, told,

@@ -189,6 +189,7 @@ impl Posts {
             stage: stage.clone(),
             queue: queue.clone(),
             concurrency: usize::MAX,
+            together: 1,
             lease: Duration::ZERO,
             grace: Duration::ZERO,
             progress,

@@ -159,6 +159,12 @@ impl Attempter {
         Finished::settle(self.end(begun, outcome).await)
     }
 
+    /// Gives back what nobody has begun with.
+    pub fn give_back(&self, delivery: &Delivery) -> Settlement {
+        let contract = Contract::parse(&delivery.body).ok();
+        self.unready(delivery, contract.as_ref()).hand_back()
+    }
+
     /// Everything that comes before the work, whoever does that. Where nobody is to do it, what
     /// comes of the delivery.
     pub async fn begin(&self, delivery: Delivery, stop: &Stop) -> Result<Begun, Finished> {
@@ -323,6 +329,11 @@ impl Attempter {
         contract: &mut Contract,
         stop: &Stop,
     ) -> Result<Input, Refused> {
+        // One of a run may have been told to stop before its turn came.
+        if let Some(cause) = stop.cause() {
+            let lost = || Refused::Settled(Finished::LeaseLost(delivery.lease.clone()));
+            return Err(stopped(cause.clone()).map_or_else(lost, Refused::Outcome));
+        }
         if let Some(reason) = self.wanted_abort(&contract.job_id).await {
             return Err(Outcome::Aborted(reason).into());
         }

@@ -10,10 +10,12 @@ mod execute;
 mod gather;
 pub(crate) mod offload;
 pub(crate) mod reporter;
+mod run;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +28,13 @@ use waystation_core::settlement::{Delivery, Lease, Settled, Settlement};
 
 use crate::backend::Backend;
 use crate::control::{Gate, Roster};
-use crate::decide::refused_as_too_large;
+use crate::decide::{refused_as_too_large, stays_before_its_key};
 use crate::definition::Registry;
 use crate::lease_keeper::LeaseKeeper;
 use crate::progress_keeper::ProgressKeeper;
-use crate::stop::Stop;
+use crate::stop::Cause;
 use attempt::{Attempter, Finished};
+use run::{Held, Run};
 
 /// How long one receive waits. Wake-ups end it early; this only bounds it.
 const RECEIVE_WAIT: Duration = Duration::from_secs(30);
@@ -53,6 +56,8 @@ pub struct Options {
     pub queue: QueueName,
     /// How many attempts run at a time.
     pub concurrency: usize,
+    /// How many jobs of one key are taken at once. Their attempts run one after the other.
+    pub together: usize,
     /// How long leases last between renewals.
     pub lease: Duration,
     /// How long an attempt that was told to stop may take to do so.
@@ -75,8 +80,8 @@ pub struct Worker {
     /// Cancelled when the worker is to receive nothing more.
     drain: CancellationToken,
     attempts: JoinSet<Finished>,
-    /// What each attempt works on, in case that it breaks.
-    leases: HashMap<task::Id, Lease>,
+    /// What each attempt works on, and what comes after it.
+    runs: HashMap<task::Id, Run>,
     unsettled: Vec<Settlement>,
     /// What goes back to the queue beside what goes on here.
     returns: JoinSet<()>,
@@ -128,7 +133,7 @@ impl Worker {
             attempter,
             drain,
             attempts: JoinSet::new(),
-            leases: HashMap::new(),
+            runs: HashMap::new(),
             unsettled: Vec::new(),
             returns: JoinSet::new(),
             pause: Duration::ZERO,
@@ -188,6 +193,7 @@ impl Worker {
                     // What was leased for a receive that is dropped returns uncounted.
                     receiving = None;
                     self.leave();
+                    self.give_back_all();
                 }
             }
         }
@@ -233,7 +239,7 @@ impl Worker {
             wait: RECEIVE_WAIT,
             lease: self.options.lease,
             purpose: Purpose::Work,
-            together: 1,
+            together: self.options.together,
         };
         let (queue, roster) = (Arc::clone(&self.backend.queue), self.options.roster.clone());
         let mut pause = PAUSE;
@@ -253,15 +259,22 @@ impl Worker {
     }
 
     fn received(&mut self, deliveries: Vec<Delivery>) {
-        let deliveries: Vec<_> =
-            deliveries.into_iter().map(|delivery| (delivery, Arc::new(Stop::default()))).collect();
-        self.keeper.hold(deliveries.iter().map(|(delivery, stop)| (&delivery.lease, stop.clone())));
-        for (delivery, stop) in deliveries {
-            let lease = delivery.lease.clone();
-            let attempter = Arc::clone(&self.attempter);
-            let attempt = async move { attempter.attempt(delivery, stop).await };
-            self.leases.insert(self.attempts.spawn(attempt).id(), lease);
+        let deliveries: Vec<Held> = deliveries.into_iter().map(Held::new).collect();
+        self.keeper.hold(deliveries.iter().map(|held| (&held.delivery.lease, held.stop.clone())));
+        for run in run::by_key(deliveries) {
+            self.attempt(run, Vec::new());
         }
+    }
+
+    /// Makes an attempt at the first of these, which were received together; what `ended` was so
+    /// too.
+    fn attempt(&mut self, mut deliveries: VecDeque<Held>, ended: Vec<Lease>) {
+        let Some(Held { delivery, stop }) = deliveries.pop_front() else { return };
+        let (lease, rest) = (delivery.lease.clone(), deliveries);
+        let run = Run { lease, stop: Arc::clone(&stop), ended, rest };
+        let attempter = Arc::clone(&self.attempter);
+        let attempt = async move { attempter.attempt(delivery, stop).await };
+        self.runs.insert(self.attempts.spawn(attempt).id(), run);
     }
 
     /// Takes this attempt's end, and those of all that ended by now.
@@ -269,24 +282,66 @@ impl Worker {
         let mut next = Some(first);
         while let Some(ended) = next {
             match ended {
-                Ok((id, finished)) => {
-                    self.leases.remove(&id);
-                    match finished {
-                        Finished::Settle(settlement) => self.unsettled.push(*settlement),
-                        Finished::LeaseLost(lease) => self.keeper.release(std::iter::once(&lease)),
-                    }
-                }
+                Ok((id, finished)) => self.finished(id, finished),
                 Err(error) => {
                     // A panic outside of the handler: a fault of ours, or of a destructor. The
                     // delivery returns, when its lease runs out at the latest, and is counted.
                     tracing::error!(stage = %self.options.stage, %error, "attempt broke");
-                    if let Some(lease) = self.leases.remove(&error.id()) {
-                        self.abandon(lease);
+                    if let Some(run) = self.runs.remove(&error.id()) {
+                        self.abandon(run.lease);
+                        self.give_back(&run.rest);
                     }
                 }
             }
             next = self.attempts.try_join_next_with_id();
         }
+    }
+
+    /// Goes on with a run, unless what ended stays before the rest of it.
+    fn finished(&mut self, id: task::Id, finished: Finished) {
+        let run = self.runs.remove(&id);
+        let is_over = match finished {
+            Finished::Settle(settlement) => {
+                let stays = stays_before_its_key(&settlement);
+                self.unsettled.push(*settlement);
+                stays
+            }
+            Finished::LeaseLost(lease) => {
+                self.keeper.release(std::iter::once(&lease));
+                true
+            }
+        };
+        match run {
+            Some(run) if is_over => self.give_back(&run.rest),
+            Some(Run { lease, mut ended, rest, .. }) if !rest.is_empty() => {
+                ended.push(lease);
+                self.attempt(rest, ended);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives back in order what nobody has begun with.
+    fn give_back(&mut self, rest: &VecDeque<Held>) {
+        let given_back = rest.iter().map(|held| self.attempter.give_back(&held.delivery));
+        self.unsettled.extend(given_back);
+    }
+
+    /// Gives back of all runs what nobody has begun with.
+    fn give_back_all(&mut self) {
+        let rests: Vec<_> = self.runs.values_mut().map(|run| mem::take(&mut run.rest)).collect();
+        for rest in rests {
+            self.give_back(&rest);
+        }
+    }
+
+    /// A lease was lost: somebody else may have begun with that key, so that what goes on behind it
+    /// here is in vain.
+    fn stop_run_behind(&mut self, lost: &Lease) {
+        let Some(run) = self.runs.values_mut().find(|run| run.ended.contains(lost)) else { return };
+        run.stop.stop(Cause::LeaseLost);
+        let rest = mem::take(&mut run.rest);
+        self.give_back(&rest);
     }
 
     /// Settles what has gathered, as one batch.
@@ -317,6 +372,9 @@ impl Worker {
                             stage = %self.options.stage,
                             "settlement refused: the lease was lost"
                         );
+                        if let Some(lease) = lease_of(settlement) {
+                            self.stop_run_behind(lease);
+                        }
                     }
                 }
                 Ok(())

@@ -21,6 +21,7 @@ mod progress;
 mod remote;
 mod remote_apart;
 mod retrying;
+mod runs;
 mod services;
 mod steps;
 mod stopping;

@@ -38,6 +38,7 @@ pub fn stages(graph: &Graph, whole: Option<&Pipeline>, counts: &[Count]) -> Vec<
             queue: has_queue.then(|| graph.queue_of(&stage.id).to_string()),
             required_params: stage.required_params.clone(),
             key: stage.key.as_ref().map(|key| key.by.source().to_owned()),
+            together: stage.key.as_ref().map(|key| key.together),
             lane_limit: stage.lane_limit,
             form: form_fields(&stage.form),
             work: whole.and_then(|whole| whole.stage(&stage.id)).map(work),

@@ -74,6 +74,9 @@ pub struct PipelineStage {
     /// What jobs are told apart by that run here one at a time, in order: CEL over the params.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// How many jobs of one key a worker takes at once, where there are keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<usize>,
     /// How many may wait here before what is submitted is held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane_limit: Option<u32>,

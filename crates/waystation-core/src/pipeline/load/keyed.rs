@@ -6,9 +6,10 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use crate::expression::Expression;
 use crate::key::SLOTS;
+use crate::pipeline::keyed::TOGETHER_MAX;
 use crate::pipeline::{Keyed, OnKeyFailure, Problem};
 
-const KEYS: [&str; 3] = ["by", "on_failure", "partitions"];
+const KEYS: [&str; 4] = ["by", "on_failure", "partitions", "together"];
 
 /// The key of a stage, if it has one: an expression, or a mapping that says more.
 pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Keyed> {
@@ -30,6 +31,9 @@ pub(super) fn read(stage: &Fields<'_>, problems: &mut Vec<Problem>) -> Option<Ke
     }
     if let Some(partitions) = fields.whole("partitions", 1..=SLOTS, problems) {
         keyed.partitions = NonZeroU32::new(partitions).unwrap_or(keyed.partitions);
+    }
+    if let Some(together) = fields.whole("together", 1..=TOGETHER_MAX, problems) {
+        keyed.together = together;
     }
     Some(keyed)
 }

@@ -121,7 +121,7 @@ name: p
 stages:
   - { id: a, type: exec, key: \"kind + ':' + id\", lane_limit: 10000 }
   - { id: b, type: exec, key: { by: device, on_failure: skip } }
-  - { id: c, type: exec, key: { by: device } }
+  - { id: c, type: exec, key: { by: device, together: 1000 } }
 ",
     );
     let read: Vec<_> = pipeline
@@ -129,13 +129,13 @@ stages:
         .iter()
         .map(|stage| {
             let key = stage.key.as_ref().expect("a key");
-            (key.by.source().to_owned(), key.on_failure, stage.lane_limit)
+            (key.by.source().to_owned(), key.on_failure, key.together, stage.lane_limit)
         })
         .collect();
     let expected = [
-        ("kind + ':' + id".to_owned(), OnKeyFailure::Block, Some(10_000)),
-        ("device".to_owned(), OnKeyFailure::Skip, None),
-        ("device".to_owned(), OnKeyFailure::Block, None),
+        ("kind + ':' + id".to_owned(), OnKeyFailure::Block, 32, Some(10_000)),
+        ("device".to_owned(), OnKeyFailure::Skip, 32, None),
+        ("device".to_owned(), OnKeyFailure::Block, 1_000, None),
     ];
     assert_eq!(read, expected);
 }

@@ -369,6 +369,10 @@ fn bad_keys_and_lanes_are_told_where_they_stand() {
         &["3:50: `on_failure` of `key` of stage `a` must be block or skip"],
     );
     check_stage(
+        "{ id: a, type: exec, key: { by: x, together: 0 } }",
+        &["3:48: `together` of `key` of stage `a` must be a whole number from 1 to 1000, not 0"],
+    );
+    check_stage(
         "{ id: a, type: exec, lane_limit: 0 }",
         &["3:36: `lane_limit` of stage `a` must be a whole number from 1 to 100000000, not 0"],
     );
