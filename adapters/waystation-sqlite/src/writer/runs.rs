@@ -4,7 +4,7 @@
 //! the head of their line one after the other, whenever that is gone, also within one batch of
 //! settlements.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::batch::Writer;
 use super::turns::LineRow;
@@ -14,11 +14,13 @@ const NEXT: &str = "SELECT message_id, deliveries FROM message \
      WHERE queue = ?1 AND key = ?2 AND state = 5 AND NOT EXISTS (SELECT 1 FROM message \
      WHERE queue = ?1 AND key = ?2 AND state = 6) ORDER BY rank, turn LIMIT ?3";
 
-const BRING_UP: &str = "UPDATE message SET state = 1, deliveries = deliveries + 1 \
-     WHERE message_id = (SELECT message_id FROM message \
-     WHERE queue = ?1 AND key = ?2 AND state = 6 ORDER BY rank, turn LIMIT 1) \
-     AND NOT EXISTS (SELECT 1 FROM message AS before WHERE before.queue = ?1 AND before.key = ?2 \
-     AND before.state = 5 AND before.rank = message.rank AND before.turn < message.turn)";
+/// The first that is out behind a head, and whether one that may be before it went back.
+const FIRST_OUT: &str = "SELECT message_id, EXISTS (SELECT 1 FROM message AS before \
+     WHERE before.queue = ?1 AND before.key = ?2 AND before.state = 5 \
+     AND before.rank = message.rank AND before.turn < message.turn) \
+     FROM message WHERE queue = ?1 AND key = ?2 AND state = 6 ORDER BY rank, turn LIMIT 1";
+const BRING_UP: &str =
+    "UPDATE message SET state = 1, deliveries = deliveries + 1 WHERE message_id = ?1";
 const FALL_BACK: &str = "UPDATE message SET state = 5, due = NULL, token = NULL \
      WHERE queue = ?1 AND key = ?2 AND state = 6";
 
@@ -42,11 +44,17 @@ impl Writer {
     /// counts from now on. Where one before it was given back, all that is out falls back instead.
     /// Tells whether one came up.
     pub(super) fn bring_up(&self, line: &LineRow) -> rusqlite::Result<bool> {
-        let line = params![line.queue, line.key];
-        if self.connection.prepare_cached(BRING_UP)?.execute(line)? > 0 {
-            return Ok(true);
+        let first: Option<(i64, bool)> = self
+            .connection
+            .prepare_cached(FIRST_OUT)?
+            .query_row(params![line.queue, line.key], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((first, is_passed)) = first else { return Ok(false) };
+        if is_passed {
+            self.connection.prepare_cached(FALL_BACK)?.execute(params![line.queue, line.key])?;
+        } else {
+            self.connection.prepare_cached(BRING_UP)?.execute([first])?;
         }
-        self.connection.prepare_cached(FALL_BACK)?.execute(line)?;
-        Ok(false)
+        Ok(!is_passed)
     }
 }

@@ -14,6 +14,7 @@ use waystation_core::id::JobId;
 use waystation_core::port::Abort;
 use waystation_core::state::JobState;
 use waystation_engine::Handle;
+use waystation_testing::faults::Call;
 
 use crate::world::{World, end};
 
@@ -142,6 +143,10 @@ async fn job_that_is_aborted_before_its_turn_in_a_run_is_not_begun() {
     world.until("the run is out", async || is(&world, &ids[2], JobState::Running).await).await;
     let answer = world.client.abort(&ids[2], "changed my mind").await.expect("asked");
     assert_eq!(answer, Abort::Requested);
+    // Its worker is told when leases are renewed, if not before. The second time the first is over.
+    let renewed = world.flaky.calls(Call::Extend);
+    let is_told = async || world.flaky.calls(Call::Extend) >= renewed + 2;
+    world.until("the leases are renewed", is_told).await;
     line.let_go.add_permits(1);
     world.reach(&ids[3], JobState::Completed).await;
     assert_eq!(world.job(&ids[2]).await.state, JobState::Aborted);
