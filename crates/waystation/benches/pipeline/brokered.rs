@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
-use waystation::{App, Completion, Context, Failure, Handler, Options, Params};
+use waystation::{App, Completion, Context, Failure, Handler, Options, Params, Submission};
 
-use crate::engine::{CONCURRENCY, runtime, submit};
+use crate::engine::{CONCURRENCY, plain, runtime, submit_each};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// One drain of a backlog that lies with the broker.
 pub struct Drain {
+    /// Jobs that the store took.
+    pub submits_per_second: f64,
     /// Jobs that went through all stages, until the last one was worked on.
     pub worked_per_second: f64,
     /// The same until the store shows all of them as ended.
@@ -37,27 +39,45 @@ impl Handler for Count {
     }
 }
 
-/// Submits jobs, has them carried to the broker, then takes them through the stages.
+/// Takes jobs through so many stages without keys.
 pub fn drain(jobs: usize, stages: usize, store: &str, queue: &str) -> Result<Drain> {
+    let stage = |stage| json!({ "id": format!("stage-{stage}"), "type": "pass" });
+    let stages: Vec<_> = (0..stages - 1).map(stage).collect();
+    drain_through(jobs, (&stages, &json!({})), plain, store, queue)
+}
+
+/// Submits jobs, has them carried to the broker, then takes them through these stages and a last
+/// one that counts them.
+pub fn drain_through(
+    jobs: usize,
+    (stages, last): (&[Value], &Value),
+    submission: impl Fn(usize) -> Submission,
+    store: &str,
+    queue: &str,
+) -> Result<Drain> {
+    let wide = |stage: &Value| {
+        let mut stage = stage.clone();
+        stage["concurrency"] = json!(CONCURRENCY);
+        stage
+    };
     runtime()?.block_on(async {
         let count =
             Arc::new(Count { jobs: AtomicUsize::new(0), wanted: jobs, reached: Notify::new() });
-        let app =
-            (0..stages - 1).fold(App::new("bench").store(store).queue(queue), |app, stage| {
-                let id = format!("stage-{stage}");
-                app.settings(json!({ "id": id, "type": "pass", "concurrency": CONCURRENCY }))
-            });
-        let app = app.handler_with("last", count.clone(), json!({ "concurrency": CONCURRENCY }));
-        let app = app.open().await?;
-        submit(&app, jobs).await?;
+        let app = App::new("bench").store(store).queue(queue);
+        let app = stages.iter().fold(app, |app, stage| app.settings(wide(stage)));
+        let app = app.handler_with("last", count.clone(), wide(last)).open().await?;
+        let started = Instant::now();
+        submit_each(&app, jobs, submission).await?;
+        let submitted = started.elapsed();
         // No stage is served here: only the couriers work.
         let carrying =
             app.start(Options { stages: Some(Vec::new()), ..Options::default() }).await?;
         let ledger = app.client().backend().books.as_ref().map(|books| books.ledger.clone());
         let ledger = ledger.ok_or("a broker has a ledger")?;
+        let first = if stages.is_empty() { "bench.last" } else { "bench.stage-0" };
         loop {
-            let depth = ledger.depth(&"bench.stage-0".into()).await?;
-            if depth.ready + depth.leased == 0 {
+            let depth = ledger.depth(&first.into()).await?;
+            if depth.ready + depth.leased + depth.behind == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -73,6 +93,7 @@ pub fn drain(jobs: usize, stages: usize, store: &str, queue: &str) -> Result<Dra
         engine.stop();
         engine.join().await?;
         Ok(Drain {
+            submits_per_second: jobs as f64 / submitted.as_secs_f64(),
             worked_per_second: jobs as f64 / worked.as_secs_f64(),
             tracked_per_second: jobs as f64 / tracked.as_secs_f64(),
         })

@@ -66,12 +66,14 @@ pub async fn submit(app: &OpenApp, jobs: usize) -> Result<()> {
     submit_each(app, jobs, plain).await
 }
 
-fn plain(_: usize) -> Submission {
+/// A job of 200 bytes of params.
+pub fn plain(_: usize) -> Submission {
     let params = json!({ "image_id": "img_123", "filling": "x".repeat(150) });
     Submission { params: object(params), ..Submission::default() }
 }
 
-async fn submit_each(
+/// Submits such jobs by batches.
+pub async fn submit_each(
     app: &OpenApp,
     jobs: usize,
     submission: impl Fn(usize) -> Submission,

@@ -1,8 +1,9 @@
 //! One stage that takes jobs by key, beside the same stage without keys, in the same run.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waystation::{App, Submission};
 
+use crate::brokered;
 use crate::engine::{self, CONCURRENCY, Drain};
 use crate::figures::median;
 
@@ -39,24 +40,27 @@ impl Keys {
     }
 }
 
+/// How quick a drain was, and the submitting before it, in jobs per second.
+pub struct Speed {
+    worked: f64,
+    submitted: f64,
+}
+
 /// Drains a backlog of each case, one after the other in each round, and prints medians and how
-/// they stand to the case without keys. `store` gives the URL of a fresh store by its name.
+/// they stand to the case without keys. `drain` does so at a place by its name.
 pub fn measure(
     name: &str,
     jobs: usize,
     rounds: usize,
-    store: impl Fn(&str) -> String,
-    forget: impl Fn(&str) -> Result<()>,
+    drain: impl Fn(&str, &Stage) -> Result<Speed>,
 ) -> Result<()> {
     let mut drained = CASES.map(|_| (Vec::new(), Vec::new()));
     for round in 0..rounds {
         for ((keys, _), (speeds, submits)) in CASES.iter().zip(&mut drained) {
             let place = format!("keyed_{round}_{}", *keys as u8);
-            let Drain { jobs_per_second, submits_per_second, .. } =
-                drain(jobs, *keys, &store(&place))?;
-            forget(&place)?;
-            speeds.push(jobs_per_second);
-            submits.push(submits_per_second);
+            let speed = drain(&place, &Stage { jobs, keys: *keys })?;
+            speeds.push(speed.worked);
+            submits.push(speed.submitted);
         }
     }
     println!("{name} by key: {jobs} jobs, one no-op stage");
@@ -76,17 +80,42 @@ pub fn measure(
     Ok(())
 }
 
-fn drain(jobs: usize, keys: Keys, store: &str) -> Result<Drain> {
-    engine::runtime()?.block_on(async {
-        let mut stage = json!({ "id": "apply", "type": "pass", "concurrency": CONCURRENCY });
-        if keys != Keys::None {
-            stage["key"] = json!("entity");
-        }
-        let app = App::new("bench").store(store).settings(stage).open().await?;
-        let submission = |number| {
-            let params = json!({ "entity": keys.of(number), "filling": "x".repeat(150) });
-            Submission { params: engine::object(params), ..Submission::default() }
-        };
-        engine::drain_through(&app, jobs, submission).await
-    })
+/// What is drained.
+pub struct Stage {
+    jobs: usize,
+    keys: Keys,
+}
+
+impl Stage {
+    /// Through a store that is queue and store at once.
+    pub fn drain(&self, store: &str) -> Result<Speed> {
+        let mut stage = self.settings();
+        stage["id"] = json!("apply");
+        stage["type"] = json!("pass");
+        stage["concurrency"] = json!(CONCURRENCY);
+        engine::runtime()?.block_on(async {
+            let app = App::new("bench").store(store).settings(stage).open().await?;
+            let submission = |number| self.submission(number);
+            let Drain { jobs_per_second, submits_per_second, .. } =
+                engine::drain_through(&app, self.jobs, submission).await?;
+            Ok(Speed { worked: jobs_per_second, submitted: submits_per_second })
+        })
+    }
+
+    /// Through a broker with a store beside it, until the last job was worked on.
+    pub fn drain_brokered(&self, store: &str, queue: &str) -> Result<Speed> {
+        let submission = |number| self.submission(number);
+        let stages = (&[][..], &self.settings());
+        let drained = brokered::drain_through(self.jobs, stages, submission, store, queue)?;
+        Ok(Speed { worked: drained.worked_per_second, submitted: drained.submits_per_second })
+    }
+
+    fn settings(&self) -> Value {
+        if self.keys == Keys::None { json!({}) } else { json!({ "key": "entity" }) }
+    }
+
+    fn submission(&self, number: usize) -> Submission {
+        let params = json!({ "entity": self.keys.of(number), "filling": "x".repeat(150) });
+        Submission { params: engine::object(params), ..Submission::default() }
+    }
 }

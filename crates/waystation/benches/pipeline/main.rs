@@ -6,8 +6,8 @@
 //!
 //! One job that becomes ten thousand on SQLite, beside as many jobs that nobody made.
 //!
-//! One stage that takes jobs by key, beside the same without keys, on SQLite and PostgreSQL: only
-//! where `keyed` is named.
+//! One stage that takes jobs by key, beside the same without keys, on SQLite, RabbitMQ and
+//! PostgreSQL: only where `keyed` is named.
 //!
 //! The dashboard's pages over a long history on SQLite, while jobs run, and a browser's tab that is
 //! left open on some of them, MINUTES each: only where `dashboard` or `tab` is named. The latter
@@ -123,17 +123,28 @@ fn families(rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
 
 fn keyed(jobs: usize, rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let store = |name: &str| format!("sqlite://{}.db", folder.path().join(name).display());
-    keyed::measure("sqlite synchronous=full", jobs, rounds, store, |_| Ok(()))?;
+    let file = |name: &str| format!("sqlite://{}.db", folder.path().join(name).display());
+    keyed::measure("sqlite synchronous=full", jobs, rounds, |name, stage| {
+        stage.drain(&file(name))
+    })?;
+    match std::env::var(BROKER) {
+        Ok(broker) => keyed::measure("rabbitmq with sqlite", jobs, rounds, |name, stage| {
+            let queue = format!("{broker}?prefix=bench.{}.{name}.", std::process::id());
+            stage.drain_brokered(&file(&format!("mq_{name}")), &queue)
+        })?,
+        Err(_) => println!("rabbitmq by key: left out, {BROKER} names no broker"),
+    }
     let Ok(server) = std::env::var(SERVER) else {
         println!("postgres by key: left out, {SERVER} names no server");
         return Ok(());
     };
     let runtime = engine::runtime()?;
-    let schema = |name: &str| format!("bench_{}_{name}", std::process::id());
-    let store = |name: &str| format!("{server}?schema={}", schema(name));
-    let forget = |name: &str| Ok(runtime.block_on(bare_postgres::forget(&server, &schema(name)))?);
-    keyed::measure("postgres", jobs, rounds, store, forget)
+    keyed::measure("postgres", jobs, rounds, |name, stage| {
+        let schema = format!("bench_{}_{name}", std::process::id());
+        let speed = stage.drain(&format!("{server}?schema={schema}"))?;
+        runtime.block_on(bare_postgres::forget(&server, &schema))?;
+        Ok(speed)
+    })
 }
 
 fn postgres(jobs: usize, rounds: usize, server: &str) -> Result<(), Box<dyn std::error::Error>> {
