@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use waystation_core::job::Checkpoint;
 use waystation_core::journal::{self, Change};
 use waystation_core::port::{Error, Journal, Queue};
 use waystation_core::settlement::Settled;
-use waystation_testing::conformance::bounded;
+use waystation_testing::conformance::{bounded, hand_out_the_share};
 use waystation_testing::sample;
 
 use crate::server::Server;
@@ -73,6 +74,17 @@ async fn priority_goes_first_and_the_rest_in_order() {
     for delivery in &first {
         assert_eq!(settle(&redis, sample::end(delivery).complete()).await, Settled::Applied);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn normal_lane_has_its_share() {
+    let corner = Corner::new();
+    let redis = Arc::new(corner.open().await);
+    hand_out_the_share(redis.clone()).await;
+    submit(&redis, [sample::job("last")]).await;
+    take_one(&redis).await;
+    let passed = format!("{}queue:samples.first:passed", corner.prefix);
+    assert_eq!(corner.ask::<u64>(&["EXISTS", &passed]).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -126,7 +126,8 @@ pub trait Queue: Send + Sync {
     ) -> Result<Vec<Submitted>, Error>;
 
     /// Takes up to `max` deliveries under leases: higher priority first, then in the order they
-    /// came. Waits up to `wait` while there is none, and returns empty then. Each handing out is
+    /// came. Of those that are passed over for that, the lowest have a
+    /// [`Share`](super::Share), so that no flood keeps them waiting for good. Waits up to `wait` while there is none, and returns empty then. Each handing out is
     /// counted on the message before it is returned.
     ///
     /// Of messages with one key in one queue, one is out at a time: the next one can be received
