@@ -129,6 +129,10 @@ impl Line {
         self.ready.values().map(BTreeSet::len).sum()
     }
 
+    pub fn urgent_count(&self) -> usize {
+        self.ready.range(..Reverse(0)).map(|(_, ids)| ids.len()).sum()
+    }
+
     pub fn delayed_count(&self) -> usize {
         self.delayed.len()
     }

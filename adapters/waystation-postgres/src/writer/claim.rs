@@ -211,10 +211,6 @@ impl Writer {
     }
 }
 
-fn place(delivery: &Delivery) -> Place {
-    (delivery.priority.saturating_neg(), delivery.lease.delivery_id)
-}
-
 /// The keys of those that were never handed out before, nor kept the place of such.
 fn untried(rows: &[Row]) -> Vec<&str> {
     let untried = rows.iter().filter(|row| row.get::<_, i32>(3) == 1 && row.get(7));

@@ -183,12 +183,14 @@ async fn depth_counts_what_is_ready_delayed_and_out() {
     let later = waystation_core::clock::Timestamp(i64::MAX / 4);
     submit(&redis, [sample::job("later").not_before(later)]).await;
     let out = take(&redis, 2).await;
+    submit(&redis, [sample::job("urgent").priority(3)]).await;
     let depth = redis.depth(&queue).await.expect("counted");
-    assert_eq!((depth.ready, depth.delayed, depth.leased), (3, 1, 2));
+    assert_eq!((depth.ready, depth.priority, depth.delayed, depth.leased), (4, 1, 1, 2));
+    take(&redis, 1).await;
     assert!(depth.oldest.is_some_and(|oldest| oldest >= out[0].enqueued_at));
     settle(&redis, sample::end(&out[0]).hand_back()).await;
     let depth = redis.depth(&queue).await.expect("counted");
-    assert_eq!((depth.ready, depth.leased, depth.oldest), (4, 1, Some(out[0].enqueued_at)));
+    assert_eq!((depth.ready, depth.leased, depth.oldest), (4, 2, Some(out[0].enqueued_at)));
 }
 
 #[tokio::test]
