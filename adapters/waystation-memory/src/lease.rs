@@ -103,7 +103,9 @@ impl State {
             .filter(|id| self.messages[id].abort.is_none())
             .partition(|id| self.is_out_behind(**id));
         let oldest = line.oldest_ready().into_iter().chain(back.clone()).min();
+        let urgent = back.iter().filter(|id| self.messages[*id].priority > 0).count();
         Depth {
+            priority: (line.urgent_count() + urgent) as u64,
             ready: (line.ready_count() + back.len()) as u64,
             delayed: line.delayed_count() as u64,
             behind: (self.turns.behind(queue) + behind.len()) as u64,
@@ -122,6 +124,7 @@ impl State {
                 (None, Some(moment)) if moment > now => depth.delayed += 1,
                 (None, _) => {
                     depth.ready += 1;
+                    depth.priority += u64::from(message.priority > 0);
                     let since = message.enqueued_at;
                     depth.oldest = Some(depth.oldest.map_or(since, |oldest| oldest.min(since)));
                 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use waystation_core::clock::Timestamp;
+use waystation_core::port::Share;
 use waystation_core::settlement::Priority;
 
 use crate::state::QueuedMessage;
@@ -19,6 +20,8 @@ pub(crate) struct Line {
     ready: BTreeMap<Reverse<Priority>, BTreeSet<i64>>,
     delayed: BTreeSet<(Timestamp, Priority, i64)>,
     leased: BTreeSet<(Timestamp, i64)>,
+    /// What those get that are passed over.
+    share: Share,
     /// Told whenever something came that a waiting receiver should look at.
     pub arrived: Arc<Notify>,
 }
@@ -68,19 +71,44 @@ impl Line {
         due
     }
 
-    /// Takes out up to this many ready messages, in the order of delivery.
+    /// Takes out up to this many ready messages, in the order of delivery, the share of those that
+    /// are passed over last.
     pub fn take_ready(&mut self, max: usize) -> Vec<i64> {
+        let lowest = self.ready.last_key_value().map(|(priority, _)| *priority);
+        let due = self.share.due(max);
+        let mut first = self.take_first(max - due);
+        let mut last = self.take_lowest(due);
+        first.extend(self.take_first(max - first.len() - last.len()));
+        let passed_over = lowest > first.last().map(|(priority, _)| *priority);
+        self.share.took(first.len(), last.len(), passed_over && !first.is_empty());
+        first.append(&mut last);
+        first.sort_unstable();
+        first.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Takes out up to this many, by priority and then as they came.
+    fn take_first(&mut self, max: usize) -> Vec<(Reverse<Priority>, i64)> {
         let mut taken = Vec::new();
-        while taken.len() < max {
-            let Some(mut first) = self.ready.first_entry() else {
-                break;
-            };
-            if let Some(id) = first.get_mut().pop_first() {
-                taken.push(id);
-            }
+        while taken.len() < max
+            && let Some(mut first) = self.ready.first_entry()
+        {
+            let priority = *first.key();
+            taken.extend(first.get_mut().pop_first().map(|id| (priority, id)));
             if first.get().is_empty() {
                 first.remove();
             }
+        }
+        taken
+    }
+
+    /// Takes out up to this many of the lowest priority, as they came.
+    fn take_lowest(&mut self, max: usize) -> Vec<(Reverse<Priority>, i64)> {
+        let Some(mut last) = self.ready.last_entry() else { return Vec::new() };
+        let priority = *last.key();
+        let ids = (0..max).map_while(|_| last.get_mut().pop_first());
+        let taken = ids.map(|id| (priority, id)).collect();
+        if last.get().is_empty() {
+            last.remove();
         }
         taken
     }
@@ -99,6 +127,10 @@ impl Line {
 
     pub fn ready_count(&self) -> usize {
         self.ready.values().map(BTreeSet::len).sum()
+    }
+
+    pub fn urgent_count(&self) -> usize {
+        self.ready.range(..Reverse(0)).map(|(_, ids)| ids.len()).sum()
     }
 
     pub fn delayed_count(&self) -> usize {

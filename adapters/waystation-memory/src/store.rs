@@ -151,6 +151,7 @@ impl Store for Memory {
             for queue in queues {
                 let (here, depth) = (state.depth(&queue, now), depths.entry(queue).or_default());
                 depth.ready += here.ready;
+                depth.priority += here.priority;
                 depth.delayed += here.delayed;
                 depth.behind += here.behind;
                 depth.leased += here.leased;

@@ -18,7 +18,7 @@ use crate::line::{Receipt, Want};
 use crate::options::Declare;
 use crate::publisher;
 use crate::settle::outgoing;
-use crate::topology::{QueueKey, Role, delays, key_delays, parts};
+use crate::topology::{PartLane, QueueKey, Role, delays, key_delays, parts};
 
 #[async_trait]
 impl Queue for RabbitMq {
@@ -129,7 +129,9 @@ impl Queue for RabbitMq {
         let base = queue.as_str();
         let mut depth = Depth::default();
         for role in [Role::Work, Role::Priority] {
-            depth.ready += self.messages_in(QueueKey::of(base, role)).await?;
+            let waiting = self.messages_in(QueueKey::of(base, role)).await?;
+            depth.ready += waiting;
+            depth.priority += if role == Role::Priority { waiting } else { 0 };
         }
         let held_back: Vec<_> = {
             let session = self.shared.link.session().await?;
@@ -143,6 +145,8 @@ impl Queue for RabbitMq {
         if let Some(lines) = self.known_lines(queue) {
             for role in lines.told().iter().flat_map(parts) {
                 let waiting = self.messages_in(QueueKey::of(base, role)).await?;
+                let is_urgent = matches!(role, Role::Part(part) if part.lane == PartLane::Priority);
+                depth.priority += if is_urgent { waiting } else { 0 };
                 *(if role.keeps_place() { &mut depth.delayed } else { &mut depth.ready }) +=
                     waiting;
             }

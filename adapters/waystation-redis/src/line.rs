@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Timestamp;
 use waystation_core::key::Key;
-use waystation_core::port::Error;
+use waystation_core::port::{Error, NORMAL_SHARE};
 
 use crate::link::Link;
 use crate::scripts::{CLAIM, SETTLE, SWEEP};
@@ -134,6 +134,7 @@ impl Line {
     async fn claim(self: &Arc<Self>, max: usize, lease: Duration) -> Result<Look, Error> {
         let mut claim = CLAIM.key(self.base.as_str());
         claim.arg(&*self.consumer).arg(max).arg(lease.as_millis().max(1) as u64);
+        claim.arg(NORMAL_SHARE);
         let (next_ms, normal, priority, woken, deliveries): Answer = self.link.call(&claim).await?;
         let claimed = deliveries.into_iter().map(Claimed::read).collect();
         let untaken = Untaken { line: Arc::clone(self), claimed };

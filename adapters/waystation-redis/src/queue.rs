@@ -107,11 +107,12 @@ impl Queue for Redis {
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
         let link = &self.shared.link;
         let depth = DEPTH.key(base_of(link.options(), queue));
-        let [ready, delayed, behind, leased, oldest]: [i64; 5] = link.call(&depth).await?;
+        let [ready, delayed, behind, leased, oldest, urgent]: [i64; 6] = link.call(&depth).await?;
         // What a foreign reader acknowledged twice is not counted below zero.
         let count = |number| u64::try_from(number).unwrap_or(0);
         Ok(Depth {
             ready: count(ready),
+            priority: count(urgent),
             delayed: count(delayed),
             behind: count(behind),
             leased: count(leased),

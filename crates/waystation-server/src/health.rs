@@ -23,7 +23,7 @@ const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How all of it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `healthy`, when every part is.
+    /// `unhealthy` when a part is, else `healthy`.
     pub status: Verdict,
     /// When it was looked.
     pub timestamp: Moment,
@@ -51,6 +51,8 @@ pub struct Component {
 pub enum Verdict {
     /// It goes on, or there is nothing to do.
     Healthy,
+    /// It goes on, and somebody should look.
+    Warning,
     /// It should go on, and does not.
     Unhealthy,
 }
@@ -133,7 +135,18 @@ fn judge_engine(engine: &EngineStatus) -> Component {
 async fn queues(context: &Context) -> Result<Vec<Component>, Problem> {
     let queues = crate::routes::queues(context).await?;
     let (minutes, now) = (context.minutes().await?, context.now());
-    Ok(queues.iter().map(|queue| judge(queue, &minutes, now)).collect())
+    Ok(queues.iter().map(|queue| warn(queue, judge(queue, &minutes, now))).collect())
+}
+
+/// Nothing limits the priority lane, so it is watched.
+fn warn(queue: &Queue, judged: Component) -> Component {
+    match queue.alarm() {
+        Some(alarm) if judged.status == Verdict::Healthy => {
+            let reason = format!("{alarm}; {}", judged.reason);
+            Component { status: Verdict::Warning, reason, ..judged }
+        }
+        _ => judged,
+    }
 }
 
 /// Whether a queue goes on, by what waits in it and what began of late.
@@ -214,6 +227,8 @@ mod tests {
             queue: "p.s".into(),
             stages: vec![QueueReader { pipeline: "p".into(), stage: "s".into() }],
             ready,
+            priority: 0,
+            priority_alarm: Some(100),
             delayed: 0,
             behind: 0,
             in_flight: 0,
@@ -274,6 +289,20 @@ mod tests {
             assert_eq!(told.status, verdict, "{}", told.reason);
             assert!(told.reason.contains(words), "{}", told.reason);
         }
+    }
+
+    #[test]
+    fn priority_lane_that_is_too_deep_is_warned_of() {
+        let deep = |priority| Queue { priority, ..queue(500, 10_000) };
+        let told = |queue: Queue| warn(&queue, judge(&queue, &[], NOW));
+        assert_eq!(told(deep(100)).status, Verdict::Healthy);
+        let warned = told(deep(101));
+        assert_eq!(warned.status, Verdict::Warning);
+        let why = "101 of priority wait, more than the 100 of priority_alarm; 500 wait";
+        assert!(warned.reason.starts_with(why), "{}", warned.reason);
+        assert_eq!(told(Queue { priority_alarm: None, ..deep(101) }).status, Verdict::Healthy);
+        let late = Queue { priority: 101, ..queue(500, 90_000) };
+        assert_eq!(told(late).status, Verdict::Unhealthy);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! One commit after another: gather, carry out, serve, commit, answer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, mpsc};
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::{JobId, QueueName};
-use waystation_core::port::{Abort, Error, Extended, Projected, RECEIVE_MAX, Receive, Signal};
+use waystation_core::port::{
+    Abort, Error, Extended, Projected, RECEIVE_MAX, Receive, Share, Signal,
+};
 use waystation_core::settlement::{Delivery, Settled, Settlement, Submitted};
 use waystation_core::statistics::Sums;
 
@@ -43,6 +45,8 @@ pub struct Writer {
     pub(super) link: Link,
     pub(super) waiters: Waiters,
     pub(super) floors: Floors,
+    /// What those get of each queue that are passed over.
+    pub(super) shares: HashMap<QueueName, Share>,
     /// The moment of the batch at hand.
     pub(super) now: Timestamp,
     /// When the next delay or lease runs out, as far as this process knows.
@@ -99,6 +103,7 @@ impl Writer {
             link,
             waiters: Waiters::default(),
             floors: Floors::default(),
+            shares: HashMap::new(),
             now: clock.now(),
             // Looked up in the first batch.
             next_due: Some(Timestamp(0)),

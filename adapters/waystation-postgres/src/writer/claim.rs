@@ -15,15 +15,43 @@ use super::turns::key;
 use super::waiters::Waiter;
 use crate::parameter::{Parameter, Parameters};
 
-// The comparison of rows is where the index is entered.
-const CLAIM: &str = "WITH taken AS (SELECT message_id FROM message \
-     WHERE queue = $1 AND state = 0 AND (rank, message_id) >= ($5, $6) \
-     ORDER BY rank, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
-     UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
-     token = nextval('lease_token'), leased_at = $4 \
-     FROM taken WHERE message.message_id = taken.message_id \
-     RETURNING message.message_id, token, rank, deliveries, enqueued_at, body, key, \
-     turn IS DISTINCT FROM 0";
+// The comparison of rows is where the index is entered. With what is taken comes the lowest rank
+// that was ready, from the index's other end: whether anything is passed over costs no statement.
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "WITH taken AS (SELECT message_id FROM message \
+             WHERE queue = $1 AND state = 0 AND (rank, message_id) >= ($5, $6) ",
+            $which,
+            " LIMIT $2 FOR UPDATE SKIP LOCKED) \
+             UPDATE message SET state = 1, due = $3, deliveries = deliveries + 1, \
+             token = nextval('lease_token'), leased_at = $4 \
+             FROM taken WHERE message.message_id = taken.message_id \
+             RETURNING message.message_id, token, rank, deliveries, enqueued_at, body, key, \
+             turn IS DISTINCT FROM 0, (SELECT last.rank FROM message AS last \
+             WHERE last.queue = $1 AND last.state = 0 AND (last.rank, last.message_id) >= ($5, $6) \
+             ORDER BY last.rank DESC, last.message_id DESC LIMIT 1)"
+        )
+    };
+}
+
+const CLAIM: &str = claim!("ORDER BY rank, message_id");
+const CLAIM_LOWEST: &str = claim!(
+    "AND rank = (SELECT rank FROM message WHERE queue = $1 AND state = 0 \
+     AND (rank, message_id) >= ($5, $6) ORDER BY rank DESC, message_id DESC LIMIT 1) \
+     ORDER BY message_id"
+);
+
+/// What a receiver asks for.
+struct Terms<'a> {
+    queue: &'a QueueName,
+    max: usize,
+    /// How many of these are to be the oldest of the lowest priority.
+    due: usize,
+    until: Timestamp,
+    since: Option<i64>,
+    floor: Place,
+}
 
 /// What a receiver gets.
 pub struct Claimed {
@@ -33,53 +61,110 @@ pub struct Claimed {
 }
 
 impl Writer {
-    /// Leases messages to receivers, one a queue: highest priority first, then as they came. Each
-    /// that is the first of its key brings those behind it. Gives what each receiver gets.
+    /// Leases messages to receivers, one a queue: highest priority first, then as they came, and
+    /// the share of those that are passed over. Each that is the first of its key brings those
+    /// behind it. Gives what each receiver gets.
     pub(super) async fn claim(&mut self, asking: &[(QueueName, Waiter)]) -> Result<Vec<Claimed>> {
         let begun = Instant::now();
-        let terms: Vec<(&str, i64, i64, Option<i64>, Place)> = asking
-            .iter()
-            .map(|(queue, waiter)| {
-                let (max, until) = (waiter.max as i64, self.now.plus(waiter.lease).0);
-                let since = (waiter.purpose == Purpose::Work).then_some(self.now.0);
-                (queue.as_str(), max, until, since, self.floors.start(queue, begun))
-            })
-            .collect();
-        let sets: Vec<[&(dyn Parameter + Sync); 6]> = terms
-            .iter()
-            .map(|(queue, max, until, since, (rank, id))| {
-                [queue as _, max as _, until as _, since as _, rank as _, id as _]
-            })
-            .collect();
-        let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 6]>::as_slice).collect();
-        let timed = asking.iter().any(|(queue, _)| self.floors.is_timed(queue, begun));
+        let terms: Vec<Terms<'_>> =
+            asking.iter().map(|(queue, waiter)| self.terms(queue, waiter, begun)).collect();
+        let timed = terms.iter().any(|one| self.floors.is_timed(one.queue, begun));
         if timed {
             // What was sent before is not to count.
             self.link.finish().await?;
         }
         let asked = Instant::now();
-        let answers = self.link.rows_of_each(CLAIM, &sets).await?;
+        let asked_for: Vec<_> = terms.iter().map(|one| (one, one.max - one.due)).collect();
+        let answers = self.lease(CLAIM, &asked_for).await?;
         let (ended, all) = (Instant::now(), answers.iter().map(Vec::len).sum());
         let mut found = Vec::with_capacity(answers.len());
-        for (((queue, waiter), (_, _, until, since, _)), rows) in
-            asking.iter().zip(&terms).zip(&answers)
-        {
-            let deliveries = deliveries(queue, rows);
-            if self.floors.is_timed(queue, begun) {
-                self.floors.timed(queue, all, ended - asked, ended);
+        for ((one, (_, waiter)), rows) in terms.iter().zip(asking).zip(answers) {
+            let last = rows.iter().map(|row| (row.get(2), row.get(0))).max();
+            if self.floors.is_timed(one.queue, begun) {
+                self.floors.timed(one.queue, all, ended - asked, ended);
             }
-            self.floors.claimed(queue, deliveries.last().map(place));
+            self.floors.claimed(one.queue, last);
+            let rows = self.share_out(one, rows, last).await?;
+            let deliveries = deliveries(one.queue, &rows);
             if !deliveries.is_empty() {
-                self.expect_due(Timestamp(*until));
+                self.expect_due(one.until);
             }
             let most = waiter.together.saturating_sub(1);
-            let lines = if most == 0 { Vec::new() } else { untried(rows) };
-            let heads = deliveries.len();
-            let deliveries =
-                self.add_runs(queue, deliveries, &lines, (most, *until, *since)).await?;
+            let lines = if most == 0 { Vec::new() } else { untried(&rows) };
+            let (heads, terms) = (deliveries.len(), (most, one.until.0, one.since));
+            let deliveries = self.add_runs(one.queue, deliveries, &lines, terms).await?;
             found.push(Claimed { deliveries, heads });
         }
         Ok(found)
+    }
+
+    fn terms<'a>(&self, queue: &'a QueueName, waiter: &Waiter, begun: Instant) -> Terms<'a> {
+        let share = self.shares.get(queue).copied().unwrap_or_default();
+        Terms {
+            queue,
+            max: waiter.max,
+            due: share.due(waiter.max),
+            until: self.now.plus(waiter.lease),
+            since: (waiter.purpose == Purpose::Work).then_some(self.now.0),
+            floor: self.floors.start(queue, begun),
+        }
+    }
+
+    /// Adds to what was taken by priority, up to a place, the share of those that are passed over.
+    async fn share_out(
+        &mut self,
+        terms: &Terms<'_>,
+        mut first: Vec<Row>,
+        last_taken: Option<Place>,
+    ) -> Result<Vec<Row>> {
+        let (mut last, mut passed_over) = (Vec::new(), false);
+        if first.len() == terms.max - terms.due {
+            let lowest: Option<i16> = first.first().and_then(|row| row.get(8));
+            passed_over = last_taken.is_some_and(|(rank, _)| lowest > Some(rank));
+            last = self.lease_more(CLAIM_LOWEST, terms, terms.due).await?;
+            first.extend(self.lease_more(CLAIM, terms, terms.due - last.len()).await?);
+        }
+        let before = self.shares.get(terms.queue).copied().unwrap_or_default();
+        let mut share = before;
+        share.took(first.len(), last.len(), passed_over);
+        if share != before {
+            self.shares.insert(terms.queue.clone(), share);
+        }
+        first.append(&mut last);
+        Ok(first)
+    }
+
+    async fn lease_more(
+        &mut self,
+        sql: &'static str,
+        terms: &Terms<'_>,
+        max: usize,
+    ) -> Result<Vec<Row>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.lease(sql, &[(terms, max)]).await?.into_iter().flatten().collect())
+    }
+
+    /// Leases up to so many on each of these terms.
+    async fn lease(
+        &mut self,
+        sql: &'static str,
+        asked_for: &[(&Terms<'_>, usize)],
+    ) -> Result<Vec<Vec<Row>>> {
+        let values: Vec<_> = asked_for
+            .iter()
+            .map(|(one, max)| (one.queue.as_str(), *max as i64, one.until.0, one.floor))
+            .collect();
+        let sets: Vec<[&(dyn Parameter + Sync); 6]> = asked_for
+            .iter()
+            .zip(&values)
+            .map(|((one, _), (queue, max, until, (rank, id)))| {
+                [queue as _, max as _, until as _, &one.since as _, rank as _, id as _]
+            })
+            .collect();
+        let sets: Vec<Parameters<'_>> = sets.iter().map(<[_; 6]>::as_slice).collect();
+        self.link.rows_of_each(sql, &sets).await
     }
 
     /// Makes leases last from now.
@@ -124,10 +209,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-fn place(delivery: &Delivery) -> Place {
-    (delivery.priority.saturating_neg(), delivery.lease.delivery_id)
 }
 
 /// The keys of those that were never handed out before, nor kept the place of such.

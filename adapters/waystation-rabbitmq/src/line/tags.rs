@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use waystation_core::clock::Timestamp;
 use waystation_core::key::Key;
+use waystation_core::port::Share;
 
 use super::Fetched;
 use super::turns::Turns;
@@ -24,6 +25,8 @@ pub struct Tags {
     closed: BTreeMap<u64, Key>,
     /// Every delivery that the broker waits for.
     unacknowledged: BTreeSet<u64>,
+    /// What the normal lane gets while the other one is never empty.
+    share: Share,
     /// Deliveries that came in up to here, and some beyond: those of several consumers need not
     /// come in by their numbers.
     seen_to: u64,
@@ -51,7 +54,8 @@ impl Tags {
         }
     }
 
-    /// Hands out up to this many, what has priority first; of each key up to so many together.
+    /// Hands out up to this many, what has priority first, and of the rest its share; of each key
+    /// up to so many together.
     pub fn take(&mut self, max: usize, together: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
         while let Some(first) = self.held_back.first_entry() {
             if first.key().0 > now {
@@ -62,16 +66,23 @@ impl Tags {
             self.line_up(tag, fetched, now);
         }
         let mut taken = self.turns.take(max, together, now);
-        for (tag, fetched) in &taken {
-            self.out.insert(*tag, fetched.clone());
+        if taken.len() < max {
+            self.take_keyless(max - taken.len(), &mut taken);
         }
-        while taken.len() < max {
-            let next = self.priority.pop_front().or_else(|| self.normal.pop_front());
-            let Some((tag, fetched)) = next else { break };
-            self.out.insert(tag, fetched.clone());
-            taken.push((tag, fetched));
-        }
+        self.out.extend(taken.iter().cloned());
         taken
+    }
+
+    fn take_keyless(&mut self, max: usize, taken: &mut Vec<(u64, Fetched)>) {
+        let due = self.share.due(max);
+        let first = self.priority.len().min(max - due);
+        let passed_over = first == max - due && !self.normal.is_empty();
+        taken.extend(self.priority.drain(..first));
+        let last = self.normal.len().min(max - first);
+        taken.extend(self.normal.drain(..last));
+        let rest = self.priority.len().min(max - first - last);
+        taken.extend(self.priority.drain(..rest));
+        self.share.took(first + rest, last, passed_over);
     }
 
     /// When the next that is held back is due.
@@ -215,6 +226,20 @@ mod tests {
         assert_eq!(tags_of(&tags.take(9, 1, Timestamp(0))), [3, 1]);
         assert_eq!(tags.next_due(), Some(Timestamp(50)));
         assert_eq!(tags_of(&tags.take(9, 1, Timestamp(50))), [2]);
+    }
+
+    #[test]
+    fn normal_lane_has_its_share() {
+        let mut tags = Tags::default();
+        (1..=8).for_each(|tag| tags.arrive(tag, fetched(0, None), NOW));
+        (101..=200).for_each(|tag| tags.arrive(tag, fetched(1, None), NOW));
+        let one_by_one: Vec<_> = (0..32).flat_map(|_| tags.take(1, 1, NOW)).collect();
+        let normal: Vec<_> =
+            (1..).zip(tags_of(&one_by_one)).filter(|(_, tag)| *tag < 100).collect();
+        assert_eq!(normal, [(16, 1), (32, 2)]);
+        tags.take(32, 1, NOW);
+        let together = tags_of(&tags.take(32, 1, NOW));
+        assert_eq!(together[28..], [191, 192, 3, 4]);
     }
 
     #[test]

@@ -3,13 +3,16 @@
 -- lane, priority first, what came back (its lease ran out, or it was handed back), then what is
 -- new. Each has a token that no earlier lease had.
 --
--- KEYS: the queue's base. ARGV: the consumer, how many at most, the lease in milliseconds.
+-- While the normal lane is passed over, one in so many is its; `BASE:passed` counts those that went
+-- before it since then.
+--
+-- KEYS: the queue's base. ARGV: the consumer, how many at most, the lease in milliseconds, the share.
 -- Answers: in how many milliseconds there is something to look for (-1: unknown), the last entries
 -- of lane, priority lane and `wake`, and the deliveries: lane, entry, token, deliveries, body, and
 -- of one with a key when it came and the key.
 
 local base, consumer, lease = KEYS[1], ARGV[1], tonumber(ARGV[3])
-local left = tonumber(ARGV[2])
+local max, share = tonumber(ARGV[2]), tonumber(ARGV[4])
 local answer = {}
 
 -- A lane whose group is gone, or was never there, has no leases either.
@@ -51,7 +54,7 @@ local function claim(lane, priority, ids, keys)
 end
 
 -- What came back, as pairs of an entry and how often it was handed out; in their order there.
-local function returned(lane, priority)
+local function returned(lane, priority, left)
   local leases, held = lane .. ':leases', lane .. ':held'
   local tokens = redis.call('ZRANGEBYSCORE', leases, '-inf', text(now), 'LIMIT', 0, left)
   if #tokens == 0 then
@@ -91,10 +94,14 @@ local function put_aside(lane, id, fields)
   redis.call('XDEL', lane, id)
 end
 
-local function take(priority)
+-- Hands out up to so many of a lane; tells how many.
+local function take(priority, left)
+  if left == 0 then
+    return 0
+  end
   local lane = lane_of(base, priority)
   ensure(lane)
-  local entries, deliveries = returned(lane, priority)
+  local entries, deliveries = returned(lane, priority, left)
   if #entries < left then
     local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', left - #entries,
       'STREAMS', lane, '>')
@@ -103,7 +110,7 @@ local function take(priority)
     end
   end
   if #entries == 0 then
-    return
+    return 0
   end
   local first = numbers(base, #entries)
   local leases, held = {}, {}
@@ -129,7 +136,37 @@ local function take(priority)
   if #held > 0 then
     redis.call('ZADD', lane .. ':leases', unpack(leases))
     redis.call('HSET', lane .. ':held', unpack(held))
-    left = left - #held / 2
+  end
+  return #held / 2
+end
+
+-- Whether the normal lane has anything to hand out.
+local function is_passed_over()
+  local pending = redis.pcall('XPENDING', base, GROUP)
+  local out = pending.err and 0 or pending[1]
+  return redis.call('XLEN', base) > out
+    or redis.call('ZCOUNT', base .. ':leases', '-inf', text(now)) > 0
+end
+
+-- As `Share` of waystation-core decides.
+local function take_all()
+  local key = base .. ':passed'
+  local passed = tonumber(redis.call('GET', key) or '0')
+  local due = math.min(math.floor((passed + 1) / share), math.ceil(max / share))
+  local first, last = take('1', max - due), 0
+  local next_passed = 0
+  if first == max - due and is_passed_over() then
+    last = take('0', due)
+    first = first + take('1', due - last)
+    next_passed = math.max(passed + first + last - share * last, 0)
+    next_passed = math.min(next_passed, first + last + share - 1)
+  else
+    take('0', max - first)
+  end
+  if next_passed > 0 then
+    redis.call('SET', key, next_passed)
+  elseif passed > 0 then
+    redis.call('DEL', key)
   end
 end
 
@@ -152,10 +189,7 @@ end
 
 insist(base)
 promote()
-take('1')
-if left > 0 then
-  take('0')
-end
+take_all()
 if #answer > 0 then
   return { -1, '', '', '', answer }
 end

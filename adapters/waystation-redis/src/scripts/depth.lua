@@ -1,12 +1,13 @@
 -- Counts what is in a queue, and changes nothing.
 --
 -- KEYS: the queue's base. Answers: what is ready, what is held back, what is behind another one of
--- its key, what is out under a lease, and when the oldest of what is ready came (-1: there is none).
+-- its key, what is out under a lease, when the oldest of what is ready came (-1: there is none), and
+-- how many of what is ready have priority.
 
 local base = KEYS[1]
 local delayed = redis.call('ZCOUNT', base .. ':delayed', '(' .. text(now), '+inf')
 local ready = redis.call('ZCARD', base .. ':delayed') - delayed
-local leased, oldest = 0, nil
+local leased, oldest, urgent = 0, nil, 0
 
 local function came(id)
   local at = tonumber(id:match('^(%d+)-'))
@@ -18,7 +19,11 @@ for _, lane in ipairs({ base, base .. ':priority' }) do
   local pending = redis.pcall('XPENDING', lane, GROUP)
   local out = pending.err and 0 or pending[1]
   local back = redis.call('ZCOUNT', leases, '-inf', text(now))
-  ready = ready + redis.call('XLEN', lane) - out + back
+  local waiting = redis.call('XLEN', lane) - out + back
+  ready = ready + waiting
+  if lane ~= base then
+    urgent = waiting
+  end
   leased = leased + redis.call('ZCARD', leases) - back
   if back > 0 then
     local token = redis.call('ZRANGE', leases, 0, 0)[1]
@@ -41,4 +46,4 @@ for _, lane in ipairs({ base, base .. ':priority' }) do
   end
 end
 local behind = tonumber(redis.call('GET', base .. ':behind') or '0')
-return { ready, delayed, behind, leased, oldest or -1 }
+return { ready, delayed, behind, leased, oldest or -1, urgent }

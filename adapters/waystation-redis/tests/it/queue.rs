@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use waystation_core::job::Checkpoint;
 use waystation_core::journal::{self, Change};
 use waystation_core::port::{Error, Journal, Queue};
 use waystation_core::settlement::Settled;
-use waystation_testing::conformance::bounded;
+use waystation_testing::conformance::{bounded, hand_out_the_share};
 use waystation_testing::sample;
 
 use crate::server::Server;
@@ -73,6 +74,17 @@ async fn priority_goes_first_and_the_rest_in_order() {
     for delivery in &first {
         assert_eq!(settle(&redis, sample::end(delivery).complete()).await, Settled::Applied);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn normal_lane_has_its_share() {
+    let corner = Corner::new();
+    let redis = Arc::new(corner.open().await);
+    hand_out_the_share(redis.clone()).await;
+    submit(&redis, [sample::job("last")]).await;
+    take_one(&redis).await;
+    let passed = format!("{}queue:samples.first:passed", corner.prefix);
+    assert_eq!(corner.ask::<u64>(&["EXISTS", &passed]).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,12 +183,14 @@ async fn depth_counts_what_is_ready_delayed_and_out() {
     let later = waystation_core::clock::Timestamp(i64::MAX / 4);
     submit(&redis, [sample::job("later").not_before(later)]).await;
     let out = take(&redis, 2).await;
+    submit(&redis, [sample::job("urgent").priority(3)]).await;
     let depth = redis.depth(&queue).await.expect("counted");
-    assert_eq!((depth.ready, depth.delayed, depth.leased), (3, 1, 2));
+    assert_eq!((depth.ready, depth.priority, depth.delayed, depth.leased), (4, 1, 1, 2));
+    take(&redis, 1).await;
     assert!(depth.oldest.is_some_and(|oldest| oldest >= out[0].enqueued_at));
     settle(&redis, sample::end(&out[0]).hand_back()).await;
     let depth = redis.depth(&queue).await.expect("counted");
-    assert_eq!((depth.ready, depth.leased, depth.oldest), (4, 1, Some(out[0].enqueued_at)));
+    assert_eq!((depth.ready, depth.leased, depth.oldest), (4, 2, Some(out[0].enqueued_at)));
 }
 
 #[tokio::test]

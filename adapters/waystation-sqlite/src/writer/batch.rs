@@ -1,5 +1,6 @@
 //! One commit after another: gather, carry out, serve, commit, answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -9,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 use waystation_core::clock::{Clock, Timestamp};
 use waystation_core::id::QueueName;
-use waystation_core::port::{Error, RECEIVE_MAX, Receive, Signal};
+use waystation_core::port::{Error, RECEIVE_MAX, Receive, Share, Signal};
 use waystation_core::settlement::Delivery;
 use waystation_core::statistics::Sums;
 
@@ -37,6 +38,8 @@ pub struct Writer {
     pub(super) names: Names,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) waiters: Waiters,
+    /// What those get of each queue that are passed over.
+    pub(super) shares: HashMap<QueueName, Share>,
     /// The moment of the batch at hand.
     pub(super) now: Timestamp,
     /// Numbers of the next message and job, read at the start of each transaction.
@@ -89,6 +92,7 @@ impl Writer {
             now: clock.now(),
             clock,
             waiters: Waiters::default(),
+            shares: HashMap::new(),
             next_message: 0,
             next_job: 0,
             // Looked up in the first batch.

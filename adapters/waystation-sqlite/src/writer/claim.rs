@@ -13,11 +13,25 @@ use super::turns::{KEPT, LineRow, key};
 use super::waiters::Waiter;
 
 // The token is random, so that a number which another row had before cannot be mistaken for it.
-const CLAIM: &str = "UPDATE message SET state = 1, due = ?3, deliveries = deliveries + 1, \
-     token = random() & 0x7fffffffffffffff, leased_at = ?4 \
-     WHERE message_id IN (SELECT message_id FROM message WHERE queue = ?1 AND state = 0 \
-     ORDER BY rank, message_id LIMIT ?2) \
-     RETURNING message_id, token, rank, deliveries, enqueued_at, body, key, turn";
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "UPDATE message SET state = 1, due = ?3, deliveries = deliveries + 1, \
+             token = random() & 0x7fffffffffffffff, leased_at = ?4 \
+             WHERE message_id IN (SELECT message_id FROM message WHERE queue = ?1 AND state = 0 ",
+            $which,
+            " LIMIT ?2) \
+             RETURNING message_id, token, rank, deliveries, enqueued_at, body, key, turn"
+        )
+    };
+}
+
+const CLAIM: &str = claim!("ORDER BY rank, message_id");
+// The index of the ready ones gives the lowest rank from its other end.
+const CLAIM_LOWEST: &str = claim!(
+    "AND rank = (SELECT max(rank) FROM message WHERE queue = ?1 AND state = 0) ORDER BY message_id"
+);
+const LOWEST: &str = "SELECT max(rank) FROM message WHERE queue = ?1 AND state = 0";
 /// The delivery counts when all before it have left.
 const CLAIM_BEHIND: &str = "UPDATE message SET state = 6, due = ?2, \
      token = random() & 0x7fffffffffffffff, leased_at = ?3 WHERE message_id = ?1 \
@@ -37,8 +51,9 @@ struct Head {
 }
 
 impl Writer {
-    /// Leases messages of a queue to a receiver: highest priority first, then as they came. Each
-    /// that is the first of its key brings those behind it.
+    /// Leases messages of a queue to a receiver: highest priority first, then as they came, and
+    /// the share of those that are passed over. Each that is the first of its key brings those
+    /// behind it.
     pub(super) fn claim(
         &mut self,
         queue: &QueueName,
@@ -47,18 +62,7 @@ impl Writer {
         let number = self.names.number(&self.connection, queue.as_str())?;
         let until = self.now.plus(waiter.lease);
         let since = (waiter.purpose == Purpose::Work).then_some(self.now.0);
-        let mut claim = self.connection.prepare_cached(CLAIM)?;
-        let mut rows = claim.query(params![number, waiter.max as i64, until.0, since])?;
-        let mut heads = Vec::new();
-        while let Some(row) = rows.next()? {
-            heads.push(Head { delivery: delivery(queue, row)?, turn: row.get(7)? });
-        }
-        drop(rows);
-        drop(claim);
-        // RETURNING promises no order.
-        heads.sort_unstable_by_key(|Head { delivery, .. }| {
-            (-i32::from(delivery.priority), delivery.lease.delivery_id)
-        });
+        let heads = self.heads(queue, number, waiter.max, (until, since))?;
         if !heads.is_empty() {
             self.expect_due(until);
         }
@@ -76,6 +80,61 @@ impl Writer {
             claimed.deliveries.extend(run);
         }
         Ok(claimed)
+    }
+
+    /// Leases what can be received by itself, until a moment and since another.
+    fn heads(
+        &mut self,
+        queue: &QueueName,
+        number: i64,
+        max: usize,
+        terms: (Timestamp, Option<i64>),
+    ) -> rusqlite::Result<Vec<Head>> {
+        let before = self.shares.get(queue).copied().unwrap_or_default();
+        let due = before.due(max);
+        let mut first = self.lease(CLAIM, queue, number, max - due, terms)?;
+        let (mut last, mut passed_over) = (Vec::new(), false);
+        if first.len() == max - due {
+            let lowest = first.last().map(|head| -i64::from(head.delivery.priority));
+            passed_over = lowest.is_some() && self.lowest(number)? > lowest;
+            last = self.lease(CLAIM_LOWEST, queue, number, due, terms)?;
+            first.extend(self.lease(CLAIM, queue, number, due - last.len(), terms)?);
+        }
+        let mut share = before;
+        share.took(first.len(), last.len(), passed_over);
+        if share != before {
+            self.shares.insert(queue.clone(), share);
+        }
+        first.append(&mut last);
+        in_order(&mut first);
+        Ok(first)
+    }
+
+    /// The lowest rank of a queue that is ready.
+    fn lowest(&self, queue: i64) -> rusqlite::Result<Option<i64>> {
+        self.connection.prepare_cached(LOWEST)?.query_row([queue], |row| row.get(0))
+    }
+
+    fn lease(
+        &self,
+        sql: &str,
+        queue: &QueueName,
+        number: i64,
+        max: usize,
+        (until, since): (Timestamp, Option<i64>),
+    ) -> rusqlite::Result<Vec<Head>> {
+        let mut heads = Vec::new();
+        if max == 0 {
+            return Ok(heads);
+        }
+        let mut claim = self.connection.prepare_cached(sql)?;
+        let mut rows = claim.query(params![number, max as i64, until.0, since])?;
+        while let Some(row) = rows.next()? {
+            heads.push(Head { delivery: delivery(queue, row)?, turn: row.get(7)? });
+        }
+        // RETURNING promises no order.
+        in_order(&mut heads);
+        Ok(heads)
     }
 
     /// Leases what comes directly behind the head of a line, until a moment and since another.
@@ -165,4 +224,11 @@ fn delivery(queue: &QueueName, row: &Row<'_>) -> rusqlite::Result<Delivery> {
         key: key(row, 6)?,
         body: row.get(5)?,
     })
+}
+
+/// By priority, then as they came.
+fn in_order(heads: &mut [Head]) {
+    heads.sort_unstable_by_key(|Head { delivery, .. }| {
+        (-i32::from(delivery.priority), delivery.lease.delivery_id)
+    });
 }

@@ -59,6 +59,9 @@ pub struct Stage {
     pub join: Option<Join>,
     /// How many may wait in its queue before what is submitted from outside is held back.
     pub lane_limit: Option<u32>,
+    /// Above how many that wait in its queue's priority lane somebody should look, where that is
+    /// said: nothing limits that lane. Never, with 0.
+    pub priority_alarm: Option<u32>,
     /// By what jobs are told apart here that run one at a time, in order.
     pub key: Option<Keyed>,
     /// Whether values of its output that are too large to travel lie apart as blobs.
@@ -149,11 +152,21 @@ impl Stage {
             join: None,
             key: None,
             lane_limit: None,
+            priority_alarm: None,
             offload: false,
             schedule: None,
             when: None,
             on_failure: OnStageFailure::Fail,
         }
+    }
+
+    /// Above how many of priority somebody should look, unless the stage says it.
+    pub const PRIORITY_ALARM: u32 = 10_000;
+
+    /// Above how many of priority somebody should look, if ever.
+    pub fn priority_alarm(&self) -> Option<u64> {
+        let limit = self.priority_alarm.unwrap_or(Self::PRIORITY_ALARM);
+        (limit > 0).then_some(u64::from(limit))
     }
 
     /// The executor that does nothing.

@@ -13,6 +13,7 @@ mod limits;
 mod parts;
 mod queue;
 mod records;
+mod share;
 mod store;
 
 pub use blobs::{Access, BLOB_BYTES_MAX, BlobError, BlobStore};
@@ -26,6 +27,7 @@ pub use records::{
     Expected, Held, LOCKS, Put, RECORD_BYTES_MAX, RECORD_KEY_BYTES_MAX, Record, RecordPage,
     Records, check_record,
 };
+pub use share::{NORMAL_SHARE, Share};
 pub use store::{Abort, PERSON_BYTES_MAX, Store, TaskChange, TaskChanged, check_task_change};
 
 /// Why a port could not do what it was asked.

@@ -88,6 +88,9 @@ pub enum Extended {
 pub struct Depth {
     /// Deliverable now.
     pub ready: u64,
+    /// Those of them that have a priority above 0.
+    #[serde(default)]
+    pub priority: u64,
     /// Held back until a time.
     pub delayed: u64,
     /// Behind another one of their key.
@@ -126,8 +129,10 @@ pub trait Queue: Send + Sync {
     ) -> Result<Vec<Submitted>, Error>;
 
     /// Takes up to `max` deliveries under leases: higher priority first, then in the order they
-    /// came. Waits up to `wait` while there is none, and returns empty then. Each handing out is
-    /// counted on the message before it is returned.
+    /// came. Of those that are passed over for that, the lowest have a
+    /// [`Share`](super::Share), so that no flood keeps them waiting for good. Waits up to `wait`
+    /// while there is none, and returns empty then. Each handing out is counted on the message
+    /// before it is returned.
     ///
     /// Of messages with one key in one queue, one is out at a time: the next one can be received
     /// once the first has left the queue. They follow each other as they came, those of a higher

@@ -65,6 +65,7 @@ impl Told {
         let oldest = seen.oldest.into_iter().chain(told.oldest).min();
         Depth {
             ready,
+            priority: seen.priority.max(told.priority).min(ready),
             delayed: seen.delayed.max(told.delayed),
             behind: seen.behind + told.behind,
             leased,

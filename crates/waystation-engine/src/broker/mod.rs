@@ -130,6 +130,7 @@ impl Queue for Brokered {
         let (broker, ledger) = (self.broker.depth(queue).await?, self.ledger.depth(queue).await?);
         Ok(Depth {
             ready: broker.ready + ledger.ready + ledger.leased,
+            priority: broker.priority + ledger.priority,
             delayed: broker.delayed + ledger.delayed,
             behind: broker.behind + ledger.behind,
             leased: broker.leased,

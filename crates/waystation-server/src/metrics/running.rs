@@ -13,6 +13,8 @@ pub fn queues(depths: &[(QueueName, Depth)], now: Timestamp) -> Vec<MetricFamily
     let help = "Messages in a queue: deliverable now, held back until a time, behind another one \
                 of their key, or out under a lease.";
     let mut messages = Family::gauge("waystation_queue_messages", help);
+    let help = "Deliverable messages of a queue that have a priority above 0.";
+    let mut urgent = Family::gauge("waystation_queue_priority_messages", help);
     let help = "Age of the oldest deliverable message of a queue; 0 where there is none.";
     let mut oldest = Family::gauge("waystation_queue_oldest_seconds", help);
     for (queue, depth) in depths {
@@ -25,6 +27,7 @@ pub fn queues(depths: &[(QueueName, Depth)], now: Timestamp) -> Vec<MetricFamily
         ] {
             messages.add([("queue", queue), ("state", state)], count as f64);
         }
+        urgent.add([("queue", queue)], depth.priority as f64);
         // A broker need not say since when it has something.
         let age = match depth.oldest {
             None if depth.ready > 0 => continue,
@@ -32,7 +35,7 @@ pub fn queues(depths: &[(QueueName, Depth)], now: Timestamp) -> Vec<MetricFamily
         };
         oldest.add([("queue", queue)], age);
     }
-    [messages.done(), oldest.done()].into_iter().flatten().collect()
+    [messages.done(), urgent.done(), oldest.done()].into_iter().flatten().collect()
 }
 
 /// Who works, and at how much.

@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waystation_core::clock::Timestamp;
 use waystation_core::id::QueueName;
+use waystation_core::pipeline::Stage;
 use waystation_core::port::Depth;
 use waystation_engine::control::{Pause as Paused, Target, WorkerPresence};
 
@@ -60,21 +61,25 @@ pub async fn all(context: &Context) -> Result<Vec<Queue>, Problem> {
     let readers = readers(context).await?;
     let depths = context.depths().await?;
     let (workers, pauses) = (context.client().workers().await?, context.client().pauses().await?);
-    let mut queues: BTreeMap<QueueName, (Vec<QueueReader>, Depth)> = BTreeMap::new();
-    for (queue, reader) in readers {
-        queues.entry(queue).or_default().0.push(reader);
+    let mut queues: BTreeMap<QueueName, (Vec<QueueReader>, Option<u64>, Depth)> = BTreeMap::new();
+    for (queue, reader, alarm) in readers {
+        let (stages, priority_alarm, _) = queues.entry(queue).or_default();
+        stages.push(reader);
+        *priority_alarm = alarm.into_iter().chain(*priority_alarm).min();
     }
     for (queue, depth) in depths.iter() {
-        queues.entry(queue.clone()).or_default().1 = *depth;
+        queues.entry(queue.clone()).or_default().2 = *depth;
     }
     let now = context.now();
-    let told = queues.into_iter().map(|(queue, (stages, depth))| {
+    let told = queues.into_iter().map(|(queue, (stages, priority_alarm, depth))| {
         let empty = Queue {
             pauses: keeping(&pauses, &queue, &stages),
             workers: serving(&workers, &queue),
             queue: queue.to_string(),
             stages,
             ready: 0,
+            priority: 0,
+            priority_alarm,
             delayed: 0,
             behind: 0,
             in_flight: 0,
@@ -86,14 +91,16 @@ pub async fn all(context: &Context) -> Result<Vec<Queue>, Problem> {
     Ok(told.collect())
 }
 
-/// Which stages read which queues, of pipelines as they are now.
-async fn readers(context: &Context) -> Result<Vec<(QueueName, QueueReader)>, Problem> {
+/// Which stages read which queues, of pipelines as they are now, and above how many of priority
+/// they want to be looked at.
+async fn readers(context: &Context) -> Result<Vec<(QueueName, QueueReader, Option<u64>)>, Problem> {
     let mut readers = Vec::new();
     for (name, version) in context.backend().store.pipelines().await? {
         let Ok(graph) = context.client().registry().graph(&name, version).await else { continue };
         for (stage, queue) in graph.queues() {
+            let alarm = graph.pipeline.stage(stage).and_then(Stage::priority_alarm);
             let reader = QueueReader { pipeline: name.to_string(), stage: stage.to_string() };
-            readers.push((queue, reader));
+            readers.push((queue, reader, alarm));
         }
     }
     Ok(readers)
@@ -103,6 +110,7 @@ fn filled(queue: Queue, depth: Depth, now: Timestamp) -> Queue {
     let age = depth.oldest.map(|oldest| now.since(oldest).as_millis());
     Queue {
         ready: depth.ready,
+        priority: depth.priority,
         delayed: depth.delayed,
         behind: depth.behind,
         in_flight: depth.leased,

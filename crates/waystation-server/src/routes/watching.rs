@@ -42,7 +42,7 @@ pub fn routes() -> OpenApiRouter<Context> {
 async fn health(State(context): State<Context>, _: Watcher) -> Response {
     let health = health::look(&context).await;
     let status = match health.status {
-        Verdict::Healthy => StatusCode::OK,
+        Verdict::Healthy | Verdict::Warning => StatusCode::OK,
         Verdict::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, axum::Json(health)).into_response()

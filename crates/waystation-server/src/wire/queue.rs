@@ -14,6 +14,12 @@ pub struct Queue {
     pub stages: Vec<QueueReader>,
     /// Deliverable now.
     pub ready: u64,
+    /// Those of them that have a priority above 0.
+    #[serde(default)]
+    pub priority: u64,
+    /// Above how many of priority somebody should look, where one of its stages says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_alarm: Option<u64>,
     /// Held back until a time.
     pub delayed: u64,
     /// Behind another one of their key.
@@ -31,6 +37,14 @@ pub struct Queue {
     pub pauses: Vec<Pause>,
     /// How many workers serve it that told of themselves lately.
     pub workers: u64,
+}
+
+impl Queue {
+    /// Why somebody should look at it although it goes on, if so.
+    pub fn alarm(&self) -> Option<String> {
+        let limit = self.priority_alarm.filter(|limit| self.priority > *limit)?;
+        Some(format!("{} of priority wait, more than the {limit} of priority_alarm", self.priority))
+    }
 }
 
 /// A stage that reads a queue.

@@ -12,7 +12,8 @@ use super::{Backend, Harness, LEASE, bounded};
 use crate::sample;
 
 /// The depth of a queue with nothing in it.
-pub(super) const EMPTY: Depth = Depth { ready: 0, delayed: 0, behind: 0, leased: 0, oldest: None };
+pub(super) const EMPTY: Depth =
+    Depth { ready: 0, priority: 0, delayed: 0, behind: 0, leased: 0, oldest: None };
 
 async fn page(backend: &Backend, filter: JobFilter) -> Vec<String> {
     let jobs = bounded(backend.store.jobs(filter)).await;
@@ -142,17 +143,18 @@ pub async fn depth_tells_ready_delayed_and_leased(harness: &mut dyn Harness) {
     harness.clock().advance(second);
     backend.submit(sample::job("high").priority(1)).await;
     backend.submit(sample::job("other").at("second")).await;
-    let depth = Depth { ready: 2, delayed: 1, behind: 0, leased: 0, oldest: Some(start) };
+    let depth = Depth { ready: 2, priority: 1, delayed: 1, oldest: Some(start), ..EMPTY };
     assert_eq!(backend.depth(sample::STAGE).await, depth);
 
     let deliveries = backend.take(sample::STAGE, 2).await;
     assert_eq!(deliveries.len(), 2);
-    let depth = Depth { ready: 0, delayed: 1, behind: 0, leased: 2, oldest: None };
+    let depth = Depth { delayed: 1, leased: 2, ..EMPTY };
     assert_eq!(backend.depth(sample::STAGE).await, depth);
 
-    backend.settle(sample::end(&deliveries[0]).complete()).await;
+    backend.settle(sample::end(&deliveries[1]).complete()).await;
     harness.clock().advance(LEASE);
-    let depth = Depth { ready: 2, delayed: 0, behind: 0, leased: 0, oldest: Some(start) };
+    let oldest = Some(start);
+    let depth = Depth { ready: 2, priority: 1, oldest, ..EMPTY };
     assert_eq!(backend.depth(sample::STAGE).await, depth);
 }
 

@@ -17,6 +17,7 @@
 //! here, with a case that fails.
 
 mod backend;
+mod share;
 mod suite;
 mod turns;
 mod volatile;
@@ -51,6 +52,7 @@ pub mod waiting;
 use async_trait::async_trait;
 
 pub use backend::{Backend, LEASE, WAIT_MAX, bounded};
+pub use share::hand_out_the_share;
 pub use turns::keep_the_order_of_each_key;
 pub use volatile::Volatile;
 

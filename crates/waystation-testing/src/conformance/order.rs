@@ -6,8 +6,8 @@ use waystation_core::clock::Clock;
 use waystation_core::event::EventKind;
 use waystation_core::state::JobState;
 
-use super::Harness;
 use super::backend::job_id_of;
+use super::{Harness, hand_out_the_share};
 use crate::sample;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,6 +43,11 @@ pub async fn priority_goes_before_order(harness: &mut dyn Harness) {
     }
     let got = backend.take_ids(sample::STAGE, 10).await;
     assert_eq!(got, ["highest", "high", "first", "second", "low", "lowest"]);
+}
+
+/// What is passed over by higher priorities has its share, so that nothing waits for good.
+pub async fn lower_priority_has_its_share(harness: &mut dyn Harness) {
+    hand_out_the_share(harness.open().await.queue).await;
 }
 
 /// A delayed message is invisible until its moment, and deliverable at it.

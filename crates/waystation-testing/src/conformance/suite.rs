@@ -103,6 +103,7 @@ macro_rules! conformance_cases {
                 order::{
                     equal_priorities_keep_their_order,
                     priority_goes_before_order,
+                    lower_priority_has_its_share,
                     delayed_message_waits_until_its_time,
                     message_that_is_due_already_is_queued,
                     due_messages_stand_in_the_order_of_coming,

@@ -36,7 +36,7 @@ pub async fn run(arguments: &Arguments, global: &Global) -> Result<Outcome, Erro
             let known: Vec<_> = parts.iter().filter_map(|part| part["name"].as_str()).collect();
             Error::usage(format!("there is no part `{name}` (there are: {})", known.join(", ")))
         })?;
-        is_well = part["status"] == "healthy";
+        is_well = part["status"] != "unhealthy";
     }
     if global.json {
         out::json(&json!({ "ok": is_well, "told": told }));

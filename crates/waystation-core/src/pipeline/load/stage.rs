@@ -8,7 +8,7 @@ use crate::id::QueueName;
 use crate::pipeline::{OnStageFailure, ParamsMode, Problem, Stage};
 use crate::retry::{Backoff, RetryPolicy};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "id",
     "type",
     "settings",
@@ -24,6 +24,7 @@ const KEYS: [&str; 20] = [
     "join",
     "key",
     "lane_limit",
+    "priority_alarm",
     "offload",
     "schedule",
     "enabled",
@@ -84,6 +85,7 @@ pub(super) fn read(node: &Node, index: usize, problems: &mut Vec<Problem>) -> Op
     stage.join = join::read(&fields, problems);
     stage.key = keyed::read(&fields, problems);
     stage.lane_limit = fields.whole("lane_limit", 1..=Stage::LANE_LIMIT_MAX, problems);
+    stage.priority_alarm = fields.whole("priority_alarm", 0..=Stage::LANE_LIMIT_MAX, problems);
     stage.schedule = schedule::read(&fields, problems);
     if let Some(offload) = fields.boolean("offload", problems) {
         stage.offload = offload;

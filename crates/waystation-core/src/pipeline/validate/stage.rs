@@ -45,10 +45,12 @@ pub(super) fn check(
                     format!("stage `{id}` has a `key`, but its type `{kind}` keeps no order");
                 findings.stage(index, "key", Problem::new(message));
             }
-            if stage.lane_limit.is_some() && kind_has_no_queue {
+            let limits =
+                [("lane_limit", stage.lane_limit), ("priority_alarm", stage.priority_alarm)];
+            for (name, _) in limits.iter().filter(|(_, said)| kind_has_no_queue && said.is_some()) {
                 let message =
-                    format!("stage `{id}` has a `lane_limit`, but its type `{kind}` has no queue");
-                findings.stage(index, "lane_limit", Problem::new(message));
+                    format!("stage `{id}` has a `{name}`, but its type `{kind}` has no queue");
+                findings.stage(index, name, Problem::new(message));
             }
         }
         if let Some(problem) = check_schedule(stage, kind, catalog) {

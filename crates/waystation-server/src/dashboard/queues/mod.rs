@@ -67,7 +67,10 @@ fn row(queue: &Queue, pauses: &[Pause], now: Timestamp, may_act: bool) -> Markup
                     (reader.pipeline) " · " (reader.stage)
                 } " "
             } }
-            td.number data-label="Ready" { (badge::count(queue.ready)) }
+            td.number data-label="Ready" { (badge::count(queue.ready))
+                @if let Some(alarm) = queue.alarm() {
+                    " " span.badge.retrying title=(alarm) { "priority " (queue.priority) }
+                } }
             td.number data-label="Oldest" { @match queue.oldest_at {
                 Some(at) => (moment::age(at.0, now)),
                 None => span.faint { "–" },

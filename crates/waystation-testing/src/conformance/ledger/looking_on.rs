@@ -31,7 +31,7 @@ pub async fn depths_tell_of_what_a_broker_has(harness: &mut dyn Harness) {
     let hop = sample::end(hops).happening_at(at(7)).forward_to("second");
     let told = vec![sample::running(runs, at(7)), sample::journal(&retry), sample::journal(&hop)];
     backend.project(told).await;
-    let first = Depth { ready: 2, delayed: 1, behind: 0, leased: 1, oldest: Some(start) };
+    let first = Depth { ready: 2, delayed: 1, leased: 1, oldest: Some(start), ..EMPTY };
     let second = Depth { ready: 1, oldest: Some(at(7)), ..EMPTY };
     let expected =
         |first, second| [(sample::queue(sample::STAGE), first), (sample::queue("second"), second)];

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::load;
 use crate::pipeline::{
-    FanOut, Join, OnFailure, OnKeyFailure, Over, ParamsMode, Pipeline, Rest, Target, Wait,
+    FanOut, Join, OnFailure, OnKeyFailure, Over, ParamsMode, Pipeline, Rest, Stage, Target, Wait,
 };
 use crate::retry::{Backoff, RetryPolicy};
 
@@ -120,8 +120,8 @@ fn keys_and_lanes_are_read_in_both_forms() {
 name: p
 stages:
   - { id: a, type: exec, key: \"kind + ':' + id\", lane_limit: 10000 }
-  - { id: b, type: exec, key: { by: device, on_failure: skip } }
-  - { id: c, type: exec, key: { by: device, together: 1000 } }
+  - { id: b, type: exec, key: { by: device, on_failure: skip }, priority_alarm: 5 }
+  - { id: c, type: exec, key: { by: device, together: 1000 }, priority_alarm: 0 }
 ",
     );
     let read: Vec<_> = pipeline
@@ -138,6 +138,8 @@ stages:
         ("device".to_owned(), OnKeyFailure::Block, 1_000, None),
     ];
     assert_eq!(read, expected);
+    let alarms: Vec<_> = pipeline.stages.iter().map(Stage::priority_alarm).collect();
+    assert_eq!(alarms, [Some(10_000), Some(5), None]);
 }
 
 #[test]

@@ -377,10 +377,11 @@ fn bad_keys_and_lanes_are_told_where_they_stand() {
         &["3:36: `lane_limit` of stage `a` must be a whole number from 1 to 100000000, not 0"],
     );
     check_stage(
-        "{ id: a, type: manual, key: x, lane_limit: 5 }",
+        "{ id: a, type: manual, key: x, lane_limit: 5, priority_alarm: 0 }",
         &[
             "3:31: stage `a` has a `key`, but its type `manual` keeps no order",
             "3:46: stage `a` has a `lane_limit`, but its type `manual` has no queue",
+            "3:65: stage `a` has a `priority_alarm`, but its type `manual` has no queue",
         ],
     );
 }
