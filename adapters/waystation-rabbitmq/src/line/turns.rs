@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use waystation_core::clock::Timestamp;
 use waystation_core::key::Key;
+use waystation_core::port::Share;
 
 use super::Fetched;
 use crate::topology::PartLane;
@@ -20,6 +21,8 @@ pub struct Turns {
     ready: [VecDeque<Key>; 2],
     /// Keys that are held up, by when they are not any more.
     held_up: BTreeSet<(Timestamp, Key)>,
+    /// What those without priority get.
+    share: Share,
 }
 
 /// What was fetched of one key.
@@ -57,7 +60,11 @@ impl Turns {
         self.let_go(now);
         let (mut taken, mut firsts) = (Vec::new(), 0);
         while firsts < max {
-            let next = self.ready.iter_mut().find_map(VecDeque::pop_front);
+            let due = self.share.due(1) > 0;
+            let [priority, normal] = &mut self.ready;
+            let next = if due { normal.pop_front() } else { None };
+            let of_the_lowest = next.is_some();
+            let next = next.or_else(|| priority.pop_front()).or_else(|| normal.pop_front());
             let Some(key) = next else { break };
             let Some(turn) = self.keys.get_mut(&key) else { continue };
             turn.stands = false;
@@ -65,7 +72,10 @@ impl Turns {
                 continue;
             }
             firsts += 1;
+            let has_priority = turn.first().is_some_and(|(_, first)| first.priority > 0);
             turn.take_run(together, &mut taken);
+            let passed_over = of_the_lowest || (has_priority && !self.ready[1].is_empty());
+            self.share.took(usize::from(!of_the_lowest), usize::from(of_the_lowest), passed_over);
         }
         taken
     }
@@ -202,6 +212,8 @@ fn place(lane: PartLane) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use waystation_core::port::NORMAL_SHARE;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(0);
@@ -286,5 +298,20 @@ mod tests {
         assert_eq!(take(&mut turns, 9, 1, 0), [4, 3, 2]);
         turns.leave(&key("a"), 3, NOW);
         assert_eq!(take(&mut turns, 9, 1, 0), [1]);
+    }
+
+    #[test]
+    fn keys_without_priority_get_their_share() {
+        let mut turns = Turns::default();
+        for tag in 0..100 {
+            let name = tag.to_string();
+            turns.arrive(&key(&name), tag, Fetched { priority: 1, ..one(tag, &name) }, NOW);
+        }
+        for tag in 100..110 {
+            let name = tag.to_string();
+            turns.arrive(&key(&name), tag, one(tag, &name), NOW);
+        }
+        let taken = take(&mut turns, 64, 1, 0);
+        assert_eq!(taken.iter().filter(|tag| **tag >= 100).count(), 64 / NORMAL_SHARE);
     }
 }

@@ -24,7 +24,7 @@ impl Pipeline {
                     "stage `{}` takes jobs by key in order, which this queue cannot do",
                     stage.id
                 );
-                let hint = "a queue on SQLite, PostgreSQL or Redis can";
+                let hint = "all queues can but RabbitMQ with `declare=passive`";
                 problems.push(Problem::new(message).hint(hint));
             }
         }
