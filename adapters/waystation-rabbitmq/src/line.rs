@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use waystation_core::clock::Clock;
 use waystation_core::key::Key;
+use waystation_core::port::RECEIVE_MAX;
 use waystation_core::settlement::Lease;
 
 use crate::link::Link;
@@ -94,6 +95,25 @@ pub struct Want {
     pub wait: Duration,
 }
 
+/// What there is room for in one answer.
+#[derive(Clone, Copy)]
+pub struct Room {
+    /// At most so many, those aside that come together.
+    pub max: usize,
+    /// Of each key so many together at most.
+    pub together: usize,
+    /// At most so many in all.
+    pub in_all: usize,
+}
+
+impl Room {
+    /// For so many, one of each key.
+    #[cfg(test)]
+    fn of(max: usize) -> Self {
+        Self { max, together: 1, in_all: max }
+    }
+}
+
 /// Takes from lines in turn; waits for the first. Cancel-safe. The lines may change meanwhile.
 pub async fn take_of(
     lines: impl Fn() -> Vec<Arc<Line>>,
@@ -111,7 +131,9 @@ pub async fn take_of(
         let mut taken = Vec::new();
         for line in &lines {
             line.ask(want.max);
-            taken.extend(line.take_now(want.max.saturating_sub(taken.len()), want.together));
+            let (max, together) = (want.max.saturating_sub(taken.len()), want.together);
+            let in_all = RECEIVE_MAX.saturating_sub(taken.len());
+            taken.extend(line.take_now(Room { max, together, in_all }));
         }
         if !taken.is_empty() {
             return taken;
@@ -184,14 +206,14 @@ impl Line {
     }
 
     /// Takes what is there.
-    fn take_now(&self, max: usize, together: usize) -> Vec<(Receipt, Fetched)> {
+    fn take_now(&self, want: Room) -> Vec<(Receipt, Fetched)> {
         let mut state = self.state();
-        if max == 0 || (state.capacity == 0 && self.is_part()) {
+        if want.max == 0 || (state.capacity == 0 && self.is_part()) {
             // What is to be given up begins no more.
             return Vec::new();
         }
         let epoch = state.epoch;
-        let taken = state.tags.take(max, together, self.clock.now());
+        let taken = state.tags.take(want, self.clock.now());
         taken.into_iter().map(|(tag, fetched)| (Receipt { epoch, tag }, fetched)).collect()
     }
 

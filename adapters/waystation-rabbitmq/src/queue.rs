@@ -67,8 +67,7 @@ impl Queue for RabbitMq {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let together = request.together.clamp(1, RECEIVE_MAX / max);
-        let want = Want { max, together, wait: request.wait };
+        let want = Want { max, together: request.together.max(1), wait: request.wait };
         let taken = self.lines(&request.queue).take(&want).await;
         let deliver = |(receipt, fetched): (Receipt, crate::line::Fetched)| Delivery {
             lease: Lease {

@@ -220,8 +220,7 @@ impl QueueKey {
                 table.insert("x-delivery-limit".into(), AMQPValue::LongInt(i32::MAX));
             }
             Role::Work | Role::Priority | Role::Part(_) | Role::Journal => {}
-            // Exchanges.
-            Role::Keys | Role::Generation(_) => {}
+            Role::Keys | Role::Generation(_) => debug_assert!(false, "an exchange has none"),
         }
         table
     }

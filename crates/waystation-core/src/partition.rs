@@ -66,10 +66,11 @@ mod tests {
         ) {
             let owners = owners(partitions, &names);
             prop_assert_eq!(owners.len() as u32, partitions);
-            let count = |name: &String| owners.values().filter(|owner| *owner == name).count() as u32;
+            let owned = |name| owners.values().filter(|owner| *owner == name).count();
             let each = partitions / names.len() as u32;
             for name in &names {
-                prop_assert!((each..=each + 1).contains(&count(name)), "{} {}", name, count(name));
+                let owned = owned(name) as u32;
+                prop_assert!((each..=each + 1).contains(&owned), "{name} {owned}");
             }
         }
 

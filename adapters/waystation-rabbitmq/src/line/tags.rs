@@ -9,8 +9,8 @@ use waystation_core::clock::Timestamp;
 use waystation_core::key::Key;
 use waystation_core::port::Share;
 
-use super::Fetched;
 use super::turns::Turns;
+use super::{Fetched, Room};
 
 /// The deliveries of one channel that are not acknowledged.
 #[derive(Default)]
@@ -56,7 +56,8 @@ impl Tags {
 
     /// Hands out up to this many, what has priority first, and of the rest its share; of each key
     /// up to so many together.
-    pub fn take(&mut self, max: usize, together: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
+    pub fn take(&mut self, want: Room, now: Timestamp) -> Vec<(u64, Fetched)> {
+        let max = want.max;
         while let Some(first) = self.held_back.first_entry() {
             if first.key().0 > now {
                 break;
@@ -65,7 +66,7 @@ impl Tags {
             let fetched = first.remove();
             self.line_up(tag, fetched, now);
         }
-        let mut taken = self.turns.take(max, together, now);
+        let mut taken = self.turns.take(want, now);
         if taken.len() < max {
             self.take_keyless(max - taken.len(), &mut taken);
         }
@@ -223,9 +224,9 @@ mod tests {
         tags.arrive(1, fetched(0, None), NOW);
         tags.arrive(2, fetched(0, Some(50)), NOW);
         tags.arrive(3, fetched(1, None), NOW);
-        assert_eq!(tags_of(&tags.take(9, 1, Timestamp(0))), [3, 1]);
+        assert_eq!(tags_of(&tags.take(Room::of(9), Timestamp(0))), [3, 1]);
         assert_eq!(tags.next_due(), Some(Timestamp(50)));
-        assert_eq!(tags_of(&tags.take(9, 1, Timestamp(50))), [2]);
+        assert_eq!(tags_of(&tags.take(Room::of(9), Timestamp(50))), [2]);
     }
 
     #[test]
@@ -233,12 +234,12 @@ mod tests {
         let mut tags = Tags::default();
         (1..=8).for_each(|tag| tags.arrive(tag, fetched(0, None), NOW));
         (101..=200).for_each(|tag| tags.arrive(tag, fetched(1, None), NOW));
-        let one_by_one: Vec<_> = (0..32).flat_map(|_| tags.take(1, 1, NOW)).collect();
+        let one_by_one: Vec<_> = (0..32).flat_map(|_| tags.take(Room::of(1), NOW)).collect();
         let normal: Vec<_> =
             (1..).zip(tags_of(&one_by_one)).filter(|(_, tag)| *tag < 100).collect();
         assert_eq!(normal, [(16, 1), (32, 2)]);
-        tags.take(32, 1, NOW);
-        let together = tags_of(&tags.take(32, 1, NOW));
+        tags.take(Room::of(32), NOW);
+        let together = tags_of(&tags.take(Room::of(32), NOW));
         assert_eq!(together[28..], [191, 192, 3, 4]);
     }
 
@@ -246,7 +247,7 @@ mod tests {
     fn acknowledgements_are_joined_where_nothing_is_open_before() {
         let mut tags = Tags::default();
         (1..=6).for_each(|tag| tags.arrive(tag, fetched(0, None), NOW));
-        tags.take(5, 1, Timestamp(0));
+        tags.take(Room::of(5), Timestamp(0));
         assert_eq!(tags.acknowledge(vec![2], NOW), [(2, false)]);
         assert_eq!(tags.acknowledge(vec![3, 1, 5], NOW), [(3, true), (5, false)]);
         assert_eq!(tags.acknowledge(vec![3, 4], NOW), [(4, false)]);
@@ -270,7 +271,7 @@ mod tests {
         let mut tags = Tags::default();
         tags.arrive(1, fetched(0, None), NOW);
         assert!(!tags.holds(1));
-        tags.take(1, 1, Timestamp(0));
+        tags.take(Room::of(1), Timestamp(0));
         assert!(tags.holds(1));
         let closed = tags.close(1).expect("it is out");
         assert!(!tags.holds(1));

@@ -10,7 +10,7 @@ use waystation_core::clock::Timestamp;
 use waystation_core::key::Key;
 use waystation_core::port::Share;
 
-use super::Fetched;
+use super::{Fetched, Room};
 use crate::topology::PartLane;
 
 /// What was fetched of each key, and nobody took.
@@ -55,11 +55,13 @@ impl Turns {
         self.keys.contains_key(key)
     }
 
-    /// Hands out up to so many firsts, each with up to `together - 1` of those right behind it.
-    pub fn take(&mut self, max: usize, together: usize, now: Timestamp) -> Vec<(u64, Fetched)> {
+    /// Hands out up to so many firsts, each with up to `together - 1` of those right behind it, and
+    /// no more than `in_all`.
+    pub fn take(&mut self, want: Room, now: Timestamp) -> Vec<(u64, Fetched)> {
+        let Room { max, together, in_all } = want;
         self.let_go(now);
         let (mut taken, mut firsts) = (Vec::new(), 0);
-        while firsts < max {
+        while firsts < max && taken.len() < in_all {
             let due = self.share.due(1) > 0;
             let [priority, normal] = &mut self.ready;
             let next = if due { normal.pop_front() } else { None };
@@ -73,7 +75,7 @@ impl Turns {
             }
             firsts += 1;
             let has_priority = turn.first().is_some_and(|(_, first)| first.priority > 0);
-            turn.take_run(together, &mut taken);
+            turn.take_run(together.min(in_all - taken.len()), &mut taken);
             let passed_over = of_the_lowest || (has_priority && !self.ready[1].is_empty());
             self.share.took(usize::from(!of_the_lowest), usize::from(of_the_lowest), passed_over);
         }
@@ -236,7 +238,11 @@ mod tests {
     }
 
     fn take(turns: &mut Turns, max: usize, together: usize, at: i64) -> Vec<u64> {
-        turns.take(max, together, Timestamp(at)).into_iter().map(|(tag, _)| tag).collect()
+        turns
+            .take(Room { max, together, in_all: 1_000 }, Timestamp(at))
+            .into_iter()
+            .map(|(tag, _)| tag)
+            .collect()
     }
 
     #[test]
@@ -253,6 +259,14 @@ mod tests {
         assert_eq!(take(&mut turns, 9, 1, 0), [4]);
         turns.leave(&key("a"), 4, NOW);
         assert!(turns.keys.is_empty());
+    }
+
+    #[test]
+    fn run_ends_where_there_is_no_room() {
+        let mut turns = turns(&[(1, "a"), (2, "a"), (3, "a"), (4, "b")]);
+        let room = |in_all| Room { max: 9, together: 9, in_all };
+        assert_eq!(turns.take(room(2), NOW).len(), 2);
+        assert_eq!(turns.take(room(9), NOW).len(), 1, "the other key");
     }
 
     #[test]

@@ -32,6 +32,9 @@ const PLANS: &str = "partitions";
 const MEMBERS: &str = "partition_members";
 /// How often is looked who is there.
 const LOOK: Duration = Duration::from_millis(500);
+/// The same while a process begins, and how long it does.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const BEGINS: Duration = Duration::from_secs(3);
 /// How often a process tells that it is, unless something changed.
 const TELL: Duration = Duration::from_secs(2);
 /// After this long without a word its partitions go to others.
@@ -173,9 +176,12 @@ impl Partitions {
 
     /// Looks until the process is to take nothing more.
     pub async fn run(mut self, drain: CancellationToken) -> Result<(), Error> {
+        let begun = Instant::now();
         while !drain.is_cancelled() {
             let looked = drain.run_until_cancelled(self.look()).await;
             let wait = match looked {
+                // Who has only begun has nothing yet.
+                None | Some(Ok(())) if begun.elapsed() < BEGINS => FIRST_LOOK,
                 None | Some(Ok(())) => LOOK,
                 Some(Err(error)) if error.retryable() => {
                     tracing::warn!(%error, "partitions are left as they are, trying on");

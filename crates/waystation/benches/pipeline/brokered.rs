@@ -12,14 +12,14 @@ use crate::engine::{CONCURRENCY, plain, runtime, submit_each};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// One drain of a backlog that lies with the broker.
+/// One drain of a backlog that lies with the broker, in jobs per second.
 pub struct Drain {
     /// Jobs that the store took.
-    pub submits_per_second: f64,
+    pub submitted: f64,
     /// Jobs that went through all stages, until the last one was worked on.
-    pub worked_per_second: f64,
+    pub worked: f64,
     /// The same until the store shows all of them as ended.
-    pub tracked_per_second: f64,
+    pub tracked: f64,
 }
 
 /// Counts the jobs that come to it.
@@ -93,9 +93,9 @@ pub fn drain_through(
         engine.stop();
         engine.join().await?;
         Ok(Drain {
-            submits_per_second: jobs as f64 / submitted.as_secs_f64(),
-            worked_per_second: jobs as f64 / worked.as_secs_f64(),
-            tracked_per_second: jobs as f64 / tracked.as_secs_f64(),
+            submitted: jobs as f64 / submitted.as_secs_f64(),
+            worked: jobs as f64 / worked.as_secs_f64(),
+            tracked: jobs as f64 / tracked.as_secs_f64(),
         })
     })
 }

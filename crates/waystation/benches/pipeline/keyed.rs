@@ -107,7 +107,7 @@ impl Stage {
         let submission = |number| self.submission(number);
         let stages = (&[][..], &self.settings());
         let drained = brokered::drain_through(self.jobs, stages, submission, store, queue)?;
-        Ok(Speed { worked: drained.worked_per_second, submitted: drained.submits_per_second })
+        Ok(Speed { worked: drained.worked, submitted: drained.submitted })
     }
 
     fn settings(&self) -> Value {

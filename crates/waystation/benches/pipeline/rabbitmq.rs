@@ -22,8 +22,8 @@ impl Beside {
 
     fn note(&mut self, bare: f64, drained: &Drain) {
         self.bare.push(bare);
-        self.worked.push(drained.worked_per_second);
-        self.tracked.push(drained.tracked_per_second);
+        self.worked.push(drained.worked);
+        self.tracked.push(drained.tracked);
     }
 }
 
