@@ -16,7 +16,7 @@ use waystation_core::settlement::{Delivery, Lease, NewJob, Settled, Settlement, 
 use crate::RabbitMq;
 use crate::line::{Receipt, Want};
 use crate::options::Declare;
-use crate::publisher;
+use crate::publisher::{self, Outgoing};
 use crate::settle::outgoing;
 use crate::topology::{PartLane, QueueKey, Role, delays, key_delays, parts};
 
@@ -50,14 +50,17 @@ impl Queue for RabbitMq {
             return Err(Error::Broken { name, message: message.to_owned() });
         }
         let now = self.shared.clock.now();
-        let messages: Vec<_> = jobs
+        let mut messages: Vec<_> = jobs
             .iter()
             .filter_map(|job| match &job.start {
                 Start::Queue(message) => Some(outgoing(message, now)),
                 Start::Inbox(_) => None,
             })
             .collect();
-        publisher::publish(&self.shared.link, &messages, now).await?;
+        let firsts = publisher::firsts_first(&mut messages, Outgoing::key);
+        for part in [&messages[..firsts], &messages[firsts..]] {
+            publisher::publish(&self.shared.link, part, now).await?;
+        }
         self.write_events(jobs.iter().flat_map(journal::encode_created).collect()).await?;
         Ok(jobs.into_iter().map(|job| Submitted::Created(job.job_id)).collect())
     }

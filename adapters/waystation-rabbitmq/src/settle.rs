@@ -98,16 +98,24 @@ impl RabbitMq {
         let told = |one: &Closed| journal::encode_settlement(&settlements[one.place], now);
         let events = closed.iter().flat_map(told).collect();
         let of = |one: &Closed| forward(&settlements[one.place], one, now);
-        let (ones, forwards): (Vec<_>, Vec<_>) =
-            closed.iter_mut().filter_map(|one| of(one).map(|outgoing| (one, outgoing))).unzip();
+        let mut pairs: Vec<_> =
+            closed.iter_mut().filter_map(|one| of(one).map(|outgoing| (one, outgoing))).collect();
+        let firsts = publisher::firsts_first(&mut pairs, |(_, outgoing)| outgoing.key());
+        let (ones, forwards): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         // Before it can come back.
         for (one, key) in kept(&ones, &forwards) {
             one.line.expect(key);
         }
-        let published = publisher::publish_counted(&self.shared.link, &forwards, now).await;
+        let link = &self.shared.link;
+        let mut published = publisher::publish_counted(link, &forwards[..firsts], now).await;
+        let mut before = 0;
+        if published.is_ok() {
+            before = firsts;
+            published = publisher::publish_counted(link, &forwards[firsts..], now).await;
+        }
         let confirmed = match &published {
             Ok(()) => ones.len(),
-            Err(unpublished) => unpublished.confirmed,
+            Err(unpublished) => before + unpublished.confirmed,
         };
         for (one, key) in kept(&ones[confirmed..], &forwards[confirmed..]) {
             one.line.expect_no_more(key);

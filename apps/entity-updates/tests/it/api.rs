@@ -27,7 +27,7 @@ impl Served {
         let place = Place { home, store, queue: None };
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--link", "ip.asn=asn.member"]).stderr(Stdio::piped());
-        let mut process = Process(command.spawn().expect("the program starts"));
+        let mut process = Process::start(command);
         let mut lines = BufReader::new(process.0.stderr.take().expect("it has one")).lines();
         let told = lines.next().expect("it says where it listens").expect("a text");
         let address = told.split("http://").nth(1).and_then(|rest| rest.split('/').next());

@@ -188,6 +188,7 @@ async fn trouble(
     // By how far it has come, so that a slow machine is not troubled more than a quick one.
     let step = (updates / 20).max(1);
     let (mut next, mut applied, mut moved) = (step, 0, Instant::now());
+    let mut crashed: Option<Instant> = None;
     loop {
         let now = store.count().expect("counted");
         if now != applied {
@@ -200,12 +201,16 @@ async fn trouble(
         if applied >= next {
             next = applied + step;
             let worker = &mut workers[random.usize(..WORKERS)];
+            let before = Instant::now();
             match random.u32(..6) {
                 0 => {
                     worker.end();
                     mishaps.replaced += 1;
                 }
-                1 if crash() => mishaps.crashes += 1,
+                1 if crash() => {
+                    crashed = Some(before);
+                    mishaps.crashes += 1;
+                }
                 _ => {
                     worker.kill();
                     mishaps.kills += 1;
@@ -217,8 +222,9 @@ async fn trouble(
         }
         for worker in workers.iter_mut() {
             if worker.0.try_wait().expect("its state is told").is_some() {
+                let excused = crashed.is_some_and(|at| worker.was_opening(at));
+                mishaps.gone += u64::from(!excused);
                 *worker = place.worker();
-                mishaps.gone += 1;
             }
         }
         tokio::time::sleep(LOOK).await;

@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A home for entities, and where the jobs are.
 pub struct Place {
@@ -13,7 +14,10 @@ pub struct Place {
 }
 
 /// A process of the program. Killed when it is dropped.
-pub struct Process(pub Child);
+pub struct Process(pub Child, Instant);
+
+/// How long a process may take until it has opened its store.
+const OPENS: Duration = Duration::from_secs(3);
 
 impl Place {
     /// The program with these arguments.
@@ -31,11 +35,21 @@ impl Place {
     pub fn worker(&self) -> Process {
         let mut command = self.command(&["work", "--lease", "2"]);
         command.env("WAYSTATION_LOG", "off");
-        Process(command.spawn().expect("the program starts"))
+        Process::start(command)
     }
 }
 
 impl Process {
+    /// Starts it.
+    pub fn start(mut command: Command) -> Self {
+        Self(command.spawn().expect("the program starts"), Instant::now())
+    }
+
+    /// Whether it may have been opening its store at this moment: one that cannot ends, and says so.
+    pub fn was_opening(&self, at: Instant) -> bool {
+        self.1 <= at && self.1 + OPENS > at
+    }
+
     /// Ends it without a word of warning.
     pub fn kill(&mut self) {
         self.0.kill().expect("it runs");

@@ -196,8 +196,12 @@ impl Partitions {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
+        let wishes = self.wishes.all();
+        if wishes.is_empty() {
+            return Ok(());
+        }
         let members = self.members().await?;
-        for (queue, wish) in self.wishes.all() {
+        for (queue, wish) in wishes {
             let (plan, revision) = self.plan(&queue, wish).await?;
             let wanting = members.iter().filter(|member| member.queues.contains(&queue));
             let wanting = wanting.map(|member| member.worker_id.as_str()).collect();

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
 use waystation_core::clock::Timestamp;
-use waystation_engine::control::{WorkerKind, WorkerPresence};
+use waystation_engine::control::{Serving, WorkerKind, WorkerPresence};
 
 use super::page::{Page, Place};
 use super::parts::badge::{self, number};
@@ -182,7 +182,9 @@ fn serves(worker: &WorkerPresence) -> Markup {
                         (serving.pipeline) " · " (serving.stage)
                     }
                 }
-                td.name data-label="Queue" title=(serving.queue) { code { (serving.queue) } }
+                td.name data-label="Queue" title=(serving.queue) { code { (serving.queue) }
+                    @if let Some(owned) = partitions(serving) { " " span.faint { (owned) } }
+                }
                 td.number data-label="In hand" { (badge::count(serving.in_flight)) }
                 td.number data-label="At most" { @match serving.concurrency {
                     Some(most) => (most),
@@ -190,6 +192,16 @@ fn serves(worker: &WorkerPresence) -> Markup {
                 } }
             } } }
         } }
+    }
+}
+
+/// Which partitions of the queue are its own, where there are such.
+fn partitions(serving: &Serving) -> Option<String> {
+    let owned: Vec<_> = serving.partitions.iter().map(u32::to_string).collect();
+    match owned.len() {
+        0 => None,
+        1 => Some(format!("partition {}", owned[0])),
+        _ => Some(format!("partitions {}", owned.join(", "))),
     }
 }
 

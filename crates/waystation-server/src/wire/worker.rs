@@ -58,6 +58,10 @@ pub struct WorkerStage {
     pub concurrency: Option<u64>,
     /// How many it has in hand.
     pub in_flight: u64,
+    /// The partitions of the queue that are its own, where a broker keeps the order of keys by
+    /// such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<u32>,
 }
 
 /// A job that a worker has in hand.
@@ -112,6 +116,7 @@ impl From<Serving> for WorkerStage {
             queue: serving.queue.to_string(),
             concurrency: serving.concurrency,
             in_flight: serving.in_flight,
+            partitions: serving.partitions.into_iter().collect(),
         }
     }
 }

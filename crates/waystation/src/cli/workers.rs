@@ -50,9 +50,14 @@ pub async fn run(global: &Global) -> Result<Outcome, Error> {
 
 /// `scans: read, keep; faces: find`.
 pub fn serves(worker: &Worker) -> String {
-    let mut pipelines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut pipelines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for stage in &worker.serves {
-        pipelines.entry(&stage.pipeline).or_default().push(&stage.stage);
+        let owned: Vec<_> = stage.partitions.iter().map(u32::to_string).collect();
+        let shown = match owned.len() {
+            0 => stage.stage.clone(),
+            _ => format!("{} (partitions {})", stage.stage, owned.join(" ")),
+        };
+        pipelines.entry(&stage.pipeline).or_default().push(shown);
     }
     let told = pipelines.into_iter().map(|(name, stages)| format!("{name}: {}", stages.join(", ")));
     told.collect::<Vec<_>>().join("; ")
