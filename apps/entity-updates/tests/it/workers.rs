@@ -45,7 +45,7 @@ impl Process {
         Self(command.spawn().expect("the program starts"), Instant::now())
     }
 
-    /// Whether it may have been opening its store at this moment: one that cannot ends, and says so.
+    /// Whether it may have been opening its store at this moment: one that cannot, ends.
     pub fn was_opening(&self, at: Instant) -> bool {
         self.1 <= at && self.1 + OPENS > at
     }
