@@ -267,14 +267,23 @@ impl Line {
         }
     }
 
-    /// The place of a key is kept for what is about to be published again.
-    pub fn expect(&self, key: &Key) {
-        self.state().tags.expect(key);
+    /// The place of this one's key is kept for what is about to be published again. With the end of
+    /// its channel nothing is kept any more: whoever owns the partition then sees for itself.
+    pub fn expect(&self, receipt: Receipt, key: &Key) {
+        let mut state = self.state();
+        if state.epoch == receipt.epoch {
+            state.tags.expect(key);
+        }
     }
 
     /// It was not published, after all.
-    pub fn expect_no_more(&self, key: &Key) {
-        self.state().tags.expect_no_more(key, self.clock.now());
+    pub fn expect_no_more(&self, receipt: Receipt, key: &Key) {
+        {
+            let mut state = self.state();
+            if state.epoch == receipt.epoch {
+                state.tags.expect_no_more(key, self.clock.now());
+            }
+        }
         self.moved_on();
     }
 

@@ -104,7 +104,7 @@ impl RabbitMq {
         let (ones, forwards): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         // Before it can come back.
         for (one, key) in kept(&ones, &forwards) {
-            one.line.expect(key);
+            one.line.expect(one.receipt, key);
         }
         let link = &self.shared.link;
         let mut published = publisher::publish_counted(link, &forwards[..firsts], now).await;
@@ -118,7 +118,7 @@ impl RabbitMq {
             Err(unpublished) => before + unpublished.confirmed,
         };
         for (one, key) in kept(&ones[confirmed..], &forwards[confirmed..]) {
-            one.line.expect_no_more(key);
+            one.line.expect_no_more(one.receipt, key);
         }
         for one in ones.into_iter().take(confirmed) {
             one.forwarded = true;

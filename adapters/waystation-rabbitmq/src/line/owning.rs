@@ -146,7 +146,7 @@ impl Line {
                     tracing::warn!(queue = line.base, %error, "counted here only");
                     let deliveries = fetched.deliveries.saturating_add(1);
                     line.take_in(receipt, Fetched { deliveries, ..fetched });
-                    line.expect_no_more(&key);
+                    line.expect_no_more(receipt, &key);
                 }
             }
         });
